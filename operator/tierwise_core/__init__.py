@@ -1,0 +1,1 @@
+"""Pure decisions: sizing, placement, routing. No I/O, no clock, no randomness."""

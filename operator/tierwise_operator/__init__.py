@@ -1,0 +1,1 @@
+"""The kopf shell: observe, let the core decide, apply."""

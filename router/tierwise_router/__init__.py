@@ -1,0 +1,1 @@
+"""The Ray Serve application that answers on the cheapest confident tier."""
