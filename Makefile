@@ -1,0 +1,108 @@
+# tierwise: every task of the project. `make` alone prints this list.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# The local cluster's name; two names live side by side.
+NAME ?= tierwise
+CACHE := $(or $(TIERWISE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tierwise)
+UV := $(CACHE)/uv/bin/uv
+BIN := .venv/bin
+PYTHON := $(BIN)/python
+LOCALCLUSTER := PYTHONPATH=hack $(PYTHON) -m localcluster
+
+.PHONY: help
+help: ## Print this list
+	@printf 'tierwise\n\n'
+	@awk -F ':.*## ' '/^## /{printf "\n%s\n", substr($$0, 4)} /^[a-z][a-z0-9-]*:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@printf '\nVariables: NAME=tierwise (the local cluster), KUBECONFIG (use that cluster instead of a local one),\n'
+	@printf '           TIERWISE_CACHE (built tools, engine and images; default ~/.cache/tierwise)\n'
+
+## The main job
+.PHONY: up
+up: setup ## A cluster, operator, router and five real models, ready to answer
+	@PYTHONPATH=hack $(PYTHON) -m quickstart up --name $(NAME)
+
+.PHONY: down
+down: setup ## Remove the local cluster and everything it left on this machine
+	@$(LOCALCLUSTER) down --name $(NAME)
+
+.PHONY: status
+status: setup ## What runs on the local cluster, its memory, ports and kubeconfig
+	@$(LOCALCLUSTER) status --name $(NAME)
+
+.PHONY: test
+test: setup check verify test-unit test-api test-e2e ## Every tier of tests, as CI runs them
+
+## Tests, tier by tier
+.PHONY: check
+check: setup lint types contracts ## Lint, types and import contracts
+
+.PHONY: lint
+lint: setup ## ruff, with every rule on, and its formatter
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check --quiet || { echo 'Fix: make format' >&2; exit 1; }
+
+.PHONY: types
+types: setup ## mypy, strict
+	@$(BIN)/mypy
+
+.PHONY: contracts
+contracts: setup ## Imports point one way; the core is pure
+	@$(BIN)/lint-imports --no-cache
+
+.PHONY: test-unit
+test-unit: setup ## Pure and shell tests, doctests included
+	@$(BIN)/pytest -q -m 'not apiserver'
+
+.PHONY: test-api
+test-api: setup tools ## Tests against a real kube-apiserver
+	@$(BIN)/pytest -q -m apiserver
+
+.PHONY: test-e2e
+test-e2e: setup ## The whole system on a real cluster with real vLLM
+	@$(BIN)/pytest -q --color=auto e2e
+
+## Keeping the house
+.PHONY: setup
+setup: ## .venv with everything, from the hash-locked requirements
+	@hack/bootstrap.sh
+
+.PHONY: tools
+tools: setup ## Build the cluster's binaries once (cached by version)
+	@$(LOCALCLUSTER) tools
+
+.PHONY: images
+images: setup ## Build the operator's and the router's images, without Docker
+	@$(LOCALCLUSTER) images build
+
+.PHONY: generate
+generate: setup ## Write crds/, the chart's copy and docs/reference/ from the API models
+	@$(PYTHON) -m tierwise_api.generate .
+
+.PHONY: verify
+verify: setup ## Fail when a generated file or a lock is not up to date
+	@$(PYTHON) -m tierwise_api.generate --check .
+	@hack/lock.sh --check
+
+.PHONY: format
+format: setup ## Format the code and fix what ruff can fix
+	@$(BIN)/ruff check --fix-only --quiet
+	@$(BIN)/ruff format
+
+.PHONY: lock
+lock: setup ## Resolve the dependencies again into requirements/
+	@hack/lock.sh
+
+.PHONY: models
+models: setup ## Train the small example models again (minutes each)
+	@PYTHONPATH=hack $(PYTHON) -m quickstart models
+
+.PHONY: bench
+bench: setup ## Measure the router's data path beside its upstream
+	@$(PYTHON) bench/router/run.py
+
+.PHONY: clean
+clean: ## Remove .venv and build output (the cache stays: rm -r $(CACHE))
+	@rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
