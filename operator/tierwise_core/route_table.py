@@ -1,0 +1,182 @@
+"""The route table: who can answer, where, at what price. Immutable; a change makes a new one.
+
+The dispatchers read it on every request, so that every question a request asks is one dictionary
+look-up. :func:`tierwise_router.table.build_table` makes it from GPUTier and Specialist resources.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Literal, Self
+
+from tierwise_core.errors import AmbiguousModelError, UnknownModelError
+
+__all__ = [
+    "AUTO_MODEL",
+    "GENERAL_FIELD",
+    "Endpoint",
+    "OnUncertain",
+    "Price",
+    "Route",
+    "RouteTable",
+    "TierRoute",
+]
+
+AUTO_MODEL: Final = "auto"
+"""The model name with which a client leaves the choice to the router."""
+
+GENERAL_FIELD: Final = "general"
+"""The field of generalists: they take what lies outside every other field."""
+
+OnUncertain = Literal["Abstain", "HumanReview"]
+NAMES_SHOWN: Final = 12
+VERSION_DIGITS: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One ready pod, or an external provider: ``url`` is the base without a trailing slash."""
+
+    url: str
+    revision: str = ""
+    pod: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a Specialist's answers cost: GPUs by the hour, or a provider by the token (USD)."""
+
+    usd_per_replica_hour: float = 0.0
+    input_usd_per_token: float = 0.0
+    output_usd_per_token: float = 0.0
+    cached_input_usd_per_token: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TierRoute:
+    """What routing needs of a GPUTier: its price (USD), its floor and the tier above it."""
+
+    name: str
+    usd_per_gpu_hour: float = 0.0
+    confidence_floor: float | None = None
+    escalate_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One Specialist as the router sees it.
+
+    ``parent`` and ``escalate_to`` are full names (``namespace/name``). ``tier`` is empty for an
+    external provider, and for a Specialist that is not placed yet. ``upstream_model`` is what the
+    endpoint expects as ``model``. ``secret`` is the name and key of a Secret with an API key.
+    ``confidence_floor`` is already decided: the Specialist's own, the tier's or the default.
+    """
+
+    namespace: str
+    name: str
+    field: str
+    upstream_model: str
+    endpoints: tuple[Endpoint, ...] = ()
+    tier: str = ""
+    parent: str | None = None
+    price: Price = Price()
+    confidence_floor: float = 0.85
+    escalate_to: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
+    on_uncertain: OnUncertain = "Abstain"
+    secret: tuple[str, str] | None = None
+    external: bool = False
+
+    @property
+    def key(self) -> str:
+        """The name that is unique in the cluster.
+
+        >>> Route("demo", "sorter", "sorting", "sorter").key
+        'demo/sorter'
+        """
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def ready(self) -> bool:
+        """Tell whether a request can be sent to it now."""
+        return bool(self.endpoints)
+
+
+@dataclass(frozen=True, slots=True)
+class RouteTable:
+    """Every Specialist by full name, every tier by name, and a version that is a content hash.
+
+    Equal resources give an equal version on every dispatcher, whatever order they arrived in.
+
+    >>> sorter = Route("demo", "sorter", "sorting", "sorter")
+    >>> table = RouteTable.of([sorter])
+    >>> table.resolve("sorter").key, table.resolve("demo/sorter").key
+    ('demo/sorter', 'demo/sorter')
+    >>> table.version == RouteTable.of([sorter]).version
+    True
+    """
+
+    routes: Mapping[str, Route]
+    tiers: Mapping[str, TierRoute]
+    version: str
+    by_name: Mapping[str, tuple[Route, ...]]
+
+    @classmethod
+    def of(cls, routes: Iterable[Route], tiers: Iterable[TierRoute] = ()) -> Self:
+        """Build a table; of two routes (or tiers) of one name the last one counts."""
+        routes_by_key = {route.key: route for route in routes}
+        tiers_by_name = {tier.name: tier for tier in tiers}
+        ordered = [routes_by_key[key] for key in sorted(routes_by_key)]
+        ordered_tiers = [tiers_by_name[name] for name in sorted(tiers_by_name)]
+        by_name: defaultdict[str, tuple[Route, ...]] = defaultdict(tuple)
+        for route in ordered:
+            by_name[route.name] += (route,)
+        return cls(
+            routes=MappingProxyType({route.key: route for route in ordered}),
+            tiers=MappingProxyType({tier.name: tier for tier in ordered_tiers}),
+            version=_content_hash(ordered, ordered_tiers),
+            by_name=MappingProxyType(dict(by_name)),
+        )
+
+    def resolve(self, model: str) -> Route:
+        """Find the Specialist that a request names, by ``namespace/name`` or by ``name`` alone.
+
+        Raises UnknownModelError when nobody has the name, and AmbiguousModelError when several
+        namespaces have it; both messages list the names that would work.
+        """
+        if (route := self.routes.get(model)) is not None:
+            return route
+        named = self.by_name.get(model, ())
+        if len(named) == 1:
+            return named[0]
+        if named:
+            raise AmbiguousModelError(
+                f"model {model!r} exists in {len(named)} namespaces; use the full name, "
+                f"one of: {', '.join(route.key for route in named)}"
+            )
+        raise UnknownModelError(f"model {model!r} does not exist; {self._existing_names()}")
+
+    def model_names(self) -> tuple[str, ...]:
+        """List what a client may ask for: ``auto``, short names where unique, full names.
+
+        >>> RouteTable.of([Route("demo", "sorter", "sorting", "sorter")]).model_names()
+        ('auto', 'demo/sorter', 'sorter')
+        """
+        unique = (name for name, routes in self.by_name.items() if len(routes) == 1)
+        return (AUTO_MODEL, *sorted((*self.routes, *unique)))
+
+    def _existing_names(self) -> str:
+        names = list(self.routes)
+        if not names:
+            return "no Specialist is known yet"
+        more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+        return f"use {AUTO_MODEL!r} or one of: {', '.join(names[:NAMES_SHOWN])}{more}"
+
+
+def _content_hash(routes: list[Route], tiers: list[TierRoute]) -> str:
+    # The repr of frozen dataclasses of strings, numbers and tuples is the same on every machine.
+    return hashlib.sha256(repr((routes, tiers)).encode()).hexdigest()[:VERSION_DIGITS]

@@ -1,0 +1,258 @@
+"""Which Specialists to try for a question, in which order, and why not the others.
+
+Two steps. An :class:`Itinerary` depends on the route table alone: the order in which the routes of
+one field are tried and where the way leads after them. :func:`plan` lays one question over it: who
+is confident enough beforehand, who has a ready pod, and where the four hops end. The first is made
+once per table, the second on every request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from types import MappingProxyType
+from typing import Final
+
+from tierwise_core.confidence import Record, predicted_confidence, prior_of_generalist
+from tierwise_core.cost import expected_call_usd
+from tierwise_core.route_table import GENERAL_FIELD, Route, RouteTable
+
+__all__ = [
+    "MAX_HOPS",
+    "CascadePlan",
+    "FieldReading",
+    "Hop",
+    "Itinerary",
+    "Skip",
+    "itinerary",
+    "plan",
+    "plan_direct",
+]
+
+MAX_HOPS: Final = 4
+"""The most Specialists that one request may be sent to."""
+
+NO_RECORDS: Final[Mapping[str, Record]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class FieldReading:
+    """What the classifier makes of a question.
+
+    ``field`` is the likeliest field, or None when the question lies outside every field.
+    ``probability`` is that field's share among the fields, ``in_domain`` how much the question
+    looks like any of the examples at all, both in [0, 1]. ``probabilities`` has every field.
+    """
+
+    field: str | None
+    probability: float
+    in_domain: float
+    probabilities: Mapping[str, float] = dataclass_field(default_factory=dict)
+
+    @property
+    def confidence(self) -> float:
+        """The probability that the question belongs to ``field``; 0 outside every field."""
+        return self.probability * self.in_domain if self.field is not None else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One Specialist to try: what is expected of it, the floor it must reach, why it is here."""
+
+    route: Route
+    predicted_confidence: float
+    floor: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A Specialist (or several, named together) that is not tried, and why."""
+
+    route_name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CascadePlan:
+    """The hops of one request in the order to try them, and everyone who lost, with the reason.
+
+    No hops means that nobody may answer: the request is refused with ``skipped`` as the reasons.
+    Either every hop has a ready endpoint, or none has and nobody better exists.
+    """
+
+    field: str | None
+    field_confidence: float
+    hops: tuple[Hop, ...]
+    skipped: tuple[Skip, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Itinerary:
+    """The way of a field: its routes, cheapest first, then the routes escalation leads to.
+
+    ``reasons`` says of each onward route who leads to it. ``general`` are the generalists,
+    cheapest first, that take over where escalation leads to nobody who is ready.
+    """
+
+    field: str | None
+    in_field: tuple[Route, ...]
+    onward: tuple[Route, ...]
+    general: tuple[Route, ...]
+    reasons: Mapping[str, str]
+    elsewhere: tuple[Skip, ...]
+
+
+def itinerary(table: RouteTable, field_name: str | None) -> Itinerary:
+    """Lay out the way of one field; None is the way of what lies outside every field.
+
+    Escalation goes from each route to its ``escalate_to``, else to its parent, else to the
+    generalists on its tier's ``escalate_to``; breadth first, nobody twice, so that a cycle ends.
+    """
+    outside = field_name is None or field_name == GENERAL_FIELD
+    general = _cheapest_first(table, GENERAL_FIELD)
+    in_field = general if outside else _cheapest_first(table, field_name or "")
+    onward = tuple(_escalation(table, in_field))
+    return Itinerary(
+        field=field_name,
+        in_field=in_field,
+        onward=tuple(route for route, _ in onward),
+        general=tuple(route for route in general if route not in in_field),
+        reasons=MappingProxyType({route.key: reason for route, reason in onward}),
+        elsewhere=tuple(_elsewhere(table, {*in_field, *general, *(route for route, _ in onward)})),
+    )
+
+
+def _cheapest_first(table: RouteTable, field_name: str) -> tuple[Route, ...]:
+    routes = (route for route in table.routes.values() if route.field == field_name)
+    return tuple(sorted(routes, key=lambda route: (expected_call_usd(route.price), route.key)))
+
+
+def _escalation(table: RouteTable, start: tuple[Route, ...]) -> Iterator[tuple[Route, str]]:
+    seen = {route.key for route in start}
+    queue = list(start)
+    while queue:
+        current = queue.pop(0)
+        for key, reason in _next_of(table, current):
+            if key in seen or (route := table.routes.get(key)) is None:
+                continue
+            seen.add(key)
+            queue.append(route)
+            yield route, reason
+
+
+def _next_of(table: RouteTable, route: Route) -> list[tuple[str, str]]:
+    if route.escalate_to:
+        return [(key, f"{route.name} escalates to it") for key in route.escalate_to]
+    if route.parent is not None:
+        return [(route.parent, f"parent of {route.name}")]
+    tier = table.tiers.get(route.tier)
+    if tier is None or tier.escalate_to is None:
+        return []
+    above = (up for up in _cheapest_first(table, GENERAL_FIELD) if up.tier == tier.escalate_to)
+    return [(up.key, f"general on {up.tier}, above {route.tier}") for up in above]
+
+
+def _elsewhere(table: RouteTable, considered: set[Route]) -> Iterator[Skip]:
+    for route in table.routes.values():
+        if route not in considered:
+            yield Skip(route.key, f"its field is {route.field!r}")
+
+
+def plan(
+    way: Itinerary,
+    reading: FieldReading,
+    *,
+    floor: float | None = None,
+    record: Mapping[str, Record] = NO_RECORDS,
+    max_hops: int = MAX_HOPS,
+) -> CascadePlan:
+    """Choose the hops of one question.
+
+    A Specialist of the field must be confident enough beforehand; those that escalation leads to
+    need not, because they are asked when nobody else is sure. ``floor`` raises every floor, and
+    lowers none: floors are the platform's policy. ``record`` is what is known of each Specialist
+    by full name.
+    """
+    skipped = list(way.elsewhere)
+    hops = [_hop(route, way, reading, floor, record) for route in way.in_field]
+    if way.field is not None and way.field != GENERAL_FIELD:
+        hops = _confident(hops, skipped)
+    hops += [_hop(route, way, reading, floor, record) for route in _onward(way, skipped)]
+    hops = _bounded(_ready(hops, skipped), skipped, max_hops)
+    return CascadePlan(way.field, reading.confidence, tuple(hops), tuple(skipped))
+
+
+def plan_direct(
+    route: Route,
+    reading: FieldReading,
+    *,
+    floor: float | None = None,
+    record: Mapping[str, Record] = NO_RECORDS,
+) -> CascadePlan:
+    """Plan a request that names its Specialist: one hop, and no gate unless the request asks."""
+    predicted = _predict(route, reading, record)
+    hop = Hop(route, predicted, floor or 0.0, "named by the request")
+    return CascadePlan(route.field, reading.confidence, (hop,), ())
+
+
+def _hop(
+    route: Route,
+    way: Itinerary,
+    reading: FieldReading,
+    floor: float | None,
+    record: Mapping[str, Record],
+) -> Hop:
+    reason = way.reasons.get(route.key) or f"field {route.field!r}"
+    gate = max(route.confidence_floor, floor or 0.0)
+    return Hop(route, _predict(route, reading, record), gate, reason)
+
+
+def _predict(route: Route, reading: FieldReading, record: Mapping[str, Record]) -> float:
+    known = record.get(route.key)
+    if route.field == GENERAL_FIELD:
+        return prior_of_generalist(route.confidence_floor, known)
+    share = reading.probabilities.get(route.field, 0.0)
+    return predicted_confidence(share, reading.in_domain, known)
+
+
+def _confident(hops: list[Hop], skipped: list[Skip]) -> list[Hop]:
+    kept = []
+    for hop in hops:
+        if hop.predicted_confidence >= hop.floor:
+            kept.append(hop)
+        else:
+            why = f"predicted {hop.predicted_confidence:.2f} < floor {hop.floor:.2f}"
+            skipped.append(Skip(hop.route.key, why))
+    return kept
+
+
+def _onward(way: Itinerary, skipped: list[Skip]) -> tuple[Route, ...]:
+    if not any(route.ready for route in way.onward):
+        known = {route.key for route in way.onward}
+        return (*way.onward, *(route for route in way.general if route.key not in known))
+    ends = way.onward[0].name
+    skipped.extend(
+        Skip(route.key, f"escalation leads to {ends} instead")
+        for route in way.general
+        if route.key not in way.reasons
+    )
+    return way.onward
+
+
+def _ready(hops: list[Hop], skipped: list[Skip]) -> list[Hop]:
+    ready = [hop for hop in hops if hop.route.ready]
+    if not ready:
+        return hops
+    skipped.extend(Skip(hop.route.key, "no ready endpoint") for hop in hops if not hop.route.ready)
+    return ready
+
+
+def _bounded(hops: list[Hop], skipped: list[Skip], max_hops: int) -> list[Hop]:
+    """Cut the middle: the end of the way is the strongest, and stays as the last hop."""
+    if len(hops) <= max_hops:
+        return hops
+    cut = hops[max_hops - 1 : -1]
+    skipped.extend(Skip(hop.route.key, f"beyond {max_hops} hops") for hop in cut)
+    return [*hops[: max_hops - 1], hops[-1]]

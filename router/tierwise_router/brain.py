@@ -1,0 +1,85 @@
+"""The brain of a dispatcher: from the text of a request to the plan of whom to ask.
+
+Built off the hot path whenever the route table changes, then swapped in by one assignment. A
+brain never changes, so that a request that started with one may finish with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from tierwise_core.confidence import Record
+from tierwise_core.route_table import RouteTable
+from tierwise_core.routing import (
+    NO_RECORDS,
+    CascadePlan,
+    FieldReading,
+    Itinerary,
+    itinerary,
+    plan,
+    plan_direct,
+)
+from tierwise_router.classifier import FieldClassifier
+
+__all__ = ["Brain"]
+
+
+@dataclass(frozen=True, slots=True)
+class Brain:
+    """A route table, the classifier trained on its examples, and the way of each field."""
+
+    table: RouteTable
+    classifier: FieldClassifier
+    itineraries: Mapping[str | None, Itinerary]
+    record: Mapping[str, Record]
+
+    @classmethod
+    def build(
+        cls,
+        table: RouteTable,
+        previous: Brain | None = None,
+        record: Mapping[str, Record] = NO_RECORDS,
+    ) -> Self:
+        """Train on the table's examples; a previous brain with the same ones is not retrained.
+
+        Pods come and go far more often than examples change, so that most tables take the
+        classifier over and cost microseconds.
+        """
+        examples = examples_of(table)
+        if previous is not None and previous.classifier.examples == examples:
+            classifier = previous.classifier
+        else:
+            classifier = FieldClassifier.train(examples)
+        fields = (None, *sorted({route.field for route in table.routes.values()}))
+        return cls(table, classifier, {name: itinerary(table, name) for name in fields}, record)
+
+    def plan(
+        self, text: str, *, floor: float | None = None, field: str | None = None
+    ) -> CascadePlan:
+        """Plan a request that leaves the choice to us (``model: auto``); well under 1 ms.
+
+        ``floor`` raises every floor. ``field`` is what the caller says the question is about; it
+        replaces the classifier. A field that no Specialist has goes to the generalists.
+        """
+        reading = self.classifier.read(text) if field is None else _told(field)
+        way = self.itineraries.get(reading.field) or itinerary(self.table, reading.field)
+        return plan(way, reading, floor=floor, record=self.record)
+
+    def direct(self, model: str, text: str, *, floor: float | None = None) -> CascadePlan:
+        """Plan a request that names its Specialist; raises what :meth:`RouteTable.resolve` does."""
+        route = self.table.resolve(model)
+        return plan_direct(route, self.classifier.read(text), floor=floor, record=self.record)
+
+
+def examples_of(table: RouteTable) -> Mapping[str, tuple[str, ...]]:
+    """Collect the examples of each field, over all its Specialists, sorted and without repeats."""
+    by_field: dict[str, set[str]] = {}
+    for route in table.routes.values():
+        by_field.setdefault(route.field, set()).update(route.examples)
+    return {name: tuple(sorted(texts)) for name, texts in sorted(by_field.items())}
+
+
+def _told(field: str) -> FieldReading:
+    return FieldReading(field, 1.0, 1.0, {field: 1.0})
