@@ -1,0 +1,135 @@
+"""A real cluster as the tests speak of it: apply, read, wait, ask."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A running cluster with tierwise on it.
+
+    Attributes:
+        name: The local cluster's name.
+        kubeconfig: Path of the administrator's kubeconfig.
+        kubectl_path: The kubectl built beside the cluster's own version.
+        url: Where the router answers, without a trailing slash.
+    """
+
+    name: str
+    kubeconfig: str
+    kubectl_path: str
+    url: str
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        """Run kubectl; a failure carries what it printed."""
+        done = subprocess.run(
+            [self.kubectl_path, *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=self.environment,
+        )
+        if done.returncode:
+            raise KubectlError(done.stderr.strip())
+        return done.stdout
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment in which commands see this cluster and this router."""
+        return os.environ | {"KUBECONFIG": self.kubeconfig, "TIERWISE_URL": self.url}
+
+    def get(self, kind: str, name: str, namespace: str = "default") -> dict[str, Any]:
+        """Read one object."""
+        found = self.kubectl("get", kind, name, "-n", namespace, "-o", "json")
+        return dict(json.loads(found))
+
+    def names(self, kind: str, selector: str = "", namespace: str = "default") -> list[str]:
+        """List the names of what a label selector finds."""
+        listed = json.loads(
+            self.kubectl("get", kind, "-n", namespace, "-l", selector, "-o", "json")
+        )
+        return [item["metadata"]["name"] for item in listed["items"]]
+
+    def apply(self, *manifests: Mapping[str, Any]) -> None:
+        """Apply as a person would: server side, under their own field manager."""
+        self.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(manifests))
+
+    def delete(self, kind: str, *names: str) -> None:
+        """Delete and wait until the objects are gone."""
+        self.kubectl("delete", kind, *names, "--ignore-not-found", "--timeout=120s")
+
+    def wait(self, what: str, condition: str, seconds: int = 240) -> None:
+        """Wait as a person would: `wait("specialist/sorter", "condition=Ready")`."""
+        self.kubectl("wait", what, f"--for={condition}", f"--timeout={seconds}s")
+
+    def condition(self, specialist: str, kind: str) -> dict[str, Any]:
+        """A Specialist's condition, or an empty one while it has none."""
+        status = self.get("specialist", specialist).get("status", {})
+        found = [c for c in status.get("conditions", []) if c["type"] == kind]
+        return found[0] if found else {}
+
+    def wait_for_router(self) -> None:
+        """Wait until every router pod serves."""
+        self.kubectl(
+            *("rollout", "status", "deployment/tierwise-router"),
+            *("-n", "tierwise-system", "--timeout=180s"),
+        )
+
+    def make_up(self) -> None:
+        """The README's command, once more."""
+        command = ["make", "up", f"NAME={self.name}"]
+        clean = {key: value for key, value in os.environ.items() if key != "KUBECONFIG"}
+        subprocess.run(command, cwd=ROOT, check=True, env=clean, stdout=sys.__stderr__)
+
+    def ask(self, question: str, model: str = "auto", **extra: Any) -> httpx.Response:
+        """Ask the router one question, deterministically."""
+        body = {
+            "model": model,
+            "messages": [{"role": "user", "content": question}],
+            "temperature": 0,
+            **extra,
+        }
+        return httpx.post(f"{self.url}/v1/chat/completions", json=body, timeout=60)
+
+    def tierwise(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run the `tierwise` command against this cluster."""
+        command = [str(Path(sys.executable).with_name("tierwise")), *arguments]
+        return subprocess.run(
+            command, capture_output=True, text=True, check=False, env=self.environment
+        )
+
+
+class KubectlError(AssertionError):
+    """kubectl said no; the message is what it printed."""
+
+
+def answer(response: httpx.Response) -> str:
+    """The text of a chat completion."""
+    assert response.status_code == 200, response.text
+    return str(response.json()["choices"][0]["message"]["content"])
+
+
+def eventually(probe: Callable[[], T], expected: Callable[[T], bool], seconds: float) -> T:
+    """Look again until it is as expected; on time-out the last sight is the message."""
+    deadline = time.monotonic() + seconds
+    while True:
+        seen = probe()
+        if expected(seen):
+            return seen
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds:.0f} s; last seen: {seen}")
+        time.sleep(0.5)

@@ -1,0 +1,55 @@
+"""One real cluster for the whole session, made by the README's own command.
+
+`TIERWISE_E2E_CLUSTER=NAME` uses a cluster that `make up NAME=...` left running, and leaves it.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from cluster import ROOT, Cluster
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """The cluster that `make up` makes, removed afterwards by `make down`."""
+    standing = os.environ.get("TIERWISE_E2E_CLUSTER")
+    name = standing or "e2e"
+    make("up", name)
+    yield describe(name)
+    if not standing:
+        make("down", name)
+
+
+def make(target: str, name: str) -> None:
+    """Run a make target with its output on the test's own terminal, so that progress is seen."""
+    done = subprocess.run(
+        ["make", target, f"NAME={name}"],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=sys.__stderr__,
+        check=False,
+        env=without_kubeconfig(),
+    )
+    if done.returncode:
+        pytest.exit(f"make {target} NAME={name} failed; its output is above", returncode=1)
+
+
+def describe(name: str) -> Cluster:
+    """Where the running quickstart is."""
+    told = subprocess.run(
+        [sys.executable, "-m", "quickstart", "info", "--name", name, "--output", "json"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "hack")},
+    )
+    return Cluster(**json.loads(told.stdout))
+
+
+def without_kubeconfig() -> dict[str, str]:
+    """The end-to-end tests never touch a cluster that the user has."""
+    return {key: value for key, value in os.environ.items() if key != "KUBECONFIG"}

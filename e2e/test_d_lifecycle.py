@@ -1,0 +1,204 @@
+"""What a cluster does to us: edits, deletions, kills. Everything heals, nothing is lost."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+from cluster import Cluster, answer, eventually
+
+NAMESPACE = "tierwise-system"
+
+
+@pytest.fixture(scope="module")
+def room(cluster: Cluster) -> Iterator[None]:
+    """Two free RTX 4090s: both revisions of a Specialist fit side by side."""
+    idle = ("reverser", "generalist")
+    for name in idle:
+        cluster.kubectl("scale", "specialist", name, "--replicas=0")
+    eventually(lambda: free_gpus(cluster), lambda free: free == len(idle), 120)
+    yield
+    for name in idle:
+        cluster.kubectl("scale", "specialist", name, "--replicas=1")
+
+
+def free_gpus(cluster: Cluster) -> int:
+    """RTX 4090s that no pod holds, as the tier's own status counts them."""
+    return int(cluster.get("gputier", "rtx-4090")["status"]["gpus"]["free"])
+
+
+def deployment_of(cluster: Cluster, name: str) -> str:
+    """The name of a Specialist's only Deployment."""
+    (found,) = cluster.names("deployments", f"tierwise.dev/specialist={name}")
+    return found
+
+
+@contextmanager
+def questions_going_on(cluster: Cluster, model: str) -> Iterator[list[int]]:
+    """Ask again and again in the background; the list fills with status codes."""
+    codes: list[int] = []
+    enough = threading.Event()
+
+    def keep_asking() -> None:
+        while not enough.is_set():
+            codes.append(cluster.ask("sort dbca", model=model).status_code)
+            enough.wait(0.2)
+
+    asker = threading.Thread(target=keep_asking)
+    asker.start()
+    yield codes
+    enough.set()
+    asker.join()
+
+
+def test_a_deployment_deleted_by_hand_comes_back(cluster: Cluster) -> None:
+    before = cluster.get("deployment", deployment_of(cluster, "adder"))["metadata"]
+
+    cluster.kubectl("delete", "deployment", before["name"], "--wait=true")
+
+    after = eventually(
+        lambda: [
+            cluster.get("deployment", n)["metadata"]
+            for n in cluster.names("deployments", "tierwise.dev/specialist=adder")
+        ],
+        lambda found: bool(found) and found[0]["uid"] != before["uid"],
+        60,
+    )
+    assert after[0]["name"] == before["name"]
+    cluster.wait("specialist/adder", "condition=Ready")
+    assert answer(cluster.ask("add 17 and 25", model="adder")) == "42"
+
+
+def test_a_service_edited_by_hand_is_mended(cluster: Cluster) -> None:
+    edit = json.dumps({"spec": {"selector": {"tierwise.dev/specialist": "nobody"}}})
+
+    cluster.kubectl("patch", "service", "sorter", "--type=merge", "-p", edit)
+
+    eventually(
+        lambda: cluster.get("service", "sorter")["spec"]["selector"],
+        lambda selector: selector.get("tierwise.dev/specialist") == "sorter",
+        30,
+    )
+
+
+def test_a_killed_pod_heals_and_auto_keeps_answering_meanwhile(cluster: Cluster) -> None:
+    (pod,) = cluster.names("pods", "tierwise.dev/specialist=sorter")
+
+    cluster.kubectl("delete", "pod", pod, "--grace-period=0", "--force")
+
+    seen = eventually(
+        lambda: cluster.ask("sort dbca"), lambda response: response.status_code == 200, 60
+    )
+    assert answer(seen) == "abcd"  # the frontier knows sorting as well
+    eventually(
+        lambda: cluster.names("pods", "tierwise.dev/specialist=sorter"),
+        lambda pods: bool(pods) and pod not in pods,
+        60,
+    )
+    cluster.wait("specialist/sorter", "condition=Ready")
+    assert cluster.ask("sort dbca").headers["x-tierwise-specialist"] == "default/sorter"
+
+
+def test_the_operator_killed_in_the_middle_resumes_where_the_cluster_is(
+    cluster: Cluster, room: None
+) -> None:
+    (pod,) = cluster.names("pods", "app.kubernetes.io/component=operator", NAMESPACE)
+    twin = twin_of(cluster, "sorter", "twin")
+    cluster.apply(twin)
+    cluster.kubectl("delete", "pod", pod, "-n", NAMESPACE, "--grace-period=0", "--force")
+
+    cluster.wait("specialist/twin", "condition=Placed", 180)
+    cluster.wait("specialist/twin", "condition=Ready")
+
+    assert answer(cluster.ask("sort dbca", model="twin")) == "abcd"
+    assert len(cluster.names("deployments", "tierwise.dev/specialist=twin")) == 1
+
+
+def test_an_edited_model_replaces_the_old_revision_without_losing_an_answer(
+    cluster: Cluster, room: None
+) -> None:
+    before = deployment_of(cluster, "twin")
+    longer = twin_of(cluster, "sorter", "twin")
+    longer["spec"]["model"]["maxModelLen"] = 128
+
+    with questions_going_on(cluster, "twin") as codes:
+        cluster.apply(longer)
+        eventually(
+            lambda: cluster.names("deployments", "tierwise.dev/specialist=twin"),
+            lambda names: len(names) == 1 and before not in names,
+            300,
+        )
+
+    assert codes
+    assert set(codes) == {200}
+    active = cluster.get("specialist", "twin")["status"]["activeRevision"]
+    assert deployment_of(cluster, "twin").endswith(active)
+
+
+def test_scale_to_zero_and_back_is_said(cluster: Cluster) -> None:
+    cluster.kubectl("scale", "specialist", "twin", "--replicas=0")
+
+    seen = eventually(
+        lambda: cluster.condition("twin", "ServingReady"),
+        lambda c: c.get("reason") == "ScaledToZero",
+        90,
+    )
+
+    assert seen["status"] == "False"
+    refused = cluster.ask("sort dbca", model="twin")
+    assert refused.status_code == 503
+    assert "twin" in refused.json()["error"]["message"]
+
+
+def test_a_deleted_specialist_takes_its_children_along(cluster: Cluster) -> None:
+    cluster.delete("specialist", "twin")
+
+    for kind in ("deployments", "pods", "services"):
+        eventually(
+            lambda kind=kind: cluster.names(kind, "tierwise.dev/specialist=twin"),
+            lambda names: names == [],
+            90,
+        )
+    gone = eventually(
+        lambda: cluster.ask("sort dbca", model="twin"), lambda r: r.status_code == 404, 10
+    )
+    assert gone.json()["error"]["code"] == "model_not_found"
+
+
+def test_a_router_pod_removed_under_load_loses_no_request(cluster: Cluster) -> None:
+    pods = cluster.names("pods", "app.kubernetes.io/component=router", NAMESPACE)
+
+    with questions_going_on(cluster, "sorter") as codes:
+        cluster.kubectl("delete", "pod", pods[0], "-n", NAMESPACE, "--wait=true")
+        cluster.wait_for_router()
+
+    assert set(codes) == {200}
+
+
+def twin_of(cluster: Cluster, name: str, twin: str) -> dict[str, Any]:
+    """The manifest of another Specialist like a running one, unknown to `auto`."""
+    spec = cluster.get("specialist", name)["spec"] | {"field": "twins"}
+    spec.pop("routing", None)
+    return {
+        "apiVersion": "tierwise.dev/v1alpha1",
+        "kind": "Specialist",
+        "metadata": {"name": twin, "namespace": "default"},
+        "spec": spec,
+    }
+
+
+def test_a_second_make_up_changes_nothing(cluster: Cluster) -> None:
+    uids = {
+        kind: cluster.kubectl("get", kind, "-A", "-o", "jsonpath={.items[*].metadata.uid}")
+        for kind in ("specialists", "deployments", "services")
+    }
+
+    cluster.make_up()
+
+    for kind, before in uids.items():
+        now = cluster.kubectl("get", kind, "-A", "-o", "jsonpath={.items[*].metadata.uid}")
+        assert sorted(now.split()) == sorted(before.split()), kind
+    assert httpx.get(f"{cluster.url}/readyz", timeout=10).status_code == 200
