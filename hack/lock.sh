@@ -7,13 +7,17 @@ uv=${TIERWISE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tierwise}/uv/bin/uv
 
 resolve() { # resolve OUTPUT ARGUMENTS...: keeps the versions already in OUTPUT where they still satisfy
   "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-    --no-emit-index-url --no-emit-find-links pyproject.toml "${@:2}" -o "$1"
+    --no-emit-index-url --no-emit-find-links "${@:2}" -o "$1"
 }
 resolve_all() { # resolve_all FOLDER
-  resolve "$1/dev.txt" --all-extras --group dev
+  resolve "$1/dev.txt" pyproject.toml --all-extras --group dev
   for extra in operator router; do
-    resolve "$1/$extra.txt" --extra "$extra" --constraint requirements/dev.txt
+    resolve "$1/$extra.txt" pyproject.toml --extra "$extra" --constraint requirements/dev.txt
   done
+  build_requirements | resolve "$1/build.txt" -
+}
+build_requirements() { # what builds the wheel, as pyproject.toml names it
+  .venv/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")'
 }
 
 if [ "${1:-}" != --check ]; then
