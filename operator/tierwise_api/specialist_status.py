@@ -1,0 +1,146 @@
+"""What a Specialist reports: where it runs and why there, what it takes, where it answers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from tierwise_api.base import Status
+from tierwise_api.common import Conditions
+
+__all__ = [
+    "Endpoint",
+    "MemoryStatus",
+    "ModelStatus",
+    "PlacementStatus",
+    "RejectedTier",
+    "SpecialistStatus",
+]
+
+# Known words for people to read; a reader of ours accepts those of a newer version too.
+Phase = Annotated[
+    str,
+    Field(
+        json_schema_extra={"enum": ["Pending", "Placing", "Loading", "Ready", "Degraded", "Failed"]}
+    ),
+]
+
+
+class MemoryStatus(Status):
+    """The memory one GPU needs, part by part, in bytes."""
+
+    weights_bytes: int = Field(ge=0, description="Weights on each GPU.")
+    kv_cache_bytes: int = Field(
+        ge=0, description="KV cache on each GPU: context x concurrency x bytes per token."
+    )
+    activation_bytes: int = Field(ge=0, description="Activations on each GPU.")
+    overhead_bytes: int = Field(ge=0, description="CUDA context and engine on each GPU.")
+    total_bytes_per_gpu: int = Field(ge=0, description="All of it together.")
+    usable_bytes_per_gpu: int = Field(
+        ge=0,
+        description="What the tier allows: memory x usableFraction.",
+    )
+    headroom_bytes: int = Field(description="What is left: usable less total.")
+
+
+class RejectedTier(Status):
+    """A tier the Specialist was not placed on."""
+
+    tier: str = Field(max_length=253, description="The GPUTier's name.")
+    reason: str = Field(
+        max_length=2048,
+        description="Why not, in numbers.",
+        examples=["needs 41.2 GiB per GPU, rtx-4090 has 21.6 GiB usable"],
+    )
+
+
+class PlacementStatus(Status):
+    """Where the Specialist runs, what that costs, and why not elsewhere."""
+
+    tier: str | None = Field(
+        default=None, max_length=253, description="The chosen GPUTier; none while nothing fits."
+    )
+    gpus_per_replica: int | None = Field(default=None, ge=0, description="GPUs of one replica.")
+    tensor_parallel: int | None = Field(
+        default=None, ge=1, description="Over how many GPUs the model is cut."
+    )
+    usd_per_hour: float | None = Field(
+        default=None, ge=0, description="Price of all its replicas for one hour, in USD."
+    )
+    memory: MemoryStatus | None = Field(
+        default=None, description="The memory one GPU needs, part by part."
+    )
+    rejected: list[RejectedTier] = Field(
+        default_factory=list,
+        max_length=256,
+        description="Every tier that was looked at and not chosen, and why.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+
+
+class ModelStatus(Status):
+    """What the model's own files say."""
+
+    architecture: str | None = Field(
+        default=None,
+        max_length=253,
+        description="The architecture of its config.",
+        examples=["Qwen3ForCausalLM"],
+    )
+    parameters: int | None = Field(default=None, ge=0, description="Its number of parameters.")
+    context_length: int | None = Field(
+        default=None, ge=0, description="The longest context it was made for, in tokens."
+    )
+    kv_bytes_per_token: int | None = Field(
+        default=None, ge=0, description="Bytes of KV cache for one token, over all GPUs."
+    )
+    dtype: str | None = Field(
+        default=None, max_length=63, description="The type of its weights.", examples=["bfloat16"]
+    )
+
+
+class Endpoint(Status):
+    """A ready pod, or an external endpoint, that the router may send requests to."""
+
+    url: str = Field(
+        max_length=2048, description="Where it answers.", examples=["http://10.1.2.3:8000"]
+    )
+    pod: str | None = Field(default=None, max_length=253, description="The pod's name.")
+    revision: str | None = Field(
+        default=None, max_length=63, description="The revision the pod serves."
+    )
+    node: str | None = Field(default=None, max_length=253, description="The pod's node.")
+
+
+class SpecialistStatus(Status):
+    """What the operator sees of the Specialist."""
+
+    observed_generation: int | None = Field(
+        default=None, ge=0, description="The metadata.generation this status describes."
+    )
+    conditions: Conditions = Field(default_factory=list)
+    phase: Phase | None = Field(
+        default=None, description="One word for people; programs read the conditions."
+    )
+    replicas: int | None = Field(default=None, ge=0, description="Pods there are.")
+    ready_replicas: int | None = Field(default=None, ge=0, description="Pods that are ready.")
+    selector: str | None = Field(
+        default=None,
+        max_length=1024,
+        description="The label selector of its pods, for the scale subresource.",
+        examples=["tierwise.dev/specialist=sorter"],
+    )
+    active_revision: str | None = Field(
+        default=None, max_length=63, description="The revision that serves.", examples=["5d8f7c9b"]
+    )
+    placement: PlacementStatus | None = Field(
+        default=None, description="Where it runs, and why there."
+    )
+    model: ModelStatus | None = Field(default=None, description="What the model's files say.")
+    endpoints: list[Endpoint] = Field(
+        default_factory=list,
+        max_length=1024,
+        description="Where the router sends requests: ready pods only.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
