@@ -1,0 +1,141 @@
+"""What goes wrong on the data path, and the one place that turns it into an HTTP answer.
+
+::
+
+    TierwiseError
+    ├── RequestError              the client must change the request; carries its HTTP status
+    ├── EndpointUrlError          a resource has an endpoint that is no URL
+    └── UpstreamError             an engine pod or a provider failed us
+        ├── UpstreamUnreachableError  no connection: refused, reset or too slow to connect
+        ├── UpstreamDiedError         the connection ended before the answer did
+        └── UpstreamTimeoutError      connected, but nothing came for too long
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from tierwise_core.errors import (
+    AmbiguousModelError,
+    NoEndpointError,
+    TierwiseError,
+    UnknownModelError,
+)
+
+__all__ = [
+    "EndpointUrlError",
+    "ErrorAnswer",
+    "RequestError",
+    "UpstreamDiedError",
+    "UpstreamError",
+    "UpstreamTimeoutError",
+    "UpstreamUnreachableError",
+    "answer_for",
+]
+
+RETRY_AFTER_S: Final = 5
+INVALID_REQUEST: Final = "invalid_request_error"
+SERVER_ERROR: Final = "server_error"
+
+
+class EndpointUrlError(TierwiseError):
+    """An endpoint's URL cannot be used; the message quotes it."""
+
+    reason = "InvalidEndpoint"
+
+
+class UpstreamError(TierwiseError):
+    """An engine pod or a provider did not answer properly."""
+
+    reason = "UpstreamFailed"
+    retryable = True
+
+
+class UpstreamUnreachableError(UpstreamError):
+    """No connection could be made: it is safe to ask another endpoint."""
+
+    reason = "UpstreamUnreachable"
+
+
+class UpstreamDiedError(UpstreamError):
+    """The connection ended before the answer was complete."""
+
+    reason = "UpstreamDied"
+
+
+class UpstreamTimeoutError(UpstreamError):
+    """The endpoint took the request and then sent nothing for too long."""
+
+    reason = "UpstreamTimeout"
+
+
+class RequestError(TierwiseError):
+    """The request itself is wrong.
+
+    Args:
+        message: what is wrong, with the field, the value and what would be right.
+        status: the HTTP status.
+        param: the field of the body that is wrong, if it is one field.
+        code: a word that programs can compare.
+    """
+
+    reason = "InvalidRequest"
+
+    def __init__(
+        self, message: str, *, status: int = 400, param: str | None = None, code: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.param = param
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorAnswer:
+    """An error as OpenAI's clients expect it, before it becomes bytes."""
+
+    status: int
+    message: str
+    type: str = INVALID_REQUEST
+    code: str | None = None
+    param: str | None = None
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+    def body(self) -> dict[str, object]:
+        """Shape it as OpenAI does.
+
+        >>> ErrorAnswer(404, "no such model", code="model_not_found", param="model").body()["error"]
+        ... # doctest: +NORMALIZE_WHITESPACE
+        {'message': 'no such model', 'type': 'invalid_request_error', 'param': 'model',
+         'code': 'model_not_found'}
+        """
+        return {
+            "error": {
+                "message": self.message,
+                "type": self.type,
+                "param": self.param,
+                "code": self.code,
+            }
+        }
+
+
+def answer_for(error: TierwiseError) -> ErrorAnswer:
+    """Map an error to the answer a client gets; what it does not know is a 500."""
+    message = str(error)
+    match error:
+        case RequestError():
+            return ErrorAnswer(error.status, message, code=error.code, param=error.param)
+        case UnknownModelError():
+            return ErrorAnswer(404, message, code="model_not_found", param="model")
+        case AmbiguousModelError():
+            return ErrorAnswer(400, message, code="model_ambiguous", param="model")
+        case NoEndpointError():
+            retry = ((b"retry-after", b"%d" % RETRY_AFTER_S),)
+            return ErrorAnswer(503, message, SERVER_ERROR, "no_ready_endpoint", headers=retry)
+        case UpstreamTimeoutError():
+            return ErrorAnswer(504, message, SERVER_ERROR, "upstream_timeout")
+        case UpstreamError():
+            return ErrorAnswer(502, message, SERVER_ERROR, "upstream_unavailable")
+        case _:
+            return ErrorAnswer(500, message, SERVER_ERROR, "internal_error")

@@ -1,0 +1,233 @@
+"""One connection to an endpoint: it sends a request and feeds the answer to a Response."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+import httptools
+
+from tierwise_router.errors import UpstreamDiedError, UpstreamError, UpstreamTimeoutError
+from tierwise_router.upstream.response import Headers, Response
+
+__all__ = ["Connection"]
+
+FIRST_FINAL_STATUS = 200
+BODILESS = (204, 304)
+
+
+class Connection(asyncio.Protocol):
+    """An HTTP/1.1 client connection that carries one request at a time.
+
+    Args:
+        loop: the event loop it lives in.
+        name: the endpoint's URL, for messages.
+        on_idle: called when an answer is complete and the connection can take another request.
+    """
+
+    __slots__ = (
+        "_deadline",
+        "_framed",
+        "_headers",
+        "_idle_s",
+        "_last_data_at",
+        "_loop",
+        "name",
+        "_on_idle",
+        "_parser",
+        "_reading_paused",
+        "_response",
+        "_transport",
+        "answered",
+        "idle_since",
+    )
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        name: str,
+        on_idle: Callable[[Connection], None],
+    ) -> None:
+        self._loop = loop
+        self.name = name
+        self._on_idle = on_idle
+        self._parser = httptools.HttpResponseParser(self)
+        self._transport: asyncio.Transport | None = None
+        self._response: Response | None = None
+        self._headers: Headers = []
+        self._framed = False
+        self._deadline: asyncio.TimerHandle | None = None
+        self._idle_s = 0.0
+        self._last_data_at = 0.0
+        self._reading_paused = False
+        self.answered = False
+        self.idle_since = 0.0
+
+    @property
+    def usable(self) -> bool:
+        """Tell whether another request can be sent on it."""
+        transport = self._transport
+        return self._response is None and transport is not None and not transport.is_closing()
+
+    def send(self, head: bytes, body: bytes, first_byte_s: float, idle_s: float) -> Response:
+        """Send a request and return the answer-to-be.
+
+        ``first_byte_s`` bounds the wait for the answer's head, ``idle_s`` each silence after it.
+        """
+        response = self._response = Response(self._loop, self)
+        self.answered = False
+        self._headers = []
+        self._framed = False
+        self._idle_s = idle_s
+        self._deadline = self._loop.call_later(first_byte_s, self._first_byte_overdue, first_byte_s)
+        if self._transport is None:
+            self._fail(UpstreamDiedError(f"endpoint {self.name} closed the connection"))
+        else:
+            self._transport.writelines((head, body))
+        return response
+
+    def close(self) -> None:
+        """Close it in order."""
+        if self._transport is not None:
+            self._transport.close()
+
+    # What the reader of the answer asks for.
+
+    def pause(self) -> None:
+        """Stop reading from the network until :meth:`resume`."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._reading_paused = True
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._reading_paused and self._transport is not None:
+            self._reading_paused = False
+            self._last_data_at = self._loop.time()
+            self._transport.resume_reading()
+
+    def abort(self) -> None:
+        """Drop the connection at once; a running request is given up."""
+        self._end_exchange()
+        if self._transport is not None:
+            self._transport.abort()
+
+    # What asyncio tells us.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Remember the transport."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser; what comes without a request ends the connection."""
+        if self._response is None:
+            self.close()
+            return
+        self.answered = True
+        self._last_data_at = self._loop.time()
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._break("switched protocols")
+        except httptools.HttpParserError as error:
+            self._break(f"sent no valid HTTP ({error})")
+
+    def eof_received(self) -> bool:
+        """Finish an answer that ends with its connection."""
+        response = self._response
+        if response is not None and response.started and not self._framed:
+            self._end_exchange()
+            response.finish()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the reader of an unfinished answer."""
+        self._transport = None
+        why = f" ({exc})" if exc else ""
+        self._fail(UpstreamDiedError(f"endpoint {self.name} closed the connection{why}"))
+
+    # What the parser tells us.
+
+    def on_message_begin(self) -> None:
+        """Close when a message begins that nobody asked for."""
+        if self._response is None:
+            self.close()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Collect a header, its name in lower case; note whether the body says its length."""
+        key = name.lower()
+        if key in {b"content-length", b"transfer-encoding"}:
+            self._framed = True
+        self._headers.append((key, value))
+
+    def on_headers_complete(self) -> None:
+        """Hand the head over; an interim answer (1xx) is passed by."""
+        status = self._parser.get_status_code()
+        if status < FIRST_FINAL_STATUS or self._response is None:
+            self._headers = []
+            self._framed = False
+            return
+        self._framed = self._framed or status in BODILESS
+        self._watch_silence()
+        self._response.feed_head(status, self._headers)
+
+    def on_body(self, body: bytes) -> None:
+        """Hand a piece of the body over."""
+        if self._response is not None:
+            self._response.feed(body)
+
+    def on_message_complete(self) -> None:
+        """Hand the end over and become free, if the upstream keeps the connection."""
+        response = self._response
+        if response is None or not response.started:
+            return
+        keep = self._parser.should_keep_alive()
+        self._end_exchange()
+        response.finish()
+        if keep and self._transport is not None:
+            self.idle_since = self._loop.time()
+            self._on_idle(self)
+        else:
+            self.close()
+
+    # Time.
+
+    def _first_byte_overdue(self, waited_s: float) -> None:
+        self._give_up(f"endpoint {self.name} sent no answer within {waited_s:g} s")
+
+    def _watch_silence(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = self._loop.call_later(self._idle_s, self._check_silence)
+
+    def _check_silence(self) -> None:
+        # A paused connection is silent because its reader is slow, which is no fault of the engine.
+        now = self._loop.time()
+        last = now if self._reading_paused else self._last_data_at
+        if (left_s := last + self._idle_s - now) > 0:
+            self._deadline = self._loop.call_later(left_s, self._check_silence)
+        else:
+            self._give_up(f"endpoint {self.name} fell silent for {self._idle_s:g} s")
+
+    # Ends.
+
+    def _give_up(self, message: str) -> None:
+        self._fail(UpstreamTimeoutError(message))
+        self.abort()
+
+    def _break(self, what: str) -> None:
+        self._fail(UpstreamDiedError(f"endpoint {self.name} {what}"))
+        self.abort()
+
+    def _fail(self, error: UpstreamError) -> None:
+        response = self._response
+        self._end_exchange()
+        if response is not None:
+            response.fail(error)
+
+    def _end_exchange(self) -> None:
+        self._response = None
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None

@@ -1,0 +1,159 @@
+"""One answer of an upstream, while it arrives: status and headers, then the body in pieces."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from tierwise_router.errors import UpstreamError
+
+__all__ = ["Headers", "Response"]
+
+Headers = list[tuple[bytes, bytes]]
+
+HIGH_WATER_BYTES = 256 * 1024
+LOW_WATER_BYTES = 64 * 1024
+
+
+class Source(Protocol):
+    """The connection an answer comes from, as far as its reader needs it."""
+
+    def pause(self) -> None:
+        """Stop reading from the network."""
+
+    def resume(self) -> None:
+        """Read on."""
+
+    def abort(self) -> None:
+        """Drop the connection and with it the request."""
+
+
+class Response:
+    """An answer that is being received.
+
+    The connection fills it, one reader empties it. When more than 256 KiB wait to be read, the
+    connection stops reading: a slow client slows its engine down and costs no memory here.
+    """
+
+    __slots__ = (
+        "_buffered_bytes",
+        "_chunks",
+        "_error",
+        "_limit_bytes",
+        "_loop",
+        "_paused",
+        "_source",
+        "_waiter",
+        "complete",
+        "headers",
+        "started",
+        "status",
+    )
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, source: Source) -> None:
+        self.status = 0
+        self.headers: Headers = []
+        self.started = False
+        self.complete = False
+        self._loop = loop
+        self._source = source
+        self._chunks: list[bytes] = []
+        self._buffered_bytes = 0
+        self._limit_bytes = HIGH_WATER_BYTES
+        self._paused = False
+        self._error: UpstreamError | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    def header(self, name: bytes) -> bytes:
+        """Look a header up by its lower-case name; empty when it is not there."""
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return b""
+
+    async def head(self) -> None:
+        """Wait for status and headers."""
+        while not self.started:
+            await self._wait()
+
+    async def chunk(self) -> bytes:
+        """Take what has arrived of the body, waiting for something; empty at its end."""
+        while not self._chunks:
+            if self.complete:
+                return b""
+            await self._wait()
+        data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        self._chunks.clear()
+        self._buffered_bytes = 0
+        self._unpause()
+        return data
+
+    async def settle(self, limit_bytes: int) -> bool:
+        """Wait until the whole body is here, or more than ``limit_bytes``; tell which.
+
+        Nothing is taken: :meth:`chunk` returns it afterwards. Until then the upstream may die
+        without the client having seen a byte.
+        """
+        self._limit_bytes = max(limit_bytes, HIGH_WATER_BYTES)
+        while not self.complete and self._buffered_bytes <= limit_bytes:
+            await self._wait()
+        self._limit_bytes = HIGH_WATER_BYTES
+        return self.complete
+
+    async def read(self, limit_bytes: int) -> bytes | None:
+        """Take the whole body, or None when it is larger than ``limit_bytes``."""
+        if not await self.settle(limit_bytes) or self._buffered_bytes > limit_bytes:
+            return None
+        return await self.chunk()
+
+    def abort(self) -> None:
+        """Give the answer up: an unfinished one takes its connection along, so the engine stops."""
+        if not self.complete and self._error is None:
+            self._source.abort()
+
+    async def _wait(self) -> None:
+        if self._error is not None:
+            raise self._error
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def feed_head(self, status: int, headers: Headers) -> None:
+        """Take status and headers from the connection."""
+        self.status = status
+        self.headers = headers
+        self.started = True
+        self._wake()
+
+    def feed(self, data: bytes) -> None:
+        """Take a piece of the body from the connection."""
+        self._chunks.append(data)
+        self._buffered_bytes += len(data)
+        if self._buffered_bytes > self._limit_bytes and not self._paused:
+            self._paused = True
+            self._source.pause()
+        self._wake()
+
+    def finish(self) -> None:
+        """Learn that the body is complete."""
+        self.complete = True
+        self._unpause()
+        self._wake()
+
+    def fail(self, error: UpstreamError) -> None:
+        """Learn that no more will come; what has arrived can still be read."""
+        if not self.complete and self._error is None:
+            self._error = error
+            self._wake()
+
+    def _unpause(self) -> None:
+        if self._paused:
+            self._paused = False
+            self._source.resume()
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
