@@ -19,7 +19,8 @@
     └── RouteError                   which Specialist answers a request
         ├── UnknownModelError        a model name nobody serves
         ├── AmbiguousModelError      a name that several namespaces have
-        └── NoEndpointError          the Specialist has no pod that could answer
+        ├── NoEndpointError          the Specialist has no pod that could answer
+        └── UnreadableRoutesError    a file with resources is no YAML
 
 Each carries ``reason``, the CamelCase word a condition shows, and ``retryable``: whether the same
 call may succeed later although nobody changed the spec. The operator maps ``retryable`` to a
@@ -50,6 +51,7 @@ __all__ = [
     "UnknownArchitectureError",
     "UnknownModelError",
     "UnknownTierError",
+    "UnreadableRoutesError",
     "UnsupportedSourceError",
 ]
 
@@ -187,3 +189,9 @@ class NoEndpointError(RouteError):
 
     reason = "NoEndpoint"
     retryable = True
+
+
+class UnreadableRoutesError(RouteError):
+    """A file of resources cannot be parsed; the message names the file, the line and the column."""
+
+    reason = "UnreadableRoutes"

@@ -39,7 +39,11 @@ VERSION_DIGITS: Final = 12
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One ready pod, or an external provider: ``url`` is the base without a trailing slash."""
+    """One ready pod, or an external provider.
+
+    ``url`` is the base address without a trailing slash, as the resource has it: a path belongs to
+    it (``https://api.example.com/v1``), and where it has none the engine's ``/v1`` is meant.
+    """
 
     url: str
     revision: str = ""

@@ -1,0 +1,272 @@
+"""The route table out of GPUTier and Specialist resources.
+
+``tierwise serve FILE`` and the watch in a cluster read the very same resources: there is no second
+schema. A broken object is left out and named as a :class:`Problem`; the others keep serving.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from tierwise_api import API_VERSION, GPUTier, Resource, Specialist
+from tierwise_api.model import ExternalPrice, ExternalSpec
+from tierwise_core.route_table import (
+    GENERAL_FIELD,
+    Endpoint,
+    Price,
+    Route,
+    RouteTable,
+    TierRoute,
+)
+
+__all__ = [
+    "EXTERNAL_GENERAL_FLOOR",
+    "GENERAL_FLOOR",
+    "SPECIALIST_FLOOR",
+    "Problem",
+    "build_table",
+]
+
+SPECIALIST_FLOOR: Final = 0.85
+"""New Specialists start conservatively: their floor is high until a record allows less."""
+
+GENERAL_FLOOR: Final = 0.80
+"""The floor of a generalist on a tier that names none: that of the cheapest class of GPUs."""
+
+EXTERNAL_GENERAL_FLOOR: Final = 0.55
+"""The floor of a generalist behind a provider: that of the strongest class of GPUs."""
+
+DEFAULT_NAMESPACE: Final = "default"
+TOKENS_PER_PRICE: Final = 1_000_000
+VALUE_SHOWN: Final = 80
+READ_KINDS: Final[Mapping[str, type[GPUTier | Specialist]]] = {
+    "GPUTier": GPUTier,
+    "Specialist": Specialist,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A resource that cannot be used as it is: which field, what it holds, what would be right.
+
+    >>> print(Problem("Specialist demo/sorter", "spec.parent", "'boss'", "create it or remove it"))
+    Specialist demo/sorter: spec.parent is 'boss'; create it or remove it
+    """
+
+    object_name: str
+    field: str
+    value: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.object_name}: {self.field} is {self.value}; {self.remedy}"
+
+
+@dataclass(slots=True)
+class _Reading:
+    """The usable resources found so far, by name, and what was wrong with the others."""
+
+    tiers: dict[str, GPUTier] = field(default_factory=dict)
+    specialists: dict[str, Specialist] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def build_table(objects: Iterable[Mapping[str, Any]]) -> tuple[RouteTable, tuple[Problem, ...]]:
+    """Build the table, and list what is wrong with the resources it was built from.
+
+    Other kinds are passed over: a file may hold a Namespace beside the Specialists. A resource
+    that was read from a cluster (it has a uid) may have fields of a newer version; in one that a
+    person wrote an unknown field is a typing error. A Specialist that is being deleted is left out.
+    """
+    reading = _Reading()
+    for item in _flattened(objects):
+        _read(item, reading)
+    tiers = [_tier_route(tier) for tier in reading.tiers.values()]
+    by_name = {tier.name: tier for tier in tiers}
+    routes = [_route(key, item, by_name) for key, item in reading.specialists.items()]
+    problems = [*reading.problems, *_dangling(reading)]
+    return RouteTable.of(routes, tiers), tuple(problems)
+
+
+def _flattened(objects: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
+    """Unfold what ``kubectl get -o yaml`` prints: a List with the objects as its items."""
+    for item in objects:
+        if not isinstance(item, Mapping):
+            yield {"kind": "", "metadata": {"name": repr(item)[:VALUE_SHOWN]}}
+        elif str(item.get("kind", "")).endswith("List") and isinstance(item.get("items"), list):
+            yield from _flattened(item["items"])
+        else:
+            yield item
+
+
+def _read(item: Mapping[str, Any], reading: _Reading) -> None:
+    kind = READ_KINDS.get(str(item.get("kind")))
+    if kind is None or item.get("apiVersion") != API_VERSION:
+        reading.problems.extend(_unread(item))
+        return
+    try:
+        resource = _parse(kind, item)
+    except ValidationError as error:
+        reading.problems.extend(_invalid(_title(item), error))
+        return
+    if resource.metadata.deletion_timestamp is None:
+        _keep(resource, _title(item), reading)
+
+
+def _parse(kind: type[GPUTier | Specialist], item: Mapping[str, Any]) -> GPUTier | Specialist:
+    metadata = item.get("metadata")
+    stored = isinstance(metadata, Mapping) and "uid" in metadata
+    return kind.from_cluster(item) if stored else kind.model_validate(dict(item))
+
+
+def _keep(resource: GPUTier | Specialist, title: str, reading: _Reading) -> None:
+    if isinstance(resource, GPUTier):
+        repeated = resource.metadata.name in reading.tiers
+        reading.tiers[resource.metadata.name] = resource
+    else:
+        key = _key(resource, resource.metadata.name)
+        repeated = key in reading.specialists
+        reading.specialists[key] = resource
+    if repeated:
+        name = repr(resource.metadata.name)
+        reading.problems.append(
+            Problem(title, "metadata.name", f"{name} twice", "the last one counts; remove one")
+        )
+
+
+def _unread(item: Mapping[str, Any]) -> Iterator[Problem]:
+    """Complain about what was meant for us and is not; other groups' objects are none of ours."""
+    version, kind = str(item.get("apiVersion", "")), item.get("kind")
+    if version.startswith("tierwise.dev/") and version != API_VERSION:
+        yield Problem(_title(item), "apiVersion", repr(version), f"write {API_VERSION}")
+    elif not kind or not version:
+        name = "kind" if not kind else "apiVersion"
+        right = f"write apiVersion: {API_VERSION} and one of the kinds {', '.join(READ_KINDS)}"
+        yield Problem(_title(item), name, "missing", right)
+
+
+def _invalid(title: str, error: ValidationError) -> Iterator[Problem]:
+    for issue in error.errors(include_url=False):
+        path = ".".join(str(part) for part in issue["loc"]) or "object"
+        missing = issue["type"] == "missing"
+        shown = "missing" if missing else repr(issue["input"])[:VALUE_SHOWN]
+        yield Problem(title, path, shown, issue["msg"])
+
+
+def _title(item: Mapping[str, Any]) -> str:
+    metadata = item.get("metadata")
+    metadata = metadata if isinstance(metadata, Mapping) else {}
+    name = metadata.get("name") or "without a name"
+    if item.get("kind") == "Specialist":
+        name = f"{metadata.get('namespace') or DEFAULT_NAMESPACE}/{name}"
+    return f"{item.get('kind') or 'object'} {name}"
+
+
+def _key(owner: Resource, name: str) -> str:
+    return f"{owner.metadata.namespace or DEFAULT_NAMESPACE}/{name}"
+
+
+def _tier_route(tier: GPUTier) -> TierRoute:
+    return TierRoute(
+        name=tier.metadata.name,
+        usd_per_gpu_hour=tier.spec.price.per_gpu_hour,
+        confidence_floor=tier.spec.confidence_floor,
+        escalate_to=tier.spec.escalate_to,
+    )
+
+
+def _route(key: str, item: Specialist, tiers: Mapping[str, TierRoute]) -> Route:
+    namespace, name = key.split("/")
+    spec, external = item.spec, item.spec.external
+    secret = external.secret_ref if external is not None else None
+    tier = None if external is not None else tiers.get(_placed_on(item))
+    return Route(
+        namespace=namespace,
+        name=name,
+        field=spec.field,
+        upstream_model=external.model if external is not None else name,
+        endpoints=_endpoints(item),
+        tier="" if external is not None else _placed_on(item),
+        parent=None if spec.parent is None else _key(item, spec.parent),
+        price=_price(item, tier),
+        confidence_floor=_floor(item, tier),
+        escalate_to=tuple(_key(item, target) for target in spec.routing.escalate_to),
+        examples=tuple(spec.routing.examples),
+        on_uncertain=spec.routing.on_uncertain,
+        secret=None if secret is None else (secret.name, secret.key),
+        external=external is not None,
+    )
+
+
+def _placed_on(item: Specialist) -> str:
+    placement = item.status.placement
+    return (placement.tier if placement is not None else None) or ""
+
+
+def _endpoints(item: Specialist) -> tuple[Endpoint, ...]:
+    if item.spec.external is not None:
+        return (Endpoint(item.spec.external.base_url.rstrip("/")),)
+    return tuple(
+        Endpoint(ready.url.rstrip("/"), ready.revision or "", ready.pod or "")
+        for ready in item.status.endpoints
+    )
+
+
+def _price(item: Specialist, tier: TierRoute | None) -> Price:
+    if item.spec.external is not None:
+        return _provider_price(item.spec.external)
+    placement = item.status.placement
+    if tier is None or placement is None:
+        return Price()
+    return Price(usd_per_replica_hour=tier.usd_per_gpu_hour * (placement.gpus_per_replica or 0))
+
+
+def _provider_price(external: ExternalSpec) -> Price:
+    price = external.price or ExternalPrice(input_per_million_tokens=0, output_per_million_tokens=0)
+    cached = price.cached_input_per_million_tokens
+    return Price(
+        input_usd_per_token=price.input_per_million_tokens / TOKENS_PER_PRICE,
+        output_usd_per_token=price.output_per_million_tokens / TOKENS_PER_PRICE,
+        cached_input_usd_per_token=(price.input_per_million_tokens if cached is None else cached)
+        / TOKENS_PER_PRICE,
+    )
+
+
+def _floor(item: Specialist, tier: TierRoute | None) -> float:
+    """Decide the floor: the Specialist's own, else what its field and its tier ask for."""
+    own = item.spec.routing.confidence_floor
+    if own is not None:
+        return own
+    tier_floor = tier.confidence_floor if tier is not None else None
+    if item.spec.field != GENERAL_FIELD:
+        return max(SPECIALIST_FLOOR, tier_floor or 0.0)
+    if tier_floor is not None:
+        return tier_floor
+    return EXTERNAL_GENERAL_FLOOR if item.spec.external is not None else GENERAL_FLOOR
+
+
+def _dangling(reading: _Reading) -> Iterator[Problem]:
+    """Find names that lead nowhere: harmless to others, but the way is shorter than meant."""
+    for name, tier in reading.tiers.items():
+        if tier.spec.escalate_to is not None and tier.spec.escalate_to not in reading.tiers:
+            yield _leads_nowhere(f"GPUTier {name}", "escalateTo", tier.spec.escalate_to)
+    for key, item in reading.specialists.items():
+        title, spec = f"Specialist {key}", item.spec
+        if spec.parent is not None and _key(item, spec.parent) not in reading.specialists:
+            yield _leads_nowhere(title, "parent", spec.parent)
+        for index, target in enumerate(spec.routing.escalate_to):
+            if _key(item, target) not in reading.specialists:
+                yield _leads_nowhere(title, f"routing.escalateTo[{index}]", target)
+        placed = _placed_on(item)
+        if spec.external is None and placed and placed not in reading.tiers:
+            remedy = "no GPUTier of that name is known, so calls count as free; create it"
+            yield Problem(title, "status.placement.tier", repr(placed), remedy)
+
+
+def _leads_nowhere(title: str, name: str, target: str) -> Problem:
+    remedy = "nothing of that name is known; create it, name another, or leave the field out"
+    return Problem(title, f"spec.{name}", repr(target), remedy)
