@@ -20,8 +20,8 @@ END = "<!-- end of values -->\n"
 def leaves(schema: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
     """Every value a user can set, as (path, description), in the schema's order.
 
-    >>> nested = {"properties": {"b": {"type": "object", "properties": {"c": {"description": "C."}}}}}
-    >>> list(leaves(nested))
+    >>> inner = {"properties": {"c": {"description": "C."}}}
+    >>> list(leaves({"properties": {"b": inner}}))
     [('b.c', 'C.')]
     """
     for name, child in schema["properties"].items():
