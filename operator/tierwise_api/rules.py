@@ -135,9 +135,17 @@ def _printed(value: Any) -> str:
 
 
 def _as_cel(template: str) -> str:
-    parts = _SLOT.split(template)
-    terms = [f"string({part})" if i % 2 else _quoted(part) for i, part in enumerate(parts) if part]
-    return " + ".join(terms)
+    """A CEL expression for a template.
+
+    ``format`` and not ``+``: the server's cost estimate takes a printed number for a string of
+    any length, and refuses to concatenate such a string.
+
+    >>> _as_cel("got {self.min}, not {self.max}")
+    "'got %s, not %s'.format([self.min, self.max])"
+    """
+    slots = _SLOT.findall(template)
+    text = _SLOT.sub("%s", template.replace("%", "%%"))
+    return f"{_quoted(text)}.format([{', '.join(slots)}])"
 
 
 def _quoted(text: str) -> str:
