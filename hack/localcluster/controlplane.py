@@ -3,7 +3,7 @@
 import http.client
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -57,12 +57,28 @@ class ControlPlane:
             )
 
     def daemons(self) -> Iterator[Daemon]:
-        """The components in the order they are started in."""
-        yield self.etcd()
-        yield self.api_server()
+        """Every component, servers first."""
+        yield from self._servers()
         if self.instance.mode is Mode.CLUSTER:
             yield self.controller_manager()
             yield self.scheduler()
+
+    def _servers(self) -> Iterator[Daemon]:
+        yield self.etcd()
+        yield self.api_server()
+
+    def start(self) -> None:
+        """Start what does not run, and return when the API server is ready.
+
+        The controllers come after it: without its bootstrap roles they would be refused.
+        Raises NotReadyError with the end of the log of what does not start.
+        """
+        self.prepare()
+        for daemon in self._servers():
+            daemon.ensure()
+        _wait_ready(self, tuple(self._servers()))
+        for daemon in self.daemons():
+            daemon.ensure()
 
     def etcd(self) -> Daemon:
         """The database: durable against a killed process, not against a power cut."""
@@ -181,12 +197,11 @@ class ControlPlane:
         )
 
 
-def wait_ready(plane: ControlPlane, *, seconds: float = READY_SECONDS) -> None:
-    """Wait until the API server says that it is ready, or say why it is not."""
-    deadline = time.monotonic() + seconds
+def _wait_ready(plane: ControlPlane, servers: Sequence[Daemon]) -> None:
+    deadline = time.monotonic() + READY_SECONDS
     answer = ""
     while time.monotonic() < deadline:
-        for daemon in plane.daemons():
+        for daemon in servers:
             daemon.check_alive()
         answer = health(plane, "/readyz")
         if answer == "ok":
@@ -194,7 +209,7 @@ def wait_ready(plane: ControlPlane, *, seconds: float = READY_SECONDS) -> None:
         time.sleep(0.1)
     raise NotReadyError(
         f"the API server of {plane.instance.name} at {plane.instance.server} is not ready after "
-        f"{seconds:.0f} s: {answer}. Its log is {plane.api_server().log}"
+        f"{READY_SECONDS:.0f} s: {answer}. Its log is {plane.api_server().log}"
     )
 
 

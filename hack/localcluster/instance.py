@@ -220,7 +220,7 @@ def get(name: str) -> Instance:
 def allocate(name: str, mode: Mode) -> Instance:
     """Return the instance of that name, written down with a free index when it is new."""
     check_name(name)
-    with locked(state_root() / ".lock"):
+    with locked(state_root()):
         found = find(name)
         if found is not None and found.mode is mode:
             return found
@@ -234,7 +234,7 @@ def allocate(name: str, mode: Mode) -> Instance:
 
 def forget(instance: Instance) -> None:
     """Remove what the instance kept on disk; its index is free again."""
-    with locked(state_root() / ".lock"):
+    with locked(state_root()):
         shutil.rmtree(instance.runtime, ignore_errors=True)
         shutil.rmtree(instance.state, ignore_errors=True)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from . import tools
 from .console import step
-from .controlplane import ControlPlane, wait_ready
+from .controlplane import ControlPlane
 from .errors import InvalidNameError
 from .instance import Instance, Mode, allocate, find, instances
 from .processes import Record, is_alive, read_record, started_ticks
@@ -42,10 +42,7 @@ def start(instance: Instance) -> ControlPlane:
     tools.ensure(tools.CONTROL_PLANE_PROGRAMS)
     plane = ControlPlane(instance)
     with step(f"start the control plane of {instance.name} at {instance.server}"):
-        plane.prepare()
-        for daemon in plane.daemons():
-            daemon.ensure()
-        wait_ready(plane)
+        plane.start()
     return plane
 
 

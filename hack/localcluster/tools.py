@@ -8,8 +8,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -168,7 +167,7 @@ def _build(module: Module, program: str) -> None:
     target = module.binary(program)
     with (
         step(f"build {program} (tools module {module.name} {module.version})") as detail,
-        _build_lock(module),
+        locked(target.parent),
     ):
         if target.exists():
             return
@@ -179,7 +178,6 @@ def _build(module: Module, program: str) -> None:
             compiled += 1
             detail(f"{compiled} packages compiled")
 
-        target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = target.with_name(f".{program}.{os.getpid()}")
         stream(
             [*_go_build(module), "-o", unfinished, module.programs[program]],
@@ -193,9 +191,3 @@ def _build(module: Module, program: str) -> None:
 def _go_build(module: Module) -> list[str]:
     go = _go() or "go"
     return ["nice", "-n", "5", go, "build", "-v", "-trimpath", "-ldflags", module.ldflags]
-
-
-@contextmanager
-def _build_lock(module: Module) -> Iterator[None]:
-    with locked(cache_root() / "bin" / f".{module.name}.lock"):
-        yield

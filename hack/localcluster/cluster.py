@@ -1,0 +1,159 @@
+"""Bringing a cluster up. Every step makes only what is missing, so `up` also repairs."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import addons, cgroups, containerd, network, packages, preflight, tools
+from .archive import ScratchImage, digest_of
+from .console import Detail, step
+from .controlplane import ControlPlane
+from .errors import CommandError, NotReadyError
+from .instance import Instance, Mode, allocate
+from .kubectl import Kubectl
+from .locks import locked
+from .nodes import DEFAULT_NODES, GPU_RESOURCE, NodeSpec
+from .nodesoftware import NodeSoftware
+from .paths import cache_root
+from .shell import succeeds
+
+_NODE_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """One instance with its nodes."""
+
+    instance: Instance
+    nodes: Sequence[NodeSpec] = DEFAULT_NODES
+
+    @property
+    def plane(self) -> ControlPlane:
+        """The control plane, in a network namespace of its own."""
+        return ControlPlane(
+            self.instance,
+            enter=network.control_plane(self.instance).enter,
+            cgroup=f"{self.instance.cgroup}/{cgroups.DAEMONS}",
+        )
+
+    @property
+    def kubectl(self) -> Kubectl:
+        """Kubectl as administrator."""
+        return Kubectl(self.instance.kubeconfig)
+
+    def software(self) -> list[NodeSoftware]:
+        """The software of every node."""
+        pause = system_images()["pause"].reference
+        return [NodeSoftware(self.plane, spec, n, pause) for n, spec in enumerate(self.nodes)]
+
+
+def up(name: str, nodes: Sequence[NodeSpec] = DEFAULT_NODES) -> Cluster:
+    """Bring a cluster up, or what is missing of one, and wait until it can run pods.
+
+    Raises PreflightError before anything is changed, NotReadyError with the end of the
+    component's log when something does not start.
+    """
+    preflight.check()
+    packages.install(packages.NODE_PACKAGES)
+    tools.ensure(tools.CLUSTER_PROGRAMS)
+    cluster = Cluster(allocate(name, Mode.CLUSTER), nodes)
+    with locked(cluster.instance.state):
+        with step(f"network of {name}: {cluster.instance.network.block}"):
+            cgroups.create(f"{cluster.instance.cgroup}/{cgroups.DAEMONS}")
+            network.ensure(cluster.instance, [spec.name for spec in nodes])
+        with step(f"control plane at {cluster.instance.server}"):
+            cluster.plane.start()
+        for software in cluster.software():
+            _start_node(software)
+        with step("nodes ready, their GPUs counted") as detail:
+            _wait(lambda: _unready_nodes(cluster), detail)
+        _ensure_dns(cluster)
+    return cluster
+
+
+def _start_node(software: NodeSoftware) -> None:
+    spec = software.spec
+    with step(f"node {spec.name}: {spec.gpus} x {spec.gpu.product}") as detail:
+        software.prepare()
+        runtime = software.containerd()
+        runtime.ensure()
+        _wait(lambda: _unready_runtime(software), detail)
+        load_system_images(software)
+        for daemon in software.daemons():
+            daemon.ensure()
+        for daemon in software.daemons():
+            daemon.check_alive()
+
+
+def _unready_runtime(software: NodeSoftware) -> str:
+    software.containerd().check_alive()
+    store = containerd.image_store(software.instance, software.spec.name)
+    answers = store.socket.exists() and succeeds(["ctr", "--address", store.socket, "version"])
+    return "" if answers else f"containerd of {software.spec.name} does not answer yet"
+
+
+def system_images() -> dict[str, ScratchImage]:
+    """The images every node holds: the pause container and CoreDNS."""
+    kubernetes, coredns = tools.KUBERNETES, tools.COREDNS
+    return {
+        "pause": ScratchImage(
+            f"localhost/tierwise-pause:{kubernetes.version}",
+            entrypoint=("/pause",),
+            programs={"/pause": kubernetes.binary("pause")},
+        ),
+        "coredns": ScratchImage(
+            f"localhost/tierwise-coredns:{coredns.version}",
+            entrypoint=("/coredns",),
+            programs={"/coredns": coredns.binary("coredns")},
+        ),
+    }
+
+
+def load_system_images(software: NodeSoftware) -> None:
+    """Import the images a node cannot do without."""
+    store = containerd.image_store(software.instance, software.spec.name)
+    for name, image in system_images().items():
+        module = tools.module_of(name)
+        archive = cache_root() / "images" / f"{name}-{module.key}.tar"
+        if not archive.exists():
+            image.write(archive)
+        store.ensure(image.reference, archive, digest_of(archive))
+
+
+def _unready_nodes(cluster: Cluster) -> str:
+    """Which nodes are not ready yet and why, empty when all are."""
+    try:
+        items = {item["metadata"]["name"]: item for item in cluster.kubectl.get("nodes")["items"]}
+    except CommandError as error:
+        return str(error)
+    waiting = []
+    for spec in cluster.nodes:
+        status = items.get(spec.name, {}).get("status", {})
+        ready = {c["type"]: c["status"] for c in status.get("conditions", ())}.get("Ready")
+        gpus = status.get("capacity", {}).get(GPU_RESOURCE, "0")
+        if ready != "True" or gpus == "0":
+            waiting.append(f"{spec.name} (Ready {ready}, {gpus} GPUs)")
+    return ", ".join(waiting)
+
+
+def _ensure_dns(cluster: Cluster) -> None:
+    with step(f"DNS at {cluster.instance.network.dns}"):
+        image = system_images()["coredns"].reference
+        cluster.kubectl.apply(addons.dns(cluster.instance.network, image))
+        wait = ("rollout", "status", "deployment/coredns", "-n", "kube-system", "--timeout=120s")
+        cluster.kubectl.run(*wait)
+
+
+def _wait(unready: Callable[[], str], detail: Detail, seconds: float = _NODE_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
+    while reason := unready():
+        detail(reason)
+        if time.monotonic() > deadline:
+            raise NotReadyError(f"still not ready after {seconds:.0f} s: {reason}")
+        time.sleep(0.2)
+
+
+def kubeconfig_path(cluster: Cluster) -> Path:
+    """The administrator's kubeconfig of a cluster."""
+    return cluster.instance.kubeconfig

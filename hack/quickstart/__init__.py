@@ -1,0 +1,1 @@
+"""The quickstart: `make up` ends with real models answering real questions."""
