@@ -162,6 +162,8 @@ class ControlPlane:
             "service-account-issuer": "https://kubernetes.default.svc.cluster.local",
             "service-account-key-file": pki.service_accounts,
             "service-account-signing-key-file": pki.key_of("service-accounts"),
+            "requestheader-client-ca-file": pki.certificate,
+            "requestheader-allowed-names": "front-proxy-client",
             "authorization-mode": "Node,RBAC",
             "enable-admission-plugins": "NodeRestriction",
             "allow-privileged": "true",

@@ -151,7 +151,6 @@ class NodeSoftware:
             "cgroupRoot": f"/{self.cgroup}",
             "failCgroupV1": False,
             "failSwapOn": False,
-            "localStorageCapacityIsolation": False,
             "makeIPTablesUtilChains": False,
             "oomScoreAdj": 0,
             "volumePluginDir": "/var/lib/kubelet/volume-plugins",
