@@ -1,0 +1,197 @@
+"""The pod that runs vLLM for one Specialist on one tier."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tierwise_core.fleet import GPUTier
+from tierwise_core.model_metadata import Demand
+from tierwise_core.model_source import parse_source
+from tierwise_core.specialist import ModelSpec, Specialist
+from tierwise_core.strategic_merge import PodTemplateError, strategic_merge
+from tierwise_core.weights import Weights, weights
+
+CONTAINER = "engine"
+PORT = 8000
+PORT_NAME = "http"
+COMMAND = ("python3", "-m", "vllm.entrypoints.openai.api_server")
+
+# A pod leaves the endpoints the moment it is told to stop; the sleep covers routers that are a
+# moment behind, then vLLM refuses new requests and finishes those it has.
+PRESTOP_SECONDS = 5
+DRAIN_SECONDS = 120
+GRACE_SECONDS = PRESTOP_SECONDS + DRAIN_SECONDS + 10
+
+STARTUP_PERIOD_SECONDS = 5
+STARTUP_SECONDS = 6 * 3600  # hundreds of gigabytes over a slow network are loading, not dead
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What the placement settled for the pods of a Specialist."""
+
+    tier: GPUTier
+    tensor_parallel: int
+    context_length_tokens: int | None = None
+    hf_endpoint: str | None = None
+
+
+def pod_template(
+    specialist: Specialist, layout: Layout, labels: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return the pod template of a Specialist's engine, the user's patch applied.
+
+    Raises:
+        PodTemplateError: ``engine.podTemplate`` is no strategic merge patch, or removes the engine.
+    """
+    if specialist.model is None:
+        raise ValueError("an external Specialist has no pods")
+    sources = _sources(specialist.model, layout.hf_endpoint)
+    rendered: dict[str, Any] = {
+        "metadata": {"labels": dict(labels)},
+        "spec": _pod_spec(specialist, layout, sources),
+    }
+    patched = strategic_merge(rendered, specialist.engine.pod_template or {})
+    _require_engine(patched)
+    metadata = patched.setdefault("metadata", {})
+    metadata["labels"] = {**metadata.get("labels", {}), **labels}  # the selectors rely on ours
+    return patched
+
+
+def _require_engine(template: Mapping[str, Any]) -> None:
+    containers = template.get("spec", {}).get("containers", ())
+    if not any(container.get("name") == CONTAINER for container in containers):
+        raise PodTemplateError(
+            "engine.podTemplate.spec.containers: must keep the container named 'engine'; "
+            "give yours another name"
+        )
+
+
+def _pod_spec(
+    specialist: Specialist, layout: Layout, sources: Mapping[str, Weights]
+) -> dict[str, Any]:
+    volumes = [volume for source in sources.values() for volume in source.volumes]
+    spec: dict[str, Any] = {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,  # a Service called "vllm" would set VLLM_PORT and break vLLM
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "nodeSelector": dict(layout.tier.node_selector),
+        "containers": [_container(specialist, layout, sources)],
+        "volumes": [{"name": "shm", "emptyDir": {"medium": "Memory"}}, *_unique(volumes, "name")],
+    }
+    if layout.tier.tolerations:
+        spec["tolerations"] = [dict(toleration) for toleration in layout.tier.tolerations]
+    return spec
+
+
+def _container(
+    specialist: Specialist, layout: Layout, sources: Mapping[str, Weights]
+) -> dict[str, Any]:
+    gpus = {layout.tier.resource_name: str(layout.tensor_parallel)}
+    mounts = [mount for source in sources.values() for mount in source.mounts]
+    return {
+        "name": CONTAINER,
+        "image": specialist.engine.image,
+        "command": list(COMMAND),
+        "args": _arguments(specialist, layout, sources),
+        "env": _environment(specialist, sources),
+        "ports": [{"name": PORT_NAME, "containerPort": PORT}],
+        "resources": {"requests": gpus, "limits": dict(gpus)},
+        **_probes(),
+        "lifecycle": {"preStop": {"sleep": {"seconds": PRESTOP_SECONDS}}},
+        "terminationMessagePolicy": "FallbackToLogsOnError",  # the last log lines tell why it died
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "volumeMounts": [{"name": "shm", "mountPath": "/dev/shm"}, *_unique(mounts, "mountPath")],  # noqa: S108
+    }
+
+
+def _probes() -> dict[str, Any]:
+    health = {"httpGet": {"path": "/health", "port": PORT_NAME}}
+    return {
+        "startupProbe": {
+            **health,
+            "periodSeconds": STARTUP_PERIOD_SECONDS,
+            "timeoutSeconds": 5,
+            "failureThreshold": STARTUP_SECONDS // STARTUP_PERIOD_SECONDS,
+        },
+        "readinessProbe": {
+            **health,
+            "periodSeconds": 5,
+            "timeoutSeconds": 5,
+            "failureThreshold": 3,
+        },
+        # A busy engine answers late; only one that is silent for minutes is restarted.
+        "livenessProbe": {
+            **health,
+            "periodSeconds": 30,
+            "timeoutSeconds": 20,
+            "failureThreshold": 8,
+        },
+    }
+
+
+def _sources(model: ModelSpec, hf_endpoint: str | None) -> dict[str, Weights]:
+    """Return the model's weights under the empty name, and each adapter's under its own."""
+    adapters = {
+        adapter.name: weights(adapter.source, f"adapter-{adapter.name}", hf_endpoint)
+        for adapter in model.adapters
+    }
+    return {"": weights(model.source, "weights", hf_endpoint), **adapters}
+
+
+def _arguments(specialist: Specialist, layout: Layout, sources: Mapping[str, Weights]) -> list[str]:
+    model = specialist.model
+    if model is None:
+        return []
+    named = {
+        "--revision": _hub_revision(model),
+        "--max-model-len": layout.context_length_tokens,
+        "--tensor-parallel-size": layout.tensor_parallel,
+        "--gpu-memory-utilization": layout.tier.usable_fraction,
+        "--max-num-seqs": Demand().max_sequences,
+        "--max-num-batched-tokens": Demand().max_batched_tokens,
+        "--quantization": model.quantization or None,
+        "--shutdown-timeout": DRAIN_SECONDS,
+    }
+    return [
+        *("--model", sources[""].path),
+        *("--served-model-name", specialist.name, specialist.key),
+        *("--port", str(PORT)),
+        *(
+            word
+            for flag, value in named.items()
+            if value is not None
+            for word in (flag, str(value))
+        ),
+        *sources[""].args,
+        *_adapter_arguments({name: source for name, source in sources.items() if name}),
+        *specialist.engine.args,
+    ]
+
+
+def _hub_revision(model: ModelSpec) -> str | None:
+    source = parse_source(model.source, model.revision)
+    return source.revision if source.scheme == "hf" else None
+
+
+def _adapter_arguments(adapters: Mapping[str, Weights]) -> Sequence[str]:
+    if not adapters:
+        return ()
+    modules = (f"{name}={source.path}" for name, source in adapters.items())
+    return ("--enable-lora", "--lora-modules", *modules)
+
+
+def _environment(specialist: Specialist, sources: Mapping[str, Weights]) -> list[dict[str, Any]]:
+    env: list[Mapping[str, Any]] = [{"name": "VLLM_NO_USAGE_STATS", "value": "1"}]
+    if all(source.local for source in sources.values()):
+        env.append({"name": "HF_HUB_OFFLINE", "value": "1"})
+    env += [variable for source in sources.values() for variable in source.env]
+    return _unique([*env, *specialist.engine.env], "name")  # the user's value wins
+
+
+def _unique(items: Iterable[Mapping[str, Any]], key: str) -> list[dict[str, Any]]:
+    return list({item[key]: dict(item) for item in items}.values())

@@ -1,0 +1,54 @@
+"""The ``Placed`` condition: the tier and why, or every tier and why not."""
+
+from tierwise_core.conditions import FALSE, TRUE, Status, Verdict
+from tierwise_core.errors import PlacementError
+from tierwise_core.lineage import Lineage
+from tierwise_core.placement import Assignment
+from tierwise_core.quantities import format_bytes
+from tierwise_core.sized import Sizing
+from tierwise_core.specialist import Specialist
+
+
+def judge(
+    specialist: Specialist,
+    sizing: Sizing,
+    line: Lineage,
+    assignment: Assignment | None,
+    failure: PlacementError | None,
+) -> Verdict:
+    """Return the ``Placed`` verdict: the graph first, then the size, then the solver's word."""
+    if line.parent is not None:
+        return line.parent
+    if specialist.external is not None:
+        return _placed(TRUE, "External", "spec.external: runs elsewhere, needs no tier")
+    if not sizing.memory:
+        return _placed(sizing.verdict.status, sizing.verdict.reason, "waits until it is sized")
+    if failure is not None or assignment is None:
+        why = failure or PlacementError("no tier was found")
+        return _placed(FALSE, why.reason, str(why))
+    if assignment.missing_replicas:
+        return _placed(FALSE, "NoCapacity", _partly(assignment))
+    return _placed(TRUE, "Placed", _chosen(assignment))
+
+
+def _chosen(assignment: Assignment) -> str:
+    gpus = assignment.gpus_per_replica
+    need = format_bytes(assignment.memory.total_bytes_per_gpu)
+    usable = format_bytes(assignment.usable_bytes_per_gpu)
+    return (
+        f"{gpus} GPU{'' if gpus == 1 else 's'} of tier {assignment.tier} for each replica, "
+        f"{need} of {usable} on each"
+    )
+
+
+def _partly(assignment: Assignment) -> str:
+    wanted = assignment.replicas + assignment.missing_replicas
+    return (
+        f"tier {assignment.tier} has room for {assignment.replicas} of {wanted} replicas "
+        f"({assignment.gpus_per_replica} GPUs each); free some, add nodes, or lower "
+        "spec.placement.replicas.min"
+    )
+
+
+def _placed(status: Status, reason: str, message: str) -> Verdict:
+    return Verdict("Placed", status, reason, message)

@@ -1,0 +1,109 @@
+"""What keeps an engine pod from serving, in words a person can act on."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tierwise_core.fleet import Exit, Pod
+
+IMAGE_REASONS = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "ImageInspectError",
+        "RegistryUnavailable",
+    }
+)
+CREATE_REASONS = frozenset(
+    {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+)
+SEVERITY = ("ImagePullFailed", "CrashLoop", "ContainerError", "Unschedulable", "PodsStarting")
+EXIT_MESSAGE_LIMIT = 600  # the end of a traceback; the whole is in the pod's log
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a pod does not serve: the condition's reason, and the whole story."""
+
+    reason: str
+    message: str
+
+
+def trouble(pod: Pod, image: str) -> Trouble | None:
+    """Return why a pod does not serve, or None when it does.
+
+    >>> trouble(Pod("a", "p", ready=True), "vllm") is None
+    True
+    >>> trouble(Pod("a", "p", unschedulable="0/2 nodes are available"), "vllm").reason
+    'Unschedulable'
+    """
+    if pod.ready and not pod.terminating:
+        return None
+    if pod.terminating:
+        return Trouble("PodsStarting", f"pod {pod.name} is terminating")
+    if pod.waiting_reason in IMAGE_REASONS | CREATE_REASONS:
+        return _container_trouble(pod, image)
+    if pod.last_exit is not None:
+        return Trouble("CrashLoop", _crash(pod, pod.last_exit))
+    if pod.unschedulable:
+        return Trouble("Unschedulable", f"pod {pod.name}: {pod.unschedulable}")
+    return Trouble("PodsStarting", _starting(pod))
+
+
+def _container_trouble(pod: Pod, image: str) -> Trouble:
+    if pod.waiting_reason in CREATE_REASONS:
+        what = f"{pod.waiting_reason}: {pod.waiting_message}".rstrip(": ")
+        return Trouble("ContainerError", f"pod {pod.name} cannot start its container: {what}")
+    why = pod.waiting_message or pod.waiting_reason
+    return Trouble(
+        "ImagePullFailed",
+        f"spec.engine.image {image!r}: pod {pod.name} cannot pull it ({why}); "
+        "correct the image, or add imagePullSecrets in spec.engine.podTemplate",
+    )
+
+
+def _crash(pod: Pod, last: Exit) -> str:
+    cause = f"exit code {last.code}" + (f", {last.reason}" if last.reason else "")
+    times = f"{pod.restarts} restart" + ("" if pod.restarts == 1 else "s")
+    said = last.message.strip()[-EXIT_MESSAGE_LIMIT:]
+    tail = f"; it ended with: {said}" if said else f"; see kubectl logs --previous {pod.name}"
+    return f"pod {pod.name}: the engine stopped ({cause}, {times}){tail}"
+
+
+def _starting(pod: Pod) -> str:
+    if pod.running_since:
+        return f"pod {pod.name} on node {pod.node} is loading the model since {pod.running_since}"
+    if pod.node:
+        waits = pod.waiting_reason or "its container is being created"
+        return f"pod {pod.name} on node {pod.node} is starting: {waits}"
+    return f"pod {pod.name} waits for the scheduler"
+
+
+def worst(troubles: Iterable[Trouble]) -> Trouble | None:
+    """Return the trouble that a person has to look at first, or None.
+
+    >>> worst([Trouble("PodsStarting", "a"), Trouble("CrashLoop", "b")]).message
+    'b'
+    """
+    ordered = sorted(troubles, key=lambda found: (SEVERITY.index(found.reason), found.message))
+    return ordered[0] if ordered else None
+
+
+def of_revision(pods: Iterable[Pod], revision: str) -> tuple[Pod, ...]:
+    """Return the pods of a revision that are not on their way out, by name."""
+    return tuple(
+        sorted(
+            (
+                pod
+                for pod in pods
+                if pod.revision == revision and not pod.terminating and not pod.finished
+            ),
+            key=lambda pod: pod.name,
+        )
+    )
+
+
+def serving(pods: Sequence[Pod]) -> tuple[Pod, ...]:
+    """Return the pods that answer: ready, with an address, not on their way out."""
+    return tuple(pod for pod in pods if pod.ready and pod.ip and not pod.terminating)

@@ -1,0 +1,210 @@
+"""One pass over one Specialist: everything observed in, everything to do out."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from tierwise_core.children import Child, Rendered, deployment, service
+from tierwise_core.conditions import (
+    FALSE,
+    Condition,
+    Verdict,
+    aggregate,
+    read_conditions,
+    transitions,
+)
+from tierwise_core.engine import Layout
+from tierwise_core.errors import TierwiseError
+from tierwise_core.fleet import Pod
+from tierwise_core.fleet_plan import FleetVerdict
+from tierwise_core.plan import Action, Announce, Plan, PublishStatus
+from tierwise_core.rollover import (
+    Rollover,
+    Wanted,
+    applied,
+    deployment_actions,
+    removal,
+    roll_over,
+)
+from tierwise_core.serving_verdicts import (
+    Engines,
+    engines,
+    not_started,
+    serving_verdict,
+    weights_verdict,
+)
+from tierwise_core.specialist import Reading, ReadingPending, Specialist
+from tierwise_core.specialist_status import compose, failed, same_status
+
+READING_PATIENCE_SECONDS = 2.0
+"""A source that answers within this time spares everybody a status that says "reading"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What one pass looks at; ``free_slots`` is the room on the assigned tier for more replicas."""
+
+    specialist: Specialist
+    reading: Reading
+    fleet: FleetVerdict | None
+    deployments: tuple[Child, ...] = ()
+    service: Child | None = None
+    pods: tuple[Pod, ...] = ()
+    free_slots: int = 0
+    hf_endpoint: str | None = None
+
+
+def decide(snapshot: Snapshot, now: datetime) -> Plan:
+    """Return what to do about a Specialist; nothing, when it is as it should be."""
+    specialist = snapshot.specialist
+    if specialist.deleting:
+        return Plan()
+    if specialist.invalid is not None:
+        return refuse(specialist, "InvalidSpec", specialist.invalid, now)
+    if isinstance(snapshot.reading, ReadingPending) and _patient(snapshot.reading):
+        return Plan(recheck_seconds=READING_PATIENCE_SECONDS)
+    if snapshot.fleet is None:
+        return Plan()  # the fleet's plan is being made and asks for another pass when it is
+    try:
+        return _decide(snapshot, snapshot.fleet, now)
+    except TierwiseError as error:
+        return refuse(specialist, error.reason, str(error), now)
+
+
+def _patient(reading: ReadingPending) -> bool:
+    return reading.waited_seconds < READING_PATIENCE_SECONDS
+
+
+def refuse(specialist: Specialist, reason: str, message: str, now: datetime) -> Plan:
+    """Return a plan that touches no child and says why in ``Ready``."""
+    status, conditions = failed(specialist, reason, message, now)
+    return _publish(specialist, status, conditions, ())
+
+
+def _decide(snapshot: Snapshot, fleet: FleetVerdict, now: datetime) -> Plan:
+    specialist = snapshot.specialist
+    if specialist.external is not None:
+        return _external(snapshot, fleet, now)
+    rendered, rollover = _rollout(snapshot, fleet)
+    actions = _actions(snapshot, rendered, rollover)
+    wanted = rendered.revision if rendered else _newest(snapshot)
+    replicas = specialist.placement.min_replicas
+    state = engines(specialist, wanted, replicas, snapshot.pods)
+    serving = (
+        serving_verdict(specialist, state, _context(snapshot, rendered, rollover))
+        if rendered
+        else not_started(specialist, fleet.placed, state)
+    )
+    verdicts = _verdicts(snapshot, fleet, state, serving)
+    status, conditions = compose(specialist, fleet, state, verdicts, now)
+    return _publish(specialist, status, conditions, actions)
+
+
+def _external(snapshot: Snapshot, fleet: FleetVerdict, now: datetime) -> Plan:
+    specialist = snapshot.specialist
+    state = engines(specialist, "", 0, ())
+    verdicts = _verdicts(snapshot, fleet, state, serving_verdict(specialist, state))
+    status, conditions = compose(specialist, fleet, state, verdicts, now)
+    leftovers = [c for c in (*snapshot.deployments, snapshot.service) if c and not c.deleting]
+    actions = tuple(removal(child, "spec.external: nothing runs here") for child in leftovers)
+    return _publish(specialist, status, conditions, actions)
+
+
+def _rollout(snapshot: Snapshot, fleet: FleetVerdict) -> tuple[Rendered | None, Rollover]:
+    """Return the Deployment that should run and what leaves for it; None when nothing may start."""
+    assignment, tier = fleet.assignment, fleet.tier
+    if assignment is None or tier is None or fleet.blocked:
+        return None, Rollover()
+    specialist = snapshot.specialist
+    layout = Layout(
+        tier, assignment.tensor_parallel, fleet.sizing.context_length_tokens, snapshot.hf_endpoint
+    )
+    replicas = assignment.replicas
+    rendered = deployment(specialist, layout, replicas)
+    wanted = Wanted(rendered.revision, replicas, tier.name, snapshot.free_slots)
+    rollover = roll_over(wanted, snapshot.deployments, snapshot.pods)
+    if rollover.replaced:
+        rendered = deployment(specialist, layout, replicas, rollover.replaced)
+    return rendered, rollover
+
+
+def _newest(snapshot: Snapshot) -> str:
+    """Return the revision to report on when nothing may start: the one that served last."""
+    last = snapshot.specialist.status.get("activeRevision")
+    revisions = [child.revision for child in snapshot.deployments]
+    return last if last in revisions else next(iter(sorted(revisions)), "")
+
+
+def _actions(
+    snapshot: Snapshot, rendered: Rendered | None, rollover: Rollover
+) -> tuple[Action, ...]:
+    if rendered is None:
+        return ()
+    front = applied(service(snapshot.specialist), snapshot.service)
+    writes = deployment_actions(rendered, rollover, snapshot.deployments)
+    return (*writes, front) if front else writes
+
+
+def _context(snapshot: Snapshot, rendered: Rendered | None, rollover: Rollover) -> str:
+    if rollover.replaced:
+        return (
+            f"revision {rollover.replaced} left first: the tier has no room for both, "
+            "so nothing serves until the new one is ready"
+        )
+    name = rendered.name if rendered else ""
+    failures = [d.failure for d in snapshot.deployments if d.name == name and d.failure]
+    return f"its Deployment cannot create pods: {failures[0]}" if failures else ""
+
+
+def _verdicts(
+    snapshot: Snapshot, fleet: FleetVerdict, state: Engines, serving: Verdict
+) -> tuple[Verdict, ...]:
+    """Return all conditions, ``Ready`` last; an unresolved escalation is told, but not fatal."""
+    weights = weights_verdict(snapshot.specialist, snapshot.reading, state)
+    must = (_sized(fleet), fleet.placed, weights, serving)
+    told = (fleet.escalation,) if fleet.escalation else ()
+    return (*must, *told, aggregate(must, serving.message))
+
+
+def _sized(fleet: FleetVerdict) -> Verdict:
+    return fleet.sizing.verdict
+
+
+def _publish(
+    specialist: Specialist,
+    status: dict[str, object],
+    conditions: tuple[Condition, ...],
+    actions: tuple[Action, ...],
+) -> Plan:
+    if same_status(status, specialist.status):
+        return Plan(actions=actions, conditions=conditions)
+    ready = conditions[-1]
+    publish = PublishStatus(
+        "Specialist",
+        specialist.namespace,
+        specialist.name,
+        status,
+        f"Ready is {ready.status}: {ready.reason}",
+    )
+    events = announcements(specialist, conditions)
+    return Plan(actions, publish, events, conditions)
+
+
+def announcements(specialist: Specialist, conditions: Iterable[Condition]) -> tuple[Announce, ...]:
+    """Return an Event for each condition that became something else; ``Ready`` only sums up."""
+    previous = read_conditions(specialist.status)
+    return tuple(
+        Announce(
+            "Warning" if change.after.status == FALSE and _alarms(change.after) else "Normal",
+            change.after.reason,
+            f"{change.after.type}: {change.after.message}",
+        )
+        for change in transitions(previous, conditions)
+        if change.after.type != "Ready" or change.after.reason in {"InvalidSpec", "InternalError"}
+        if change.before is not None or change.after.status != FALSE or _alarms(change.after)
+    )
+
+
+def _alarms(condition: Condition) -> bool:
+    """Say whether a False condition is trouble rather than a stage on the way."""
+    return condition.reason not in {"Loading", "PodsStarting", "ScaledToZero", "External"}

@@ -1,0 +1,110 @@
+"""What the operator keeps of a Specialist: what decides of the spec, and the last status."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tierwise_core.sizing import ModelMetadata, SizeOverrides
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """A LoRA adapter: the name requests use, and where its files are."""
+
+    name: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """``spec.model``: where the weights are and how to load them."""
+
+    source: str
+    revision: str | None = None
+    quantization: str | None = None
+    max_model_len_tokens: int | None = None
+    adapters: tuple[Adapter, ...] = ()
+    size: SizeOverrides = dataclasses.field(default_factory=SizeOverrides)
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalSpec:
+    """``spec.external``: an endpoint that somebody else runs."""
+
+    base_url: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementSpec:
+    """``spec.placement``: which tiers, how many replicas, how many requests at once."""
+
+    tiers: tuple[str, ...] = ()
+    min_replicas: int = 1
+    max_replicas: int = 1
+    target_concurrency: int = 8
+    tensor_parallel: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """``spec.engine``: the image and whatever the user adds to the pod."""
+
+    image: str
+    args: tuple[str, ...] = ()
+    env: tuple[Mapping[str, Any], ...] = ()
+    pod_template: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Specialist:
+    """One Specialist as last observed.
+
+    ``invalid`` says why the spec could not be read; then every other field of the spec is a
+    default and nothing may be concluded from it. ``status`` is the wire form of what is published.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    field: str = ""
+    parent: str | None = None
+    model: ModelSpec | None = None
+    external: ExternalSpec | None = None
+    priority: int = 0
+    placement: PlacementSpec = dataclasses.field(default_factory=PlacementSpec)
+    escalate_to: tuple[str, ...] = ()
+    engine: EngineSpec = dataclasses.field(default_factory=lambda: EngineSpec(image=""))
+    deleting: bool = False
+    invalid: str | None = None
+    status: Mapping[str, Any] = dataclasses.field(default_factory=dict, compare=False)
+
+    @property
+    def key(self) -> str:
+        """``namespace/name``, the Specialist's name in every plan.
+
+        >>> Specialist("default", "sorter", "u", 1).key
+        'default/sorter'
+        """
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingPending:
+    """The model's metadata is being read; ``waited_seconds`` since it was first asked for."""
+
+    waited_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingFailed:
+    """The model's metadata could not be read: a condition's reason, and a message with a remedy."""
+
+    reason: str
+    message: str
+
+
+Reading = ModelMetadata | ReadingFailed | ReadingPending
+"""What is known of a model's metadata."""

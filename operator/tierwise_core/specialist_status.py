@@ -1,0 +1,236 @@
+"""``Specialist.status`` in its wire form, from everything a pass concluded."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from tierwise_core.children import selector_text
+from tierwise_core.conditions import (
+    FALSE,
+    TRUE,
+    Condition,
+    Verdict,
+    clip,
+    merge,
+    read_conditions,
+)
+from tierwise_core.engine import PORT
+from tierwise_core.fleet_plan import FleetVerdict
+from tierwise_core.model_metadata import ModelMetadata
+from tierwise_core.placement import Assignment, Rejection
+from tierwise_core.serving_verdicts import Engines
+from tierwise_core.specialist import ExternalSpec, Specialist
+
+REASON_LIMIT = 2048
+ENDPOINT_LIMIT = 1024
+REJECTED_LIMIT = 256
+
+# What we write of the status; other parts of tierwise own the rest.
+OWNED = (
+    "observedGeneration",
+    "conditions",
+    "phase",
+    "replicas",
+    "readyReplicas",
+    "selector",
+    "activeRevision",
+    "placement",
+    "model",
+    "endpoints",
+)
+OWNED_CONDITIONS = (
+    "Sized",
+    "Placed",
+    "WeightsReady",
+    "ServingReady",
+    "EscalationResolved",
+    "Ready",
+)
+BROKEN = frozenset(
+    {
+        "CrashLoop",
+        "ImagePullFailed",
+        "ContainerError",
+        "InternalError",
+        "InvalidSpec",
+        "LoadFailed",
+        "NoTierFits",
+        "ParentCycle",
+        "ParentNotFound",
+        "SourceNotFound",
+        "SourceUnreadable",
+        "UnknownArchitecture",
+        "UnknownTier",
+        "UnsupportedSource",
+    }
+)
+
+
+def compose(
+    specialist: Specialist,
+    fleet: FleetVerdict,
+    state: Engines,
+    verdicts: Sequence[Verdict],
+    now: datetime,
+) -> tuple[dict[str, Any], tuple[Condition, ...]]:
+    """Return the status to publish, and its conditions."""
+    previous = read_conditions(specialist.status)
+    conditions = merge(previous, verdicts, specialist.generation, now)
+    status: dict[str, Any] = {
+        "observedGeneration": specialist.generation,
+        "conditions": [condition.to_json() for condition in conditions],
+        "phase": phase(verdicts, serves=bool(state.endpoints) or specialist.external is not None),
+        "placement": _placement(specialist, fleet),
+        "model": _model(fleet.sizing.metadata),
+        "endpoints": _endpoints(specialist.external, state),
+    }
+    if specialist.external is None:
+        status |= {
+            "replicas": len(state.pods),
+            "readyReplicas": sum(pod.ready for pod in state.pods),
+            "selector": selector_text(specialist),
+            "activeRevision": state.active or None,
+        }
+    return _without_nothing(status), conditions
+
+
+def phase(verdicts: Iterable[Verdict], *, serves: bool) -> str:
+    """Return the one word for people.
+
+    >>> phase([Verdict("Ready", FALSE, "NoTierFits", "")], serves=False)
+    'Failed'
+    >>> phase([Verdict("Ready", FALSE, "PodsStarting", "")], serves=True)
+    'Degraded'
+    """
+    by_type = {verdict.type: verdict for verdict in verdicts}
+    ready = by_type["Ready"]
+    if ready.status == TRUE:
+        return "Ready"
+    if serves:
+        return "Degraded"
+    if {by_type[kind].reason for kind in by_type if by_type[kind].status == FALSE} & BROKEN:
+        return "Failed"
+    if "Placed" in by_type and by_type["Placed"].status == TRUE:
+        return "Pending" if ready.reason == "ScaledToZero" else "Loading"
+    return "Placing" if ready.reason == "NoCapacity" else "Pending"
+
+
+def failed(
+    specialist: Specialist, reason: str, message: str, now: datetime
+) -> tuple[dict[str, Any], tuple[Condition, ...]]:
+    """Return the last status with ``Ready`` turned to False; what served goes on serving."""
+    previous = read_conditions(specialist.status)
+    verdict = Verdict("Ready", FALSE, reason, message)
+    (ready,) = merge(previous, [verdict], specialist.generation, now)
+    kept = [previous[kind] for kind in OWNED_CONDITIONS if kind in previous and kind != "Ready"]
+    status = {field: specialist.status.get(field) for field in OWNED}
+    status["observedGeneration"] = specialist.generation
+    status["conditions"] = [condition.to_json() for condition in (*kept, ready)]
+    status["phase"] = "Degraded" if specialist.status.get("endpoints") else "Failed"
+    return _without_nothing(status), (*kept, ready)
+
+
+def same_status(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
+    """Say whether the live status already holds what we would write, other writers' parts aside."""
+    return all(wanted.get(field) == _owned(live, field) for field in OWNED)
+
+
+def _owned(live: Mapping[str, Any], field: str) -> Any:
+    value = live.get(field)
+    if field == "conditions":
+        by_type = {c.get("type"): c for c in value or ()}
+        return [by_type[kind] for kind in OWNED_CONDITIONS if kind in by_type]
+    return value or None if isinstance(value, dict | list) else value
+
+
+def _placement(specialist: Specialist, fleet: FleetVerdict) -> dict[str, Any]:
+    if specialist.model is None:
+        return {}
+    chosen = _assignment(fleet.assignment) if fleet.assignment else {}
+    rejected = [_rejection(r) for r in fleet.rejections[:REJECTED_LIMIT]]
+    published = specialist.status.get("placement") or {}
+    if chosen and _same_choice(specialist, chosen, published, rejected):
+        rejected = published.get("rejected") or []
+    return _without_nothing({**chosen, "rejected": rejected})
+
+
+def _same_choice(
+    specialist: Specialist,
+    chosen: Mapping[str, Any],
+    published: Mapping[str, Any],
+    rejected: Sequence[Mapping[str, str]],
+) -> bool:
+    """Say whether the published reasons still stand: they were true when the choice was made.
+
+    They name how many GPUs were free, which changes with every pod anywhere. Rewriting the status
+    of every Specialist for that would make each placement cost as many writes as there are.
+    """
+    return (
+        specialist.status.get("observedGeneration") == specialist.generation
+        and all(published.get(field) == value for field, value in chosen.items())
+        and [r.get("tier") for r in published.get("rejected") or ()]
+        == [r["tier"] for r in rejected]
+    )
+
+
+def _assignment(assignment: Assignment) -> dict[str, Any]:
+    memory = assignment.memory
+    return {
+        "tier": assignment.tier,
+        "gpusPerReplica": assignment.gpus_per_replica,
+        "tensorParallel": assignment.tensor_parallel,
+        "usdPerHour": round(assignment.usd_per_hour, 6),
+        "memory": {
+            "weightsBytes": memory.weights_bytes,
+            "kvCacheBytes": memory.kv_cache_bytes,
+            "activationBytes": memory.activation_bytes,
+            "overheadBytes": memory.overhead_bytes,
+            "totalBytesPerGPU": memory.total_bytes_per_gpu,
+            "usableBytesPerGPU": assignment.usable_bytes_per_gpu,
+            "headroomBytes": assignment.headroom_bytes,
+        },
+    }
+
+
+def _rejection(rejection: Rejection) -> dict[str, str]:
+    return {"tier": rejection.tier, "reason": clip(rejection.reason, REASON_LIMIT)}
+
+
+def _model(metadata: ModelMetadata | None) -> dict[str, Any]:
+    if metadata is None:
+        return {}
+    return {
+        "architecture": metadata.architecture,
+        "parameters": metadata.parameters,
+        "contextLength": metadata.context_length,
+        "kvBytesPerToken": metadata.kv_bytes_per_token,
+        "dtype": metadata.dtype,
+    }
+
+
+def _endpoints(external: ExternalSpec | None, state: Engines) -> list[dict[str, str]]:
+    if external is not None:
+        return [{"url": external.base_url}]
+    pods = sorted(state.endpoints, key=lambda pod: pod.name)[:ENDPOINT_LIMIT]
+    return [
+        {
+            "url": f"http://{_bracketed(pod.ip)}:{PORT}",
+            "pod": pod.name,
+            "revision": pod.revision,
+            "node": pod.node,
+        }
+        for pod in pods
+    ]
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def _without_nothing(status: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the status without fields that say nothing: applying it then removes them."""
+    return {
+        field: _without_nothing(value) if isinstance(value, Mapping) else value
+        for field, value in status.items()
+        if value is not None and value not in ({}, [])
+    }
