@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, ValidationError
 from pydantic import model_validator as pydantic_model_validator
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, ErrorDetails
 
 from tierwise_api.rules import VALIDATIONS, Rule
 
@@ -181,7 +181,13 @@ def problems(error: ValidationError) -> tuple[str, ...]:
     ...     problems(error)
     ('spec.price: Field required',)
     """
-    return tuple(f"{_path(item['loc'])}: {item['msg']}" for item in error.errors())
+    return tuple(f"{_path(item['loc'])}: {_reason(item)}" for item in error.errors())
+
+
+def _reason(item: ErrorDetails) -> str:
+    if item["type"] == "extra_forbidden":
+        return "unknown field: remove it or check its spelling"
+    return item["msg"]
 
 
 def _path(location: tuple[int | str, ...]) -> str:

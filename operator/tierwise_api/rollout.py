@@ -205,7 +205,12 @@ class Rollout(Resource):
         columns=(
             Column(name="Specialist", path=".spec.specialistRef.name"),
             Column(name="Stage", path=".status.stage"),
-            Column(name="Green %", path=".status.weights.green", type="integer"),
+            Column(
+                name="Green",
+                path=".status.weights.green",
+                type="integer",
+                description="The candidate's share of the traffic, in percent.",
+            ),
             Column(name="Verdict", path=".status.verdict.outcome"),
             Column(name="Ready", path='.status.conditions[?(@.type=="Ready")].status'),
             Column(name="Reason", path='.status.conditions[?(@.type=="Ready")].reason', priority=1),

@@ -87,10 +87,13 @@ class _Converter:
             target = self.definitions[schema["$ref"].rsplit("/", 1)[1]]
             return self._flat(_merged(target, _without(schema, "$ref")))
         options = schema.get("anyOf", ())
-        if _NULL not in options:
+        if not options or INT_OR_STRING in schema:
             return dict(schema)
-        (only,) = [option for option in options if option != _NULL]
-        return self._flat(_merged(only, _without(schema, "anyOf", "default")) | {"default": None})
+        types = [option for option in options if option != _NULL]
+        if len(types) != 1:
+            raise ValueError(f"{schema.get('title')}: {types}: a structural field has one type")
+        beside = _without(schema, "anyOf", "default")
+        return self._flat(_merged(types[0], beside) | {"default": schema.get("default")})
 
     def _children(self, whole: Schema) -> Schema:
         found: Schema = {}

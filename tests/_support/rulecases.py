@@ -1,0 +1,481 @@
+"""For every rule a good and a bad object, where the blame falls, and what people read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from manifests import EXTERNAL, GONE, manifest
+
+Changes = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleCase:
+    """An object that breaks one rule, beside one that barely keeps it."""
+
+    name: str
+    kind: str
+    bad: Changes
+    at: str
+    says: str
+    good: Changes = field(default_factory=dict)
+
+    def good_object(self) -> dict[str, Any]:
+        return manifest(self.kind, self.good)
+
+    def bad_object(self) -> dict[str, Any]:
+        return manifest(self.kind, self.bad)
+
+
+QUANTITY = (
+    "must be a positive Kubernetes quantity: a number with an optional suffix, such as 24Gi "
+    "(binary) or 40G (decimal)"
+)
+NAME = "must be lower case letters, digits and inner dashes, such as sorter-v2"
+TIER_NAME = (
+    "must be the name of a GPUTier: lower case letters, digits, inner dashes and dots, such as "
+    "rtx-4090"
+)
+DURATION = "must be a duration above zero with the units h, m, s or ms, such as 10m or 1h30m"
+SOURCE = (
+    "source must say where the files are: hf://OWNER/NAME, pvc://CLAIM/PATH, "
+    "file:///ABSOLUTE/PATH, s3://BUCKET/PATH or oci://REGISTRY/NAME:TAG"
+)
+SPECIALIST_NAME = (
+    "metadata.name must be at most 63 lower case letters, digits and inner dashes and begin with "
+    "a letter: it becomes a Service and a label"
+)
+
+GPU_TIER = (
+    RuleCase(
+        name="a product is a label value",
+        kind="GPUTier",
+        good={"spec.gpu.product": "NVIDIA-H100-80GB-HBM3"},
+        bad={"spec.gpu.product": "NVIDIA GeForce RTX 4090"},
+        at="spec.gpu.product",
+        says="product must be written as in the node label nvidia.com/gpu.product, such as "
+        'NVIDIA-GeForce-RTX-4090; got "NVIDIA GeForce RTX 4090"',
+    ),
+    RuleCase(
+        name="memory is a quantity",
+        kind="GPUTier",
+        good={"spec.gpu.memory": "24G"},
+        bad={"spec.gpu.memory": "24GB"},
+        at="spec.gpu.memory",
+        says=f'{QUANTITY}; got "24GB"',
+    ),
+    RuleCase(
+        name="memory is positive",
+        kind="GPUTier",
+        good={"spec.gpu.memory": 25769803776},
+        bad={"spec.gpu.memory": -1},
+        at="spec.gpu.memory",
+        says=f'{QUANTITY}; got "-1"',
+    ),
+    RuleCase(
+        name="a resource name has a domain",
+        kind="GPUTier",
+        good={"spec.resourceName": "nvidia.com/mig-1g.10gb"},
+        bad={"spec.resourceName": "gpu"},
+        at="spec.resourceName",
+        says="resourceName must be the extended resource that a device plugin offers, such as "
+        'nvidia.com/gpu or nvidia.com/mig-1g.10gb; got "gpu"',
+    ),
+    RuleCase(
+        name="escalateTo is a tier's name",
+        kind="GPUTier",
+        good={"spec.escalateTo": "h100-1g.10gb"},
+        bad={"spec.escalateTo": "H100"},
+        at="spec.escalateTo",
+        says=f'{TIER_NAME}; got "H100"',
+    ),
+    RuleCase(
+        name="a tier does not escalate to itself",
+        kind="GPUTier",
+        good={"spec.escalateTo": "h100"},
+        bad={"spec.escalateTo": "rtx-4090"},
+        at="spec.escalateTo",
+        says="escalateTo must name another, stronger GPUTier, or be left out on the strongest "
+        'one; got the tier itself, "rtx-4090"',
+    ),
+    RuleCase(
+        name="a tier's name is a label value",
+        kind="GPUTier",
+        good={"metadata.name": "x" * 63},
+        bad={"metadata.name": "x" * 64},
+        at="metadata.name",
+        says="metadata.name must have at most 63 characters: it becomes the label "
+        "tierwise.dev/tier of the tier's pods",
+    ),
+    RuleCase(
+        name="Exists takes no value",
+        kind="GPUTier",
+        good={"spec.tolerations": [{"key": "gpu", "operator": "Exists"}]},
+        bad={"spec.tolerations": [{"key": "gpu", "operator": "Exists", "value": "4090"}]},
+        at="spec.tolerations[0].value",
+        says="value must be left out when operator is Exists: it matches every value",
+    ),
+    RuleCase(
+        name="a toleration tolerates something",
+        kind="GPUTier",
+        good={"spec.tolerations": [{"operator": "Exists"}]},
+        bad={"spec.tolerations": [{"effect": "NoSchedule"}]},
+        at="spec.tolerations[0].key",
+        says="key must be given unless operator is Exists: without both, nothing would be "
+        "tolerated",
+    ),
+)
+
+SPECIALIST = (
+    RuleCase(
+        name="a name becomes a Service",
+        kind="Specialist",
+        good={"metadata.name": "s-2"},
+        bad={"metadata.name": "2-sorter"},
+        at="metadata.name",
+        says=f'{SPECIALIST_NAME}; got "2-sorter"',
+    ),
+    RuleCase(
+        name="a name has no dots",
+        kind="Specialist",
+        good={"metadata.name": "x" * 63},
+        bad={"metadata.name": "sorter.v2"},
+        at="metadata.name",
+        says=f'{SPECIALIST_NAME}; got "sorter.v2"',
+    ),
+    RuleCase(
+        name="auto is the router's word",
+        kind="Specialist",
+        good={"metadata.name": "automatic"},
+        bad={"metadata.name": "auto"},
+        at="metadata.name",
+        says='metadata.name must not be "auto": a request for the model auto asks the router to '
+        "choose",
+    ),
+    RuleCase(
+        name="a Specialist is not its own parent",
+        kind="Specialist",
+        good={"spec.parent": "generalist"},
+        bad={"spec.parent": "sorter"},
+        at="spec.parent",
+        says="parent must name another, more general Specialist, or be left out; got the "
+        'Specialist itself, "sorter"',
+    ),
+    RuleCase(
+        name="a Specialist does not escalate to itself",
+        kind="Specialist",
+        good={"spec.routing.escalateTo": ["frontier"]},
+        bad={"spec.routing.escalateTo": ["frontier", "sorter"]},
+        at="spec.routing.escalateTo",
+        says='escalateTo must name other Specialists; got the Specialist itself, "sorter"',
+    ),
+    RuleCase(
+        name="neither model nor external",
+        kind="Specialist",
+        good={"spec.model": GONE, "spec.external": EXTERNAL},
+        bad={"spec.model": GONE},
+        at="spec",
+        says="give exactly one of model (tierwise runs it) and external (somebody else does): "
+        "remove the other, or add the missing one",
+    ),
+    RuleCase(
+        name="both model and external",
+        kind="Specialist",
+        bad={"spec.external": EXTERNAL},
+        at="spec",
+        says="give exactly one of model (tierwise runs it) and external (somebody else does): "
+        "remove the other, or add the missing one",
+    ),
+    RuleCase(
+        name="an external model is not rolled out",
+        kind="Specialist",
+        good={"spec.rollout": {"cooldown": "30m"}},
+        bad={"spec.model": GONE, "spec.external": EXTERNAL, "spec.rollout": {"cooldown": "30m"}},
+        at="spec.rollout",
+        says="rollout applies to a model that tierwise runs: leave it out with external",
+    ),
+    RuleCase(
+        name="a field is a name",
+        kind="Specialist",
+        good={"spec.field": "software-engineering"},
+        bad={"spec.field": "Software Engineering"},
+        at="spec.field",
+        says=f'{NAME}; got "Software Engineering"',
+    ),
+    RuleCase(
+        name="a source has a scheme",
+        kind="Specialist",
+        good={"spec.model.source": "hf://Qwen/Qwen3-4B"},
+        bad={"spec.model.source": "Qwen/Qwen3-4B"},
+        at="spec.model.source",
+        says=f'{SOURCE}; got "Qwen/Qwen3-4B"',
+    ),
+    RuleCase(
+        name="a file source is an absolute path",
+        kind="Specialist",
+        good={"spec.model.source": "file:///models/a"},
+        bad={"spec.model.source": "file://models/a"},
+        at="spec.model.source",
+        says="source must have an absolute path after file://, so three slashes: "
+        'file:///models/sorter; got "file://models/a"',
+    ),
+    RuleCase(
+        name="adapters have names of their own",
+        kind="Specialist",
+        good={
+            "spec.model.adapters": [
+                {"name": "a", "source": "hf://x/a"},
+                {"name": "b", "source": "hf://x/a"},
+            ]
+        },
+        bad={
+            "spec.model.adapters": [
+                {"name": "a", "source": "hf://x/a"},
+                {"name": "a", "source": "hf://x/b"},
+            ]
+        },
+        at="spec.model.adapters",
+        says="adapters must have names of their own: two have the same",
+    ),
+    RuleCase(
+        name="an adapter's name is a model name",
+        kind="Specialist",
+        good={"spec.model.adapters": [{"name": "Customer_A.1", "source": "hf://x/a"}]},
+        bad={"spec.model.adapters": [{"name": "customer/a", "source": "hf://x/a"}]},
+        at="spec.model.adapters[0].name",
+        says="name must be letters and digits with inner dashes, dots or underscores, such as "
+        'customer-a; got "customer/a"',
+    ),
+    RuleCase(
+        name="a size override is a quantity",
+        kind="Specialist",
+        good={"spec.model.size": {"weights": "40Gi", "parameters": 20_000_000_000}},
+        bad={"spec.model.size": {"weights": "40 GiB"}},
+        at="spec.model.size.weights",
+        says=f'{QUANTITY}; got "40 GiB"',
+    ),
+    RuleCase(
+        name="an external address is http",
+        kind="Specialist",
+        good={"spec.model": GONE, "spec.external": EXTERNAL | {"baseURL": "http://10.0.0.1:8000"}},
+        bad={"spec.model": GONE, "spec.external": EXTERNAL | {"baseURL": "api.example.com/v1"}},
+        at="spec.external.baseURL",
+        says="baseURL must be an http or https address without a query, such as "
+        'https://api.example.com/v1; got "api.example.com/v1"',
+    ),
+    RuleCase(
+        name="an external address has no call's path",
+        kind="Specialist",
+        good={"spec.model": GONE, "spec.external": EXTERNAL | {"baseURL": "https://a.b/v1/"}},
+        bad={
+            "spec.model": GONE,
+            "spec.external": EXTERNAL | {"baseURL": "https://a.b/v1/chat/completions"},
+        },
+        at="spec.external.baseURL",
+        says="baseURL must end before the path of a call: leave /chat/completions out; got "
+        '"https://a.b/v1/chat/completions"',
+    ),
+    RuleCase(
+        name="max replicas is not below min",
+        kind="Specialist",
+        good={"spec.placement.replicas": {"min": 3, "max": 3}},
+        bad={"spec.placement.replicas": {"min": 3, "max": 1}},
+        at="spec.placement.replicas.max",
+        says="replicas.max must be at least replicas.min: raise max, lower min, or leave max out; "
+        "got min 3 and max 1",
+    ),
+    RuleCase(
+        name="a tier is listed once",
+        kind="Specialist",
+        good={"spec.placement.tiers": ["h100", "rtx-4090"]},
+        bad={"spec.placement.tiers": ["h100", "h100"]},
+        at="spec.placement.tiers",
+        says="tiers must name each GPUTier once: remove the repeated name",
+    ),
+    RuleCase(
+        name="an escalation is listed once",
+        kind="Specialist",
+        good={"spec.routing.escalateTo": ["b", "a"]},
+        bad={"spec.routing.escalateTo": ["a", "b", "a"]},
+        at="spec.routing.escalateTo",
+        says="escalateTo must name each Specialist once: remove the repeated name",
+    ),
+    RuleCase(
+        name="tierwise sets the port",
+        kind="Specialist",
+        good={"spec.engine.args": ["--enforce-eager", "--portable"]},
+        bad={"spec.engine.args": ["--enforce-eager", "--port=9000"]},
+        at="spec.engine.args",
+        says="args must not hold --port, --served-model-name or --tensor-parallel-size: tierwise "
+        "sets them; write placement.tensorParallel for the last",
+    ),
+    RuleCase(
+        name="a variable is set once",
+        kind="Specialist",
+        good={"spec.engine.env": [{"name": "A", "value": "1"}, {"name": "B", "value": "1"}]},
+        bad={"spec.engine.env": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]},
+        at="spec.engine.env",
+        says="env must have each name once: remove the repeated variable",
+    ),
+    RuleCase(
+        name="a variable has one source",
+        kind="Specialist",
+        good={"spec.engine.env": [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "x"}}}]},
+        bad={
+            "spec.engine.env": [
+                {"name": "A", "value": "1", "valueFrom": {"fieldRef": {"fieldPath": "x"}}}
+            ]
+        },
+        at="spec.engine.env[0]",
+        says="value and valueFrom must not both be given: keep one",
+    ),
+)
+
+ROLLOUT = (
+    RuleCase(
+        name="floor is below ceiling",
+        kind="Rollout",
+        good={"spec.strategy": {"floorPercent": 5, "ceilingPercent": 6}},
+        bad={
+            "spec.strategy": {"floorPercent": 50, "ceilingPercent": 50, "initialWeightPercent": 50}
+        },
+        at="spec.strategy.floorPercent",
+        says="floorPercent must be below ceilingPercent; got floor 50 and ceiling 50",
+    ),
+    RuleCase(
+        name="the first share lies in between",
+        kind="Rollout",
+        good={"spec.strategy": {"floorPercent": 10, "initialWeightPercent": 10}},
+        bad={"spec.strategy": {"floorPercent": 10, "initialWeightPercent": 9}},
+        at="spec.strategy.initialWeightPercent",
+        says="initialWeightPercent must lie between floorPercent and ceilingPercent; got 9 "
+        "outside 10 to 95",
+    ),
+    RuleCase(
+        name="the threshold can be reached",
+        kind="Rollout",
+        good={"spec.strategy": {"promotionThreshold": 0.95}},
+        bad={"spec.strategy": {"promotionThreshold": 0.96}},
+        at="spec.strategy.promotionThreshold",
+        says="promotionThreshold must be at most ceilingPercent / 100, or green never gets there; "
+        "got threshold 0.96 and ceiling 95",
+    ),
+    RuleCase(
+        name="a cooldown is a duration",
+        kind="Rollout",
+        good={"spec.strategy": {"cooldown": "1h30m"}},
+        bad={"spec.strategy": {"cooldown": "10 minutes"}},
+        at="spec.strategy.cooldown",
+        says=f'{DURATION}; got "10 minutes"',
+    ),
+    RuleCase(
+        name="a deadline is above zero",
+        kind="Rollout",
+        good={"spec.strategy": {"deadline": "1ms"}},
+        bad={"spec.strategy": {"deadline": "0s"}},
+        at="spec.strategy.deadline",
+        says=f'{DURATION}; got "0s"',
+    ),
+    RuleCase(
+        name="abort or promote",
+        kind="Rollout",
+        good={"spec.abort": True},
+        bad={"spec.abort": True, "spec.promote": True},
+        at="spec.promote",
+        says="abort and promote must not both be true: abort goes back to blue, promote makes "
+        "green final",
+    ),
+)
+
+FIELD_PROFILE = (
+    RuleCase(
+        name="weights sum to one",
+        kind="FieldProfile",
+        good={"spec.weights": {"efficacy": 0.7, "confidence": 0.2, "curiosity": 0.1}},
+        bad={"spec.weights": {"efficacy": 1, "confidence": 0.5, "curiosity": 0.05}},
+        at="spec.weights",
+        says="weights must sum to 1 over efficacy, confidence and curiosity; got 1 + 0.5 + 0.05",
+    ),
+    RuleCase(
+        name="a profile is named as its field",
+        kind="FieldProfile",
+        good={"metadata.name": "software-engineering"},
+        bad={"metadata.name": "software.engineering"},
+        at="metadata.name",
+        says="metadata.name must be the name of a field: at most 63 lower case letters, digits "
+        'and inner dashes; got "software.engineering"',
+    ),
+)
+
+RULE_CASES = (*GPU_TIER, *SPECIALIST, *ROLLOUT, *FIELD_PROFILE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeCase:
+    """A change to a stored object that is refused, and what people read."""
+
+    kind: str
+    change: Changes
+    at: str
+    says: str
+
+
+CHANGE_CASES = (
+    ChangeCase(
+        kind="Specialist",
+        change={"spec.field": "reversing"},
+        at="spec.field",
+        says="field cannot change, what was learnt about it would no longer hold: create another "
+        "Specialist and delete this one",
+    ),
+    ChangeCase(
+        kind="Rollout",
+        change={"spec.specialistRef.name": "reverser"},
+        at="spec.specialistRef",
+        says="specialistRef cannot change: create another Rollout for another Specialist",
+    ),
+    ChangeCase(
+        kind="Rollout",
+        change={"spec.candidate.model.source": "hf://acme/sorter"},
+        at="spec.candidate",
+        says="candidate cannot change: create another Rollout for another candidate",
+    ),
+)
+
+LIMITS = (
+    ("GPUTier", {"spec.price.perGPUHour": -0.1}, "spec.price.perGPUHour"),
+    ("GPUTier", {"spec.price": GONE}, "spec.price"),
+    ("GPUTier", {"spec.usableFraction": 0}, "spec.usableFraction"),
+    ("GPUTier", {"spec.usableFraction": 1.01}, "spec.usableFraction"),
+    ("GPUTier", {"spec.confidenceFloor": 1.5}, "spec.confidenceFloor"),
+    ("GPUTier", {"spec.gpu.tdpWatts": "450"}, "spec.gpu.tdpWatts"),
+    ("GPUTier", {"spec.tolerations": [{"operator": "In"}]}, "spec.tolerations[0].operator"),
+    ("Specialist", {"spec.field": GONE}, "spec.field"),
+    ("Specialist", {"spec.field": "f" * 64}, "spec.field"),
+    ("Specialist", {"spec.priority": 2_000_000}, "spec.priority"),
+    ("Specialist", {"spec.model.maxModelLen": 0}, "spec.model.maxModelLen"),
+    ("Specialist", {"spec.placement.targetConcurrency": 0}, "spec.placement.targetConcurrency"),
+    ("Specialist", {"spec.placement.tensorParallel": 65}, "spec.placement.tensorParallel"),
+    ("Specialist", {"spec.placement.replicas.min": -1}, "spec.placement.replicas.min"),
+    ("Specialist", {"spec.placement.replicas.min": True}, "spec.placement.replicas.min"),
+    ("Specialist", {"spec.routing.latencyClass": "Fast"}, "spec.routing.latencyClass"),
+    ("Specialist", {"spec.routing.examples": ["x"] * 513}, "spec.routing.examples"),
+    (
+        "Specialist",
+        {"spec.model": GONE, "spec.external": EXTERNAL | {"deprecationDate": "soon"}},
+        "spec.external.deprecationDate",
+    ),
+    (
+        "Specialist",
+        {"spec.model": GONE, "spec.external": EXTERNAL | {"secretRef": {"name": "openai"}}},
+        "spec.external.secretRef.key",
+    ),
+    ("Rollout", {"spec.specialistRef": GONE}, "spec.specialistRef"),
+    ("Rollout", {"spec.strategy.temperature": 0}, "spec.strategy.temperature"),
+    ("Rollout", {"spec.strategy.onInconclusive": "hold"}, "spec.strategy.onInconclusive"),
+    ("FieldProfile", {"spec.penaltyMultiplier": 0.5}, "spec.penaltyMultiplier"),
+    ("FieldProfile", {"spec.riskTier": "high"}, "spec.riskTier"),
+    ("FieldProfile", {"spec.promotionThreshold": 0.5}, "spec.promotionThreshold"),
+)
+"""Objects outside the schema's own bounds, and the field to blame."""

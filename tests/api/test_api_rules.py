@@ -1,0 +1,82 @@
+"""The Python side of every rule: the same objects refused in the same words, without a server."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from manifests import MODELS, manifest
+from pydantic import ValidationError
+from rulecases import CHANGE_CASES, LIMITS, RULE_CASES, Changes, RuleCase
+
+from tierwise_api import KINDS, problems
+from tierwise_api.crd import custom_resource_definition
+from tierwise_api.rules import VALIDATIONS
+
+
+def reasons(body: dict[str, Any]) -> tuple[str, ...]:
+    with pytest.raises(ValidationError) as refused:
+        MODELS[body["kind"]].model_validate(body)
+    return problems(refused.value)
+
+
+@pytest.mark.parametrize("case", RULE_CASES, ids=lambda case: f"{case.kind}: {case.name}")
+def test_the_good_object_is_valid(case: RuleCase) -> None:
+    MODELS[case.kind].model_validate(case.good_object())
+
+
+@pytest.mark.parametrize("case", RULE_CASES, ids=lambda case: f"{case.kind}: {case.name}")
+def test_the_bad_object_is_invalid_in_the_same_words(case: RuleCase) -> None:
+    assert reasons(case.bad_object()) == (f"{case.at}: {case.says}",)
+
+
+@pytest.mark.parametrize(("kind", "changes", "at"), LIMITS)
+def test_bounds_name_the_field(kind: str, changes: Changes, at: str) -> None:
+    assert at in {reason.split(": ")[0] for reason in reasons(manifest(kind, changes))}
+
+
+def test_every_rule_of_every_kind_has_a_case() -> None:
+    tried = {(case.kind, case.says) for case in RULE_CASES}
+    tried |= {(case.kind, case.says) for case in CHANGE_CASES}
+
+    untried = {
+        (kind.__name__, rule["message"])
+        for kind in KINDS
+        for rule in _rules(custom_resource_definition(kind))
+        if not any(
+            kind.__name__ == tried_kind and says.startswith(rule["message"])
+            for tried_kind, says in tried
+        )
+    }
+
+    # A type shared by several kinds has its case at one of them.
+    shared = {message for _, message in untried if any(s.startswith(message) for _, s in tried)}
+    assert {message for _, message in untried} - shared == set()
+
+
+def test_all_problems_of_an_object_are_told_at_once() -> None:
+    body = manifest(
+        "Specialist",
+        {
+            "spec.field": "A B",
+            "spec.model.source": "sorter",
+            "spec.placement.replicas": {"min": 2, "max": 1},
+            "spec.colour": "blue",
+        },
+    )
+
+    assert [reason.split(": ")[0] for reason in reasons(body)] == [
+        "spec.field",
+        "spec.model.source",
+        "spec.placement.replicas.max",
+        "spec.colour",
+    ]
+
+
+def _rules(schema: Any) -> Iterator[dict[str, str]]:
+    if isinstance(schema, dict):
+        yield from schema.get(VALIDATIONS, ())
+        for child in schema.values():
+            yield from _rules(child)
+    if isinstance(schema, list):
+        for child in schema:
+            yield from _rules(child)
