@@ -62,7 +62,7 @@ def place(requests: Iterable[Request], tiers: Iterable[Tier]) -> PlacementPlan:
 
     Args:
         requests: the Specialists to place; their keys are unique.
-        tiers: the fleet; GPUs that running requests hold are not free (see ``gpus_free``).
+        tiers: the fleet; GPUs that running requests hold are not free (``NodeCapacity.gpus_free``).
 
     Raises:
         InvalidPlacementError: two requests share a key, or two tiers a name.

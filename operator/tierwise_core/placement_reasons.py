@@ -69,7 +69,7 @@ class Rejections(Mapping[str, tuple[Rejection, ...]]):
         names = sorted(self._capacities)
         return [
             Rejection(name, RejectionCode.UNKNOWN_TIER, _no_such_tier(name, names))
-            for name in request.allowed_tiers
+            for name in sorted(set(request.allowed_tiers))
             if name not in self._capacities
         ]
 
@@ -89,7 +89,7 @@ def _rejection(
     sizes = request.fitting_sizes(tier)
     on_a_node = [size for size in sizes if size <= capacity.largest_node]
     if not request.allows(tier):
-        allowed = ", ".join(sorted(request.allowed_tiers))
+        allowed = ", ".join(sorted(set(request.allowed_tiers)))
         return Rejection(
             tier.name, RejectionCode.NOT_ALLOWED, f"not in spec.placement.tiers [{allowed}]"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -30,7 +30,8 @@ class NodeCapacity:
 
     Attributes:
         name: the node's name.
-        gpus_free: GPUs no pod has requested, ours or another's; 0 on a cordoned node.
+        gpus_free: GPUs that no pod has requested, save those that a request's ``held`` names: they
+            are counted there. 0 on a cordoned node.
         gpus_total: allocatable GPUs.
         ready: a node that is not ready offers nothing, and what runs there counts as lost.
     """
@@ -89,13 +90,14 @@ class Request:
         current_tier: where it runs now, ``None`` if nowhere.
         current_tensor_parallel: over how many GPUs each replica runs now.
         current_replicas: how many replicas run or start there; ``None`` for all of ``replicas``.
-        held: GPUs that its pods hold now, by node; they are not in any ``gpus_free``.
+        held: GPUs that its pods hold now, by node, beside the nodes' ``gpus_free``. Without it
+            they must be counted free, and the solver may believe in room that fragments deny.
     """
 
     key: str
     priority: int = 0
     replicas: int = 1
-    allowed_tiers: frozenset[str] = frozenset()
+    allowed_tiers: Collection[str] = ()
     memory: Mapping[int, MemoryBreakdown] = field(default_factory=dict)
     current_tier: str | None = None
     current_tensor_parallel: int | None = None

@@ -99,7 +99,7 @@ class WeightTotals:
         return cls(weights_bytes, MappingProxyType(dict(elements)))
 
 
-def header_bytes(prefix: bytes, file: str, file_bytes: int) -> int:
+def header_bytes(prefix: bytes, file: str, file_bytes: int | None) -> int:
     """The length of the JSON header, from the first eight bytes of the file.
 
     Raises:
@@ -110,24 +110,25 @@ def header_bytes(prefix: bytes, file: str, file_bytes: int) -> int:
     """
     if len(prefix) < LENGTH_BYTES:
         raise SourceUnreadableError(
-            f"{file} has {file_bytes} bytes, too few for a safetensors file; upload it again"
+            f"{file} has {len(prefix)} bytes, too few for a safetensors file; upload it again"
         )
     length = int.from_bytes(prefix[:LENGTH_BYTES], "little")
-    if length > MAX_HEADER_BYTES or not length or LENGTH_BYTES + length > file_bytes:
+    limit = min(MAX_HEADER_BYTES, MAX_HEADER_BYTES if file_bytes is None else file_bytes)
+    if not 0 < length <= limit - LENGTH_BYTES:
         raise SourceUnreadableError(
-            f"{file} announces a header of {length} bytes in a file of {file_bytes}: it is no "
-            f"safetensors file or is truncated; upload it again"
+            f"{file} announces a header of {length} bytes, at most {limit - LENGTH_BYTES} are "
+            "possible: it is no safetensors file or is truncated; upload it again"
         )
     return length
 
 
-def read_header(header: bytes, file: str, file_bytes: int) -> WeightTotals:
+def read_header(header: bytes, file: str, file_bytes: int | None) -> WeightTotals:
     """The totals of one file.
 
     Args:
         header: the JSON, without the eight bytes before it.
         file: its name, for messages.
-        file_bytes: its whole size, which the offsets must add up to.
+        file_bytes: its whole size, which the offsets must add up to; ``None`` if not known.
 
     Raises:
         SourceUnreadableError: the header is not what the format says, or the file is truncated.
@@ -147,13 +148,13 @@ def read_header(header: bytes, file: str, file_bytes: int) -> WeightTotals:
         raise SourceUnreadableError(f"{file}: its header is not a JSON object; upload it again")
     tensors = {name: entry for name, entry in parsed.items() if name != "__metadata__"}
     spans = [_span(name, entry, file) for name, entry in tensors.items()]
-    _check_layout(spans, file, file_bytes - LENGTH_BYTES - len(header))
+    data_bytes = _check_layout(spans, file)
+    _check_size(data_bytes, file, file_bytes, len(header))
     elements: Counter[str] = Counter()
     for name, entry in tensors.items():
         if not name.endswith(AUXILIARY):
             elements[entry["dtype"]] += math.prod(entry["shape"])
-    weights_bytes = sum(end - begin for begin, end in spans)
-    return WeightTotals(weights_bytes, MappingProxyType(dict(elements)))
+    return WeightTotals(data_bytes, MappingProxyType(dict(elements)))
 
 
 def _span(name: str, entry: Any, file: str) -> tuple[int, int]:
@@ -170,8 +171,8 @@ def _span(name: str, entry: Any, file: str) -> tuple[int, int]:
     )
 
 
-def _check_layout(spans: list[tuple[int, int]], file: str, data_bytes: int) -> None:
-    """The tensors fill the rest of the file without a gap or an overlap."""
+def _check_layout(spans: list[tuple[int, int]], file: str) -> int:
+    """The bytes of all tensors, which must lie side by side."""
     position = 0
     for begin, end in sorted(spans):
         if begin != position:
@@ -179,8 +180,16 @@ def _check_layout(spans: list[tuple[int, int]], file: str, data_bytes: int) -> N
                 f"{file}: tensors overlap or leave a gap at byte {position}; upload it again"
             )
         position = end
-    if position != data_bytes:
+    return position
+
+
+def _check_size(data_bytes: int, file: str, file_bytes: int | None, header: int) -> None:
+    """The tensors must fill the rest of the file."""
+    if file_bytes is None:
+        return
+    held = file_bytes - LENGTH_BYTES - header
+    if data_bytes != held:
         raise SourceUnreadableError(
-            f"{file}: its header describes {position} bytes of tensors and the file holds "
-            f"{max(data_bytes, 0)}: it is truncated or damaged; upload it again"
+            f"{file}: its header describes {data_bytes} bytes of tensors, the file holds {held}: it "
+            "is truncated or damaged; upload it again"
         )
