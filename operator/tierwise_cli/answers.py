@@ -1,0 +1,134 @@
+"""What the router told: the answer, and the headers that say who gave it and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tierwise_cli.errors import RefusedError
+
+__all__ = ["Provenance", "Told", "deltas", "text_of"]
+
+_DATA = "data:"
+_DONE = "[DONE]"
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Who answered, how sure it is, what it cost, and the way the request took.
+
+    Attributes:
+        confidence: 0 to 1; None where the router could not tell yet, as at a stream's start.
+        cost_usd: Cost of the whole request in USD; None likewise.
+        way: Each Specialist that was tried, with its confidence, as the router tells it.
+    """
+
+    specialist: str
+    tier: str
+    decision: str
+    confidence: float | None
+    cost_usd: float | None
+    way: str
+
+    @staticmethod
+    def of(headers: Mapping[str, str]) -> Provenance:
+        """Read the x-tierwise headers; one that is missing is empty.
+
+        >>> Provenance.of({"x-tierwise-specialist": "demo/sorter", "x-tierwise-confidence": "0.9"})
+        Provenance(specialist='demo/sorter', tier='', decision='', confidence=0.9, cost_usd=None, \
+way='')
+        """
+        return Provenance(
+            specialist=headers.get("x-tierwise-specialist", ""),
+            tier=headers.get("x-tierwise-tier", ""),
+            decision=headers.get("x-tierwise-decision", ""),
+            confidence=_number(headers.get("x-tierwise-confidence")),
+            cost_usd=_number(headers.get("x-tierwise-cost-usd")),
+            way=headers.get("x-tierwise-path", ""),
+        )
+
+    def rows(self) -> Iterator[tuple[str, str]]:
+        """What to show a person: a label and a text for each thing that is known."""
+        place = f" on {self.tier}" if self.tier else ""
+        yield "answered by", f"{self.specialist}{place}"
+        if self.confidence is not None:
+            yield "confidence", f"{self.confidence:.2f}"
+        if self.cost_usd is not None:
+            yield "cost", f"${self.cost_usd:.3g}" if self.cost_usd else "$0"
+        if self.way:
+            yield "way", self.way.replace(", ", " → ")
+        if self.decision:
+            yield "decision", self.decision
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An answer with its provenance."""
+
+    answer: str
+    model: str
+    provenance: Provenance
+
+    def as_json(self) -> dict[str, Any]:
+        """The answer for another program."""
+        return {
+            "answer": self.answer,
+            "model": self.model,
+            "specialist": self.provenance.specialist,
+            "tier": self.provenance.tier,
+            "confidence": self.provenance.confidence,
+            "costUSD": self.provenance.cost_usd,
+            "path": self.provenance.way,
+            "decision": self.provenance.decision,
+        }
+
+
+def text_of(completion: Mapping[str, Any]) -> str:
+    """The text of a chat completion; a refusal of the model is a text too.
+
+    >>> text_of({"choices": [{"message": {"content": "abcd"}}]})
+    'abcd'
+    """
+    message = completion["choices"][0]["message"]
+    return str(message.get("content") or message.get("refusal") or "")
+
+
+def deltas(lines: Iterable[str]) -> Iterator[str]:
+    """The pieces of text of a streamed chat completion, from its server-sent events.
+
+    >>> event = 'data: {"choices": [{"delta": {"content": "ab"}}]}'
+    >>> list(deltas([event, "", ": ping", "data: [DONE]"]))
+    ['ab']
+    """
+    for event in events(lines):
+        for choice in event.get("choices", ()):
+            piece = choice.get("delta", {}).get("content")
+            if piece:
+                yield piece
+
+
+def events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """The JSON of each event up to the closing one.
+
+    Raises:
+        RefusedError: the router reports in the stream that the rest of the answer is lost.
+    """
+    for line in lines:
+        if not line.startswith(_DATA):
+            continue
+        data = line.removeprefix(_DATA).strip()
+        if data == _DONE:
+            return
+        event = json.loads(data)
+        if "error" in event:
+            raise RefusedError(event["error"]["message"], kind="stream_broken", status=200)
+        yield event
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return None

@@ -1,0 +1,66 @@
+"""The `tierwise` command: its parts put together."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from importlib.metadata import version as installed_version
+from typing import Any
+
+import typer
+
+from tierwise_api import API_VERSION, KINDS
+from tierwise_api.crd import custom_resource_definition, to_yaml
+from tierwise_cli import ask, doctor, serve, status
+from tierwise_cli.options import Output, OutputOption, examples
+from tierwise_cli.printing import print_json
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="tierwise",
+    help="Specialist models on a mixed GPU fleet: each on the cheapest tier it fits, behind one "
+    "OpenAI endpoint.",
+    epilog=examples("tierwise doctor", 'tierwise ask "sort dbca"', "tierwise serve routes.yaml"),
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_EXAMPLES_OF_VERSION = examples("tierwise version", "tierwise version --output json")
+_EXAMPLES_OF_CRDS = examples("tierwise crds | kubectl apply --server-side --force-conflicts -f -")
+
+
+@app.command(epilog=_EXAMPLES_OF_VERSION)
+def version(output: OutputOption = Output.TEXT) -> None:
+    """Print the version of tierwise, of its API and of Python."""
+    facts: dict[str, Any] = {
+        "version": installed_version("tierwise"),
+        "api": API_VERSION,
+        "python": platform.python_version(),
+    }
+    if output is Output.JSON:
+        print_json(facts)
+    else:
+        sys.stdout.write(f"tierwise {facts['version']} ({API_VERSION}, Python {facts['python']})\n")
+
+
+@app.command(epilog=_EXAMPLES_OF_CRDS)
+def crds() -> None:
+    """Print the CustomResourceDefinitions of this version, for kubectl apply."""
+    sys.stdout.write("---\n".join(to_yaml(custom_resource_definition(kind)) for kind in KINDS))
+
+
+app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
+app.command(epilog=ask.EXAMPLES)(ask.ask)
+app.command(epilog=serve.EXAMPLES)(serve.serve)
+app.command(epilog=status.EXAMPLES)(status.status)
+
+
+def main() -> None:
+    """Run the command with the process's arguments."""
+    app()
+
+
+if __name__ == "__main__":
+    main()
