@@ -16,7 +16,8 @@ __all__ = ["DEFAULT_ENGINE_IMAGE", "EngineSpec", "PlacementSpec", "Replicas", "R
 DEFAULT_ENGINE_IMAGE = "vllm/vllm-openai:v0.33.0"
 
 _OWNED_ARGS = ("--port", "--served-model-name", "--tensor-parallel-size", "-tp")
-MAX_REPLICAS = 10_000
+# What one object's status can list with its endpoints, two revisions side by side.
+MAX_REPLICAS = 1_000
 
 
 class Replicas(Spec):

@@ -84,7 +84,7 @@ class ModelStatus(Status):
 
     architecture: str | None = Field(
         default=None,
-        max_length=253,
+        max_length=1024,
         description="The architecture of its config.",
         examples=["Qwen3ForCausalLM"],
     )
@@ -96,7 +96,7 @@ class ModelStatus(Status):
         default=None, ge=0, description="Bytes of KV cache for one token, over all GPUs."
     )
     dtype: str | None = Field(
-        default=None, max_length=63, description="The type of its weights.", examples=["bfloat16"]
+        default=None, max_length=1024, description="The type of its weights.", examples=["bfloat16"]
     )
 
 
@@ -140,7 +140,7 @@ class SpecialistStatus(Status):
     model: ModelStatus | None = Field(default=None, description="What the model's files say.")
     endpoints: list[Endpoint] = Field(
         default_factory=list,
-        max_length=1024,
+        max_length=4096,
         description="Where the router sends requests: ready pods only.",
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )

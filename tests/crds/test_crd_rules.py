@@ -1,11 +1,22 @@
 """Every rule on a real API server: the good object passes, the bad one is refused in our words."""
 
+from typing import Any
+
 import pytest
 from apiserver import ApiServer
-from manifests import manifest
+from manifests import MODELS, manifest
+from pydantic import ValidationError
 from rulecases import CHANGE_CASES, LIMITS, RULE_CASES, ChangeCase, Changes, RuleCase
 
 pytestmark = pytest.mark.apiserver
+
+
+def is_valid(body: dict[str, Any]) -> bool:
+    try:
+        MODELS[body["kind"]].model_validate(body)
+    except ValidationError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize("case", RULE_CASES, ids=lambda case: f"{case.kind}: {case.name}")
@@ -24,6 +35,33 @@ def test_the_bad_object_is_refused_in_our_words(api_server: ApiServer, case: Rul
     blamed = {cause.field: cause.message for cause in answer.causes if case.says in cause.message}
     assert list(blamed) == [case.at], answer.body["message"]
     assert blamed[case.at].endswith(case.says)
+
+
+QUANTITIES = (
+    *("24Gi", "40G", "1.5Ki", ".5Gi", "5.", "+5Gi", "100m", "1n", "1e3", "1E3", "1E", "1e-3"),
+    *("2e+2", "0", "0Gi", "-1Gi", "24GB", "24 Gi", "24gi", "K", "24K", "1e", "1e1.5", "", "0x10"),
+    *("1e99", "9999999999999E", "1_000", "1,5", "\u0661Gi", "5\n"),
+    *(1, 0, -5, 2**62),
+)
+
+DURATIONS = (
+    *("10m", "1h30m", "1.5s", "250ms", "0s", "0h0m", "-1s", "1d", "10", "", "m", "1h 30m", "5\n"),
+    *("999999h", "1000000h", "1.2345s", ".5s", "1.s", "10 minutes"),
+)
+
+
+@pytest.mark.parametrize("quantity", QUANTITIES)
+def test_both_sides_agree_on_what_a_quantity_is(api_server: ApiServer, quantity: int | str) -> None:
+    body = manifest("GPUTier", {"spec.gpu.memory": quantity})
+
+    assert api_server.create(body, dry_run=True).accepted == is_valid(body)
+
+
+@pytest.mark.parametrize("duration", DURATIONS)
+def test_both_sides_agree_on_what_a_duration_is(api_server: ApiServer, duration: str) -> None:
+    body = manifest("Rollout", {"spec.strategy": {"cooldown": duration}})
+
+    assert api_server.create(body, dry_run=True).accepted == is_valid(body)
 
 
 @pytest.mark.parametrize("case", CHANGE_CASES, ids=lambda case: case.at)

@@ -119,6 +119,44 @@ def test_a_reported_specialist_shows_its_status(
     assert row[:-1] == ["sorter", "sorting", "rtx-4090", "1", "1", "1", "True", "PodsReady", "0.4"]
 
 
+def test_a_whole_status_is_stored_as_written(
+    api_server: ApiServer, stored: dict[str, dict[str, Any]]
+) -> None:
+    status = {
+        "observedGeneration": 1,
+        "conditions": [READY],
+        "phase": "Ready",
+        "replicas": 1,
+        "readyReplicas": 1,
+        "selector": "tierwise.dev/specialist=sorter",
+        "activeRevision": "5d8f7c9b",
+        "placement": {
+            "tier": "h100",
+            "gpusPerReplica": 1,
+            "tensorParallel": 1,
+            "usdPerHour": 3.0,
+            "memory": {
+                "weightsBytes": 42_949_672_960,
+                "kvCacheBytes": 8_589_934_592,
+                "activationBytes": 1_073_741_824,
+                "overheadBytes": 1_073_741_824,
+                "totalBytesPerGPU": 53_687_091_200,
+                "usableBytesPerGPU": 77_309_411_328,
+                "headroomBytes": 23_622_320_128,
+            },
+            "rejected": [{"tier": "rtx-4090", "reason": "needs 50.0 GiB, 21.6 GiB usable"}],
+        },
+        "model": {"architecture": "LlamaForCausalLM", "parameters": 20_000_000_000},
+        "endpoints": [{"url": "http://10.1.2.3:8000", "pod": "p", "revision": "5d8f7c9b"}],
+    }
+
+    answer = api_server.merge(stored["Specialist"], {"status": status}, subresource="status")
+
+    assert answer.accepted, answer.body["message"]
+    assert answer.body["status"] == status
+    assert Specialist.from_cluster(answer.body).to_dict()["status"] == status
+
+
 def test_the_category_lists_every_kind(
     api_server: ApiServer, stored: dict[str, dict[str, Any]]
 ) -> None:
