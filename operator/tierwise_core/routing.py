@@ -14,7 +14,7 @@ from dataclasses import field as dataclass_field
 from types import MappingProxyType
 from typing import Final
 
-from tierwise_core.confidence import Record, predicted_confidence, prior_of_generalist
+from tierwise_core.confidence import GENERALIST_PRIOR, Record, predicted_confidence
 from tierwise_core.cost import expected_call_usd
 from tierwise_core.route_table import GENERAL_FIELD, Route, RouteTable
 
@@ -192,7 +192,7 @@ def plan_direct(
     record: Mapping[str, Record] = NO_RECORDS,
 ) -> CascadePlan:
     """Plan a request that names its Specialist: one hop, and no gate unless the request asks."""
-    predicted = _predict(route, reading, record)
+    predicted = _predict(route, reading, record, takes_over=route.field == GENERAL_FIELD)
     hop = Hop(route, predicted, floor or 0.0, "named by the request")
     return CascadePlan(route.field, reading.confidence, (hop,), ())
 
@@ -204,15 +204,19 @@ def _hop(
     floor: float | None,
     record: Mapping[str, Record],
 ) -> Hop:
+    takes_over = route.field == GENERAL_FIELD or route.key in way.reasons
     reason = way.reasons.get(route.key) or f"field {route.field!r}"
     gate = max(route.confidence_floor, floor or 0.0)
-    return Hop(route, _predict(route, reading, record), gate, reason)
+    return Hop(route, _predict(route, reading, record, takes_over=takes_over), gate, reason)
 
 
-def _predict(route: Route, reading: FieldReading, record: Mapping[str, Record]) -> float:
+def _predict(
+    route: Route, reading: FieldReading, record: Mapping[str, Record], *, takes_over: bool
+) -> float:
     known = record.get(route.key)
-    if route.field == GENERAL_FIELD:
-        return prior_of_generalist(route.confidence_floor, known)
+    if takes_over:
+        # Whoever takes over has no field to be outside of: only its record speaks for it.
+        return predicted_confidence(1.0, 1.0, known, GENERALIST_PRIOR)
     share = reading.probabilities.get(route.field, 0.0)
     return predicted_confidence(share, reading.in_domain, known)
 
