@@ -51,9 +51,7 @@ Namespace = Annotated[
 def examples(*commands: str) -> str:
     """The examples at the end of a command's help: paragraphs, which help shows as lines.
 
-    >>> print(examples("tierwise version"))
-    Examples:
-    <BLANKLINE>
-      tierwise version
+    >>> examples("tierwise version", "tierwise crds").splitlines()[2:]
+    ['  tierwise version', '', '  tierwise crds']
     """
     return "\n\n".join(["Examples:", *(f"  {command}" for command in commands)])

@@ -1,0 +1,3 @@
+from apiserver import api_server
+
+__all__ = ["api_server"]
