@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from manifests import MODELS, manifest
 from pydantic import ValidationError
-from rulecases import CHANGE_CASES, LIMITS, RULE_CASES, Changes, RuleCase
+from rulecase import Changes, RuleCase
+from rulecases import CHANGE_CASES, LIMITS, RULE_CASES
 
 from tierwise_api import KINDS, problems
 from tierwise_api.crd import custom_resource_definition

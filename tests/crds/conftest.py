@@ -1,3 +1,19 @@
-from apiserver import api_server
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from apiserver import ApiServer, api_server
+from manifests import MODELS, manifest
 
 __all__ = ["api_server"]
+
+
+@pytest.fixture
+def stored(api_server: ApiServer) -> Iterator[dict[str, dict[str, Any]]]:
+    """One object of every kind, by kind."""
+    bodies = {kind: manifest(kind) for kind in MODELS}
+    for body in bodies.values():
+        assert api_server.create(body).accepted
+    yield bodies
+    for body in bodies.values():
+        assert api_server.delete(body).accepted

@@ -6,7 +6,8 @@ import pytest
 from apiserver import ApiServer
 from manifests import MODELS, manifest
 from pydantic import ValidationError
-from rulecases import CHANGE_CASES, LIMITS, RULE_CASES, ChangeCase, Changes, RuleCase
+from rulecase import Changes, RuleCase
+from rulecases import CHANGE_CASES, LIMITS, RULE_CASES, ChangeCase
 
 pytestmark = pytest.mark.apiserver
 
