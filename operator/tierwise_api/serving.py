@@ -106,7 +106,7 @@ class RoutingSpec(Spec):
     confidence_floor: Fraction01 | None = Field(
         default=None,
         description="The least confidence, 0 to 1, at which its answer is accepted; below it the "
-        "request escalates. By default 0.85, or its tier's floor where that one is higher.",
+        "request escalates. By default its tier's floor, or 0.85 where the tier has none.",
         examples=[0.85],
     )
     escalate_to: Annotated[
