@@ -106,7 +106,8 @@ class RoutingSpec(Spec):
     confidence_floor: Fraction01 | None = Field(
         default=None,
         description="The least confidence, 0 to 1, at which its answer is accepted; below it the "
-        "request escalates. By default its tier's floor, or 0.85 where the tier has none.",
+        "request escalates. By default 0.85, or its tier's floor where that is higher; for the "
+        "field general, its tier's floor.",
         examples=[0.85],
     )
     escalate_to: Annotated[
