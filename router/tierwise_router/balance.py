@@ -111,9 +111,14 @@ class Balancer:
 
     def _affine(self, loads: list[EndpointLoad], session: bytes) -> EndpointLoad:
         # Rendezvous hashing: a pod that comes or goes moves only its own share of the sessions.
-        home = max(loads, key=lambda load: crc32(load.target.authority, crc32(session)))
+        home = max(loads, key=lambda load: _spread(session + load.target.authority))
         least = min(load.in_flight for load in loads)
         return home if home.in_flight <= 2 * least + AFFINITY_SLACK else self._less_busy(loads)
+
+
+def _spread(text: bytes) -> int:
+    # CRC-32 alone is linear, and would give some endpoints twice the share of others.
+    return crc32(text) * 0x9E3779B1 % 2**32
 
 
 def _nobody(route: Route, tried: tuple[EndpointLoad, ...]) -> str:

@@ -46,4 +46,4 @@ def _place(error: yaml.YAMLError) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
         return f", line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
-    return f": {error}"
+    return f": {' '.join(str(error).split())}"

@@ -123,19 +123,21 @@ class ErrorAnswer:
 def answer_for(error: TierwiseError) -> ErrorAnswer:
     """Map an error to the answer a client gets; what it does not know is a 500."""
     message = str(error)
-    match error:
-        case RequestError():
-            return ErrorAnswer(error.status, message, code=error.code, param=error.param)
-        case UnknownModelError():
-            return ErrorAnswer(404, message, code="model_not_found", param="model")
-        case AmbiguousModelError():
-            return ErrorAnswer(400, message, code="model_ambiguous", param="model")
-        case NoEndpointError():
-            retry = ((b"retry-after", b"%d" % RETRY_AFTER_S),)
-            return ErrorAnswer(503, message, SERVER_ERROR, "no_ready_endpoint", headers=retry)
-        case UpstreamTimeoutError():
-            return ErrorAnswer(504, message, SERVER_ERROR, "upstream_timeout")
-        case UpstreamError():
-            return ErrorAnswer(502, message, SERVER_ERROR, "upstream_unavailable")
-        case _:
-            return ErrorAnswer(500, message, SERVER_ERROR, "internal_error")
+    if isinstance(error, RequestError):
+        return ErrorAnswer(error.status, message, code=error.code, param=error.param)
+    if isinstance(error, UnknownModelError):
+        return ErrorAnswer(404, message, code="model_not_found", param="model")
+    if isinstance(error, AmbiguousModelError):
+        return ErrorAnswer(400, message, code="model_ambiguous", param="model")
+    return _server_answer(error, message)
+
+
+def _server_answer(error: TierwiseError, message: str) -> ErrorAnswer:
+    if isinstance(error, NoEndpointError):
+        retry = ((b"retry-after", b"%d" % RETRY_AFTER_S),)
+        return ErrorAnswer(503, message, SERVER_ERROR, "no_ready_endpoint", headers=retry)
+    if isinstance(error, UpstreamTimeoutError):
+        return ErrorAnswer(504, message, SERVER_ERROR, "upstream_timeout")
+    if isinstance(error, UpstreamError):
+        return ErrorAnswer(502, message, SERVER_ERROR, "upstream_unavailable")
+    return ErrorAnswer(500, message, SERVER_ERROR, "internal_error")

@@ -33,7 +33,6 @@ class Connection(asyncio.Protocol):
         "_idle_s",
         "_last_data_at",
         "_loop",
-        "name",
         "_on_idle",
         "_parser",
         "_reading_paused",
@@ -41,6 +40,7 @@ class Connection(asyncio.Protocol):
         "_transport",
         "answered",
         "idle_since",
+        "name",
     )
 
     def __init__(

@@ -55,5 +55,7 @@ def parse_target(url: str) -> Target:
         port=port,
         tls=parts.scheme == "https",
         prefix=parts.path.rstrip("/") or DEFAULT_PREFIX,
-        authority=parts.netloc.rpartition("@")[2].encode("idna" if not parts.netloc.isascii() else "ascii"),
+        authority=parts.netloc.rpartition("@")[2].encode(
+            "idna" if not parts.netloc.isascii() else "ascii"
+        ),
     )

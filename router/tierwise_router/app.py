@@ -1,0 +1,176 @@
+"""The ASGI application of a dispatcher: paths, errors, counts."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable
+from itertools import pairwise
+from typing import Any, Final
+
+import structlog
+
+from tierwise_core.errors import TierwiseError
+from tierwise_core.route_table import AUTO_MODEL
+from tierwise_router.call import CHAT, COMPLETIONS
+from tierwise_router.completions import answer_completion
+from tierwise_router.decision import Decision
+from tierwise_router.dispatcher import Dispatcher, Phase
+from tierwise_router.errors import ErrorAnswer, answer_for
+from tierwise_router.exchange import ClientGoneError, Exchange, Receive, Send
+from tierwise_router.exposition import CONTENT_TYPE, exposition
+from tierwise_router.models import list_models, one_model
+from tierwise_router.query import answer_query
+
+__all__ = ["App"]
+
+log = structlog.get_logger(__name__)
+
+Handler = Callable[[Exchange, Decision], Awaitable[None]]
+
+CLIENT_GONE: Final = 499
+REQUEST_ID: Final = re.compile(rb"[\x21-\x7e]{1,128}")
+PLAIN_TEXT: Final = [(b"content-type", b"text/plain; charset=utf-8")]
+CLOSE: Final = (b"connection", b"close")
+MODELS_PREFIX: Final = "/v1/models/"
+INFERENCE: Final = {
+    "/v1/chat/completions": CHAT,
+    "/v1/completions": COMPLETIONS,
+    "/query": "/query",
+}
+
+
+class App:
+    """Answers HTTP for one dispatcher replica."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+        self._get: dict[str, Handler] = {
+            "/v1/models": self._models,
+            "/healthz": self._healthz,
+            "/readyz": self._readyz,
+            "/metrics": self._metrics,
+        }
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI)."""
+        if scope["type"] != "http":
+            return
+        decision = Decision(self._dispatcher.ids.next())
+        exchange = Exchange(scope, receive, send, decision.id)
+        if REQUEST_ID.fullmatch(given := exchange.header(b"x-request-id")):
+            exchange.request_id = given
+            exchange.extra[0] = (b"x-request-id", given)
+        if self._dispatcher.phase is not Phase.SERVE:
+            # Clients that keep connections must find another pod before this one closes.
+            exchange.extra.append(CLOSE)
+        await self._route(exchange, decision)
+
+    async def _route(self, exchange: Exchange, decision: Decision) -> None:
+        path, method = exchange.scope["path"], exchange.scope["method"]
+        if (endpoint := INFERENCE.get(path)) is not None:
+            if method == "POST":
+                await self._infer(exchange, decision, endpoint)
+            else:
+                await _wrong_method(exchange, path, "POST")
+        elif (handler := self._handler(path)) is None:
+            await exchange.error(ErrorAnswer(404, _unknown_path(path), code="unknown_path"))
+        elif method in {"GET", "HEAD"}:
+            await handler(exchange, decision)
+        else:
+            await _wrong_method(exchange, path, "GET")
+
+    def _handler(self, path: str) -> Handler | None:
+        return self._model if path.startswith(MODELS_PREFIX) else self._get.get(path)
+
+    async def _infer(self, exchange: Exchange, decision: Decision, endpoint: str) -> None:
+        tally = self._dispatcher.tally
+        began_at = time.perf_counter()
+        tally.in_flight += 1
+        status = CLIENT_GONE
+        try:
+            await self._answer(exchange, decision, endpoint)
+            status = exchange.status
+        except ClientGoneError:
+            pass
+        except TierwiseError as error:
+            status = await self._fail(exchange, decision, error)
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            log.exception("request failed", decision=decision.id.decode())
+            status = await self._fail(exchange, decision, TierwiseError("internal error"))
+        finally:
+            tally.in_flight -= 1
+            self._count(decision, endpoint, status, time.perf_counter() - began_at)
+
+    async def _answer(self, exchange: Exchange, decision: Decision, endpoint: str) -> None:
+        if endpoint == "/query":
+            await answer_query(self._dispatcher, exchange, decision)
+        else:
+            await answer_completion(self._dispatcher, exchange, decision, endpoint)
+
+    async def _fail(self, exchange: Exchange, decision: Decision, error: TierwiseError) -> int:
+        answer = answer_for(error)
+        if exchange.status:
+            # Too late for an error: leaving the answer unfinished makes the server cut the
+            # connection, and the client sees that it is incomplete.
+            log.warning("answer cut short", decision=decision.id.decode(), error=str(error))
+            return answer.status
+        exchange.extra += decision.headers()
+        await exchange.error(answer)
+        return answer.status
+
+    def _count(self, decision: Decision, endpoint: str, status: int, took_s: float) -> None:
+        tally = self._dispatcher.tally
+        steps = decision.steps
+        specialist = steps[-1].hop.route.key if steps else ""
+        named = len(steps) == 1 and steps[0].hop.reason == "named by the request"
+        model = "named" if named else AUTO_MODEL if steps else ""
+        tally.requests[endpoint, model, specialist, status] += 1
+        tally.durations[specialist].add(took_s)
+        tally.cost_usd[specialist] += decision.cost_usd
+        for one, other in pairwise(steps):
+            why = "failed" if one.failure else "below_floor"
+            tally.escalations[one.hop.route.key, other.hop.route.key, why] += 1
+
+    async def _models(self, exchange: Exchange, _decision: Decision) -> None:
+        brain = self._dispatcher.brain
+        await exchange.json(200, list_models(brain.table if brain else None))
+
+    async def _model(self, exchange: Exchange, _decision: Decision) -> None:
+        name = exchange.scope["path"].removeprefix(MODELS_PREFIX)
+        try:
+            found = one_model(self._dispatcher.current_brain().table, name)
+        except TierwiseError as error:
+            await exchange.error(answer_for(error))
+        else:
+            await exchange.json(200, found)
+
+    async def _healthz(self, exchange: Exchange, _decision: Decision) -> None:
+        await exchange.whole(200, PLAIN_TEXT, b"ok\n")
+
+    async def _readyz(self, exchange: Exchange, _decision: Decision) -> None:
+        dispatcher = self._dispatcher
+        if dispatcher.ready:
+            await exchange.whole(200, PLAIN_TEXT, b"ready\n")
+        elif dispatcher.brain is None:
+            await exchange.whole(503, PLAIN_TEXT, b"not ready: no route table yet\n")
+        else:
+            await exchange.whole(503, PLAIN_TEXT, b"not ready: shutting down\n")
+
+    async def _metrics(self, exchange: Exchange, _decision: Decision) -> None:
+        text = await asyncio.to_thread(exposition, self._dispatcher)
+        await exchange.whole(200, [(b"content-type", CONTENT_TYPE)], text)
+
+
+async def _wrong_method(exchange: Exchange, path: str, right: str) -> None:
+    message = f"{exchange.scope['method']} is not possible on {path}; use {right}"
+    headers = ((b"allow", right.encode()),)
+    await exchange.error(ErrorAnswer(405, message, code="method_not_allowed", headers=headers))
+
+
+def _unknown_path(path: str) -> str:
+    known = ", ".join([*INFERENCE, "/v1/models", "/healthz", "/readyz", "/metrics"])
+    return f"there is nothing at {path[:200]}; this router knows {known}"

@@ -1,0 +1,122 @@
+"""One request of a client, read once: what it asks of whom."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from tierwise_core.route_table import Route
+from tierwise_router.errors import RequestError
+from tierwise_router.upstream.response import Headers
+
+__all__ = ["CHAT", "COMPLETIONS", "Call", "forwarded_headers", "read_call"]
+
+CHAT = "/chat/completions"
+COMPLETIONS = "/completions"
+SHOWN_CHARACTERS = 60
+
+# What belongs to the client's connection to us, what we set ourselves, and credentials: the
+# client's key is for us, and must never reach a pod or somebody else's provider.
+NOT_FORWARDED = frozenset(
+    {
+        b"accept-encoding", b"authorization", b"connection", b"content-length", b"cookie",
+        b"expect", b"host", b"keep-alive", b"proxy-authorization", b"proxy-connection", b"te",
+        b"trailer", b"transfer-encoding", b"upgrade", b"x-api-key", b"x-request-id",
+    }
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Call:
+    """A request to ``endpoint`` (``/chat/completions`` or ``/completions``).
+
+    ``body`` are the client's own bytes and ``fields`` what they say. ``session`` is what keeps
+    related requests on one pod, empty when the client names nothing.
+    """
+
+    endpoint: str
+    body: bytes
+    fields: dict[str, Any]
+    model: str
+    stream: bool
+    session: bytes
+    headers: Headers
+
+    def body_for(self, route: Route) -> bytes:
+        """Give the body to send: the client's own bytes, unless the upstream has another name.
+
+        Our own pods answer to the short and to the full name.
+        """
+        if self.model == route.upstream_model or (not route.external and self.model == route.key):
+            return self.body
+        return orjson.dumps({**self.fields, "model": route.upstream_model})
+
+
+def read_call(endpoint: str, headers: Headers, body: bytes, request_id: bytes) -> Call:
+    """Read a request; raises RequestError naming the field that is wrong.
+
+    Only what routing needs is looked at: the engine judges the rest, and knows more of it.
+
+    >>> read_call(CHAT, [], b'{"model": "sorter", "messages": []}', b"r-1")
+    Traceback (most recent call last):
+        ...
+    tierwise_router.errors.RequestError: 'messages' is []; give a list with at least one message
+    """
+    fields = _fields(body)
+    model = fields.get("model")
+    if not isinstance(model, str) or not model:
+        raise _wrong("model", fields, "give 'auto' or a name that GET /v1/models lists")
+    stream = fields.get("stream")
+    if not isinstance(stream, bool | None):
+        raise _wrong("stream", fields, "give true or false")
+    if endpoint == CHAT:
+        messages = fields.get("messages")
+        if not isinstance(messages, list) or not messages:
+            raise _wrong("messages", fields, "give a list with at least one message")
+    elif not isinstance(fields.get("prompt"), str | list | None):
+        raise _wrong("prompt", fields, "give a string or a list")
+    return Call(
+        endpoint, body, fields, model, bool(stream), _session(headers, fields),
+        forwarded_headers(headers, request_id),
+    )  # fmt: skip
+
+
+def forwarded_headers(headers: Headers, request_id: bytes) -> Headers:
+    """Choose the client's headers that the upstream gets.
+
+    >>> forwarded_headers([(b"authorization", b"Bearer k"), (b"x-team", b"a")], b"r-1")
+    [(b'x-team', b'a'), (b'x-request-id', b'r-1')]
+    """
+    kept = [pair for pair in headers if pair[0] not in NOT_FORWARDED]
+    kept.append((b"x-request-id", request_id))
+    return kept
+
+
+def _fields(body: bytes) -> dict[str, Any]:
+    try:
+        fields = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise RequestError(f"the body is not valid JSON: {error}", code="invalid_json") from None
+    if not isinstance(fields, dict):
+        raise RequestError(
+            f"the body is a JSON {type(fields).__name__}; give an object", code="invalid_json"
+        )
+    return fields
+
+
+def _wrong(name: str, fields: dict[str, Any], remedy: str) -> RequestError:
+    if name not in fields:
+        return RequestError(f"{name!r} is missing; {remedy}", param=name, code="missing_field")
+    shown = textwrap.shorten(repr(fields[name]), SHOWN_CHARACTERS)
+    return RequestError(f"{name!r} is {shown}; {remedy}", param=name, code="invalid_type")
+
+
+def _session(headers: Headers, fields: dict[str, Any]) -> bytes:
+    for name, value in headers:
+        if name == b"x-session-id":
+            return value
+    user = fields.get("user")
+    return user.encode() if isinstance(user, str) else b""

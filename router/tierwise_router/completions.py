@@ -1,0 +1,123 @@
+"""``/v1/chat/completions`` and ``/v1/completions``, by name and ``auto``, whole and streamed."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tierwise_core.query import request_text
+from tierwise_core.route_table import AUTO_MODEL
+from tierwise_router.auto import Accepted, Outcome, Refused, Rejected, next_hops, run_cascade
+from tierwise_router.brain import Brain
+from tierwise_router.call import CHAT, Call, read_call
+from tierwise_router.decision import Decision
+from tierwise_router.dispatcher import Dispatcher
+from tierwise_router.errors import ErrorAnswer, RequestError, UpstreamTimeoutError
+from tierwise_router.exchange import Exchange
+from tierwise_router.relay import client_headers, relay_hop, relay_named
+from tierwise_router.sse import chat_events, completion_events
+from tierwise_router.upstream.response import Headers
+
+__all__ = ["answer_completion", "refuse", "within_deadline"]
+
+EVENT_STREAM: Headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
+
+
+async def answer_completion(
+    dispatcher: Dispatcher, exchange: Exchange, decision: Decision, endpoint: str
+) -> None:
+    """Answer one request; raises what goes wrong before an answer has begun."""
+    body = await exchange.read_body(dispatcher.settings.max_body_bytes)
+    call = read_call(endpoint, exchange.headers, body, exchange.request_id)
+    brain = dispatcher.current_brain()
+    with exchange.watch():
+        if call.model != AUTO_MODEL:
+            route = brain.table.resolve(call.model)
+            await relay_named(dispatcher, exchange, call, decision, route)
+        else:
+            await _answer_auto(dispatcher, exchange, decision, brain, call)
+
+
+async def _answer_auto(
+    dispatcher: Dispatcher, exchange: Exchange, decision: Decision, brain: Brain, call: Call
+) -> None:
+    text = request_text(call.fields)
+    if not text:
+        raise RequestError(
+            "model 'auto' needs text to choose by, and the request has none (a user message, or "
+            "a prompt that is a string); give some, or name a Specialist",
+            param="messages" if call.endpoint == CHAT else "prompt",
+            code="missing_text",
+        )
+    hops = next_hops(brain.plan(text))
+    async with within_deadline(dispatcher):
+        # A stream cannot be taken back. So all but the last Specialist are judged before the
+        # client sees a byte, and the last one, behind whom there is nobody, speaks directly.
+        judged = hops[:-1] if call.stream else hops
+        outcome = await run_cascade(dispatcher, call, decision, judged, ends=not call.stream)
+    if outcome is not None:
+        await _tell(exchange, call, decision, outcome)
+        return
+    last = hops[-1]
+    await relay_hop(dispatcher, exchange, call, decision, last, predicted=last.predicted_confidence)
+
+
+class within_deadline:  # noqa: N801 - reads as the phrase it is, like asyncio.timeout
+    """Bound a cascade's whole time; raises UpstreamTimeoutError past it."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._limit_s = dispatcher.settings.deadline_s
+        self._timeout = asyncio.timeout(self._limit_s)
+
+    async def __aenter__(self) -> None:
+        await self._timeout.__aenter__()
+
+    async def __aexit__(self, *raised: object) -> None:
+        try:
+            await self._timeout.__aexit__(*raised)  # type: ignore[arg-type]
+        except TimeoutError:
+            raise UpstreamTimeoutError(
+                f"no answer was sure enough within {self._limit_s:g} s (TIERWISE_DEADLINE_S)"
+            ) from None
+
+
+async def _tell(exchange: Exchange, call: Call, decision: Decision, outcome: Outcome) -> None:
+    if isinstance(outcome, Refused):
+        await refuse(exchange, decision, outcome)
+        return
+    exchange.extra += decision.headers()
+    headers = [pair for pair in client_headers(outcome.headers) if pair[0] != b"content-length"]
+    if isinstance(outcome, Rejected):
+        await exchange.whole(outcome.status, headers, outcome.body)
+    elif call.stream:
+        await _tell_as_stream(exchange, call, outcome)
+    else:
+        await exchange.whole(200, headers, outcome.body)
+
+
+async def _tell_as_stream(exchange: Exchange, call: Call, accepted: Accepted) -> None:
+    options = call.fields.get("stream_options")
+    with_usage = isinstance(options, dict) and options.get("include_usage") is True
+    events = chat_events if call.endpoint == CHAT else completion_events
+    await exchange.start(200, EVENT_STREAM)
+    for data in events(accepted.answer, with_usage=with_usage):
+        await exchange.piece(data)
+    await exchange.piece(b"", more=False)
+
+
+async def refuse(exchange: Exchange, decision: Decision, refused: Refused) -> None:
+    """Say that nobody was sure enough, and who was asked; a guess is worse than no answer."""
+    human = refused.hop.route.on_uncertain == "HumanReview"
+    kind = "human_review" if human else "abstained"
+    then = "a person should answer this" if human else "ask differently, or lower the floor"
+    answer = ErrorAnswer(
+        422,
+        f"no Specialist is sure enough of its answer ({decision.path}); {then}",
+        type=kind,
+        code=kind,
+    )
+    detail: dict[str, object] = {
+        "decision": decision.id.decode(),
+        "path": [step.describe() for step in decision.steps],
+    }
+    exchange.extra += decision.headers()
+    await exchange.error(answer, detail)

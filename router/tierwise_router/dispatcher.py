@@ -1,0 +1,81 @@
+"""What one dispatcher replica holds: its brain, its connections, its counts, its phase."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from tierwise_core.errors import NoEndpointError
+from tierwise_router.balance import Balancer
+from tierwise_router.brain import Brain
+from tierwise_router.decision import DecisionIds
+from tierwise_router.dispatch import Dispatch, SecretFiles
+from tierwise_router.settings import Settings
+from tierwise_router.tally import Tally
+from tierwise_router.upstream.client import Timeouts, UpstreamClient
+
+__all__ = ["Dispatcher", "Phase"]
+
+
+class Phase(StrEnum):
+    """Where a dispatcher is in its life.
+
+    ``WITHDRAW``: not ready any more, but still accepting, until nobody sends new requests here.
+    ``DRAIN``: closed to new connections; what runs may finish.
+    """
+
+    SERVE = "serve"
+    WITHDRAW = "withdraw"
+    DRAIN = "drain"
+
+
+@dataclass(slots=True)
+class Dispatcher:
+    """The state of one replica; it lives in one event loop, so nothing in it needs a lock.
+
+    ``brain`` is replaced as a whole when the route table changes; a request keeps the one it
+    started with. ``tally_files`` is where the dispatchers of a pod leave their counts for each
+    other, empty where there is only one.
+    """
+
+    settings: Settings
+    client: UpstreamClient
+    balancer: Balancer
+    tally: Tally
+    dispatch: Dispatch
+    ids: DecisionIds = field(default_factory=DecisionIds)
+    brain: Brain | None = None
+    brain_at: float = 0.0
+    phase: Phase = Phase.SERVE
+    tally_files: str = ""
+
+    @classmethod
+    def create(cls, settings: Settings, timeouts: Timeouts | None = None) -> Dispatcher:
+        """Put one together; call it in the event loop it will live in."""
+        client = UpstreamClient(timeouts)
+        balancer = Balancer()
+        tally = Tally()
+        secrets = SecretFiles(settings.secrets_dir)
+        dispatch = Dispatch(client, balancer, tally, secrets)
+        return cls(settings, client, balancer, tally, dispatch)
+
+    @property
+    def ready(self) -> bool:
+        """Tell whether new requests should be sent here."""
+        return self.brain is not None and self.phase is Phase.SERVE
+
+    def current_brain(self) -> Brain:
+        """Give the brain; raises NoEndpointError as long as no route table has arrived."""
+        if self.brain is None:
+            raise NoEndpointError("no route table has been loaded yet; try again in a moment")
+        return self.brain
+
+    def take(self, brain: Brain) -> None:
+        """Swap a new brain in and let go of endpoints that it does not know."""
+        self.brain = brain
+        self.brain_at = time.time()
+        urls = {
+            endpoint.url for route in brain.table.routes.values() for endpoint in route.endpoints
+        }
+        self.client.forget(self.balancer.keep_only(urls))

@@ -1,0 +1,182 @@
+"""One exchange with a client over ASGI: its request in, exactly one answer out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Self
+
+import orjson
+
+from tierwise_router.errors import ErrorAnswer, RequestError
+from tierwise_router.upstream.response import Headers
+
+__all__ = ["ClientGoneError", "Exchange"]
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+JSON_TYPE = (b"content-type", b"application/json")
+WATCH_AFTER_S = 0.02
+LINGER_S = 5.0
+MIB = 1024 * 1024
+
+
+class ClientGoneError(Exception):
+    """The client hung up; nobody is left to answer."""
+
+
+class Exchange:
+    """A client's request and the answer to it.
+
+    ``extra`` are headers that go out with whatever is answered. ``status`` is 0 until an answer
+    has begun.
+    """
+
+    __slots__ = ("_receive", "_send", "extra", "headers", "request_id", "scope", "status")
+
+    def __init__(
+        self, scope: dict[str, Any], receive: Receive, send: Send, request_id: bytes
+    ) -> None:
+        self.scope = scope
+        self.headers: Headers = scope["headers"]
+        self.request_id = request_id
+        self.extra: Headers = [(b"x-request-id", request_id)]
+        self.status = 0
+        self._receive = receive
+        self._send = send
+
+    def header(self, name: bytes) -> bytes:
+        """Look a request header up by its lower-case name; empty when it is not there."""
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return b""
+
+    async def read_body(self, limit_bytes: int) -> bytes:
+        """Read the whole body; raises RequestError (413) as soon as it is known to be too large."""
+        announced = self.header(b"content-length")
+        if announced.isdigit() and int(announced) > limit_bytes:
+            raise _too_large(limit_bytes)
+        message = await self._next()
+        body: bytes = message["body"]
+        if not message["more_body"]:
+            if len(body) > limit_bytes:
+                raise _too_large(limit_bytes)
+            return body
+        return await self._read_rest(body, limit_bytes)
+
+    async def _read_rest(self, first: bytes, limit_bytes: int) -> bytes:
+        parts, size, more = [first], len(first), True
+        while more:
+            message = await self._next()
+            parts.append(message["body"])
+            size += len(message["body"])
+            more = message["more_body"]
+            if size > limit_bytes:
+                raise _too_large(limit_bytes)
+        return b"".join(parts)
+
+    async def _next(self) -> dict[str, Any]:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGoneError
+        return message
+
+    async def start(self, status: int, headers: Headers) -> None:
+        """Send status and headers; the body follows by :meth:`piece`."""
+        self.status = status
+        await self._send(
+            {"type": "http.response.start", "status": status, "headers": headers + self.extra}
+        )
+
+    async def piece(self, data: bytes, *, more: bool = True) -> None:
+        """Send a piece of the body; waits while the client is slow."""
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+    async def whole(self, status: int, headers: Headers, body: bytes) -> None:
+        """Send an answer at once."""
+        await self.start(status, [*headers, (b"content-length", b"%d" % len(body))])
+        await self.piece(body, more=False)
+
+    async def json(self, status: int, value: object, headers: Headers | None = None) -> None:
+        """Send a value as JSON."""
+        await self.whole(status, [JSON_TYPE, *(headers or ())], orjson.dumps(value))
+
+    async def error(self, answer: ErrorAnswer, detail: dict[str, object] | None = None) -> None:
+        """Send an error in OpenAI's shape, with ``detail`` added to the error object."""
+        body = answer.body()
+        if detail:
+            body = {"error": {**dict(body["error"]), **detail}}  # type: ignore[call-overload]
+        if answer.status == 413:  # noqa: PLR2004 - Content Too Large
+            await self._refuse_body(answer.status, orjson.dumps(body))
+        else:
+            await self.json(answer.status, body, list(answer.headers))
+
+    async def _refuse_body(self, status: int, body: bytes) -> None:
+        # Closing while the client still sends would reset the connection, and many clients then
+        # never see the answer. So it goes out whole, and what still comes is thrown away for a bit.
+        length = (b"content-length", b"%d" % len(body))
+        await self.start(status, [JSON_TYPE, length, (b"connection", b"close")])
+        await self.piece(body)
+        try:
+            async with asyncio.timeout(LINGER_S):
+                while (message := await self._next()) and message["more_body"]:
+                    pass
+        except (TimeoutError, ClientGoneError):
+            pass
+        await self.piece(b"", more=False)
+
+    def watch(self) -> DisconnectWatch:
+        """Cancel the running task when the client hangs up; a context manager."""
+        return DisconnectWatch(self._receive)
+
+
+class DisconnectWatch:
+    """Cancels the task it was entered in when the client disconnects, and says that it did.
+
+    ASGI tells of a hang-up only to who waits for it. Most answers are faster than it is worth to
+    start a task for that, so the waiting begins after 20 ms.
+    """
+
+    __slots__ = ("_receive", "_task", "_timer", "_waiting", "gone")
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._waiting: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self.gone = False
+
+    def __enter__(self) -> Self:
+        self._task = asyncio.current_task()
+        self._timer = asyncio.get_running_loop().call_later(WATCH_AFTER_S, self._begin)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_rest: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._waiting is not None:
+            self._waiting.cancel()
+        if self.gone and kind is asyncio.CancelledError and self._task is not None:
+            self._task.uncancel()
+            raise ClientGoneError
+
+    def _begin(self) -> None:
+        self._waiting = asyncio.get_running_loop().create_task(self._wait())
+
+    async def _wait(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.gone = True
+        if self._task is not None:
+            self._task.cancel()
+
+
+def _too_large(limit_bytes: int) -> RequestError:
+    return RequestError(
+        f"the body is larger than {limit_bytes} bytes ({limit_bytes / MIB:g} MiB); send less, or "
+        "raise TIERWISE_MAX_BODY_BYTES",
+        status=413,
+        code="body_too_large",
+    )

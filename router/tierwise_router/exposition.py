@@ -1,0 +1,133 @@
+"""``/metrics``: the tallies of a pod's dispatchers, added up, in Prometheus' text format."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from tierwise_router.dispatcher import Dispatcher
+from tierwise_router.tally import DURATION_BOUNDS_S, Durations, Tally
+
+__all__ = ["CONTENT_TYPE", "exposition", "leave_tally"]
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST.encode()
+
+
+def exposition(dispatcher: Dispatcher) -> bytes:
+    """Write the metrics of this pod; other dispatchers' counts are at most a second old."""
+    registry = CollectorRegistry()
+    registry.register(_Tallies(dispatcher, total(dispatcher)))
+    return generate_latest(registry)
+
+
+def leave_tally(dispatcher: Dispatcher) -> None:
+    """Leave our counts where the pod's other dispatchers find them, whole or not at all."""
+    path = Path(dispatcher.tally_files) / f"{os.getpid()}.json"
+    fresh = path.with_suffix(".new")
+    fresh.write_bytes(orjson.dumps(dispatcher.tally.dump()))
+    fresh.replace(path)
+
+
+def total(dispatcher: Dispatcher) -> Tally:
+    """Add up what every dispatcher of the pod counted, those that are gone included."""
+    summed = Tally()
+    summed.add(dispatcher.tally.dump())
+    if not dispatcher.tally_files:
+        return summed
+    for path in Path(dispatcher.tally_files).glob("*.json"):
+        if path.stem != str(os.getpid()):
+            left = orjson.loads(path.read_bytes())
+            if not Path(f"/proc/{path.stem}").exists():
+                left["in_flight"] = 0  # a process that died takes its requests along
+            summed.add(left)
+    return summed
+
+
+class _Tallies(Collector):
+    """A tally and the state of its dispatcher, as Prometheus' metric families."""
+
+    def __init__(self, dispatcher: Dispatcher, tally: Tally) -> None:
+        self._dispatcher = dispatcher
+        self._tally = tally
+
+    def collect(self) -> Iterator[Metric]:
+        tally = self._tally
+        yield _counter(
+            "tierwise_router_requests", "Requests answered, by HTTP status (499: client left).",
+            ["endpoint", "model", "specialist", "status"], tally.requests,
+        )  # fmt: skip
+        yield _counter(
+            "tierwise_router_escalations", "Answers passed over, and for whom.",
+            ["from", "to", "reason"], tally.escalations,
+        )  # fmt: skip
+        singles = {(name,): value for name, value in tally.retries.items()}
+        yield _counter(
+            "tierwise_router_retries", "Attempts at an endpoint that failed before answering.",
+            ["specialist"], singles,
+        )  # fmt: skip
+        costs = {(name,): value for name, value in tally.cost_usd.items()}
+        yield _counter(
+            "tierwise_router_cost_usd", "What the answers cost, in USD.", ["specialist"], costs
+        )
+        yield _histogram(
+            "tierwise_router_first_byte_seconds", "Wait for an engine's first byte.",
+            tally.first_byte,
+        )  # fmt: skip
+        yield _histogram(
+            "tierwise_router_request_duration_seconds", "From request to the answer's last byte.",
+            tally.durations,
+        )  # fmt: skip
+        yield from self._state()
+
+    def _state(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily(
+            "tierwise_router_requests_in_flight", "Requests in progress.", self._tally.in_flight
+        )
+        brain = self._dispatcher.brain
+        version = GaugeMetricFamily(
+            "tierwise_router_table_info", "The route table in use.", labels=["version"]
+        )
+        version.add_metric([brain.table.version if brain else ""], 1)
+        yield version
+        if brain is None:
+            return
+        yield GaugeMetricFamily(
+            "tierwise_router_table_specialists", "Specialists known.", len(brain.table.routes)
+        )
+        yield GaugeMetricFamily(
+            "tierwise_router_table_age_seconds",
+            "Time since the route table last changed.",
+            time.time() - self._dispatcher.brain_at,
+        )
+
+
+def _counter(name: str, text: str, labels: list[str], values: Mapping[Any, float]) -> Metric:
+    family = CounterMetricFamily(name, text, labels=labels)
+    for key, value in values.items():
+        family.add_metric([str(part) for part in key], value)
+    return family
+
+
+def _histogram(name: str, text: str, table: Mapping[str, Durations]) -> Metric:
+    family = HistogramMetricFamily(name, text, labels=["specialist"])
+    bounds = [*(str(bound) for bound in DURATION_BOUNDS_S), "+Inf"]
+    for specialist, seen in table.items():
+        total_so_far, buckets = 0, []
+        for bound, count in zip(bounds, seen.counts, strict=True):
+            total_so_far += count
+            buckets.append((bound, float(total_so_far)))
+        family.add_metric([specialist], buckets, sum_value=seen.sum_s)
+    return family

@@ -1,0 +1,53 @@
+"""``GET /v1/models``: what a client may put into ``model``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tierwise_core.route_table import AUTO_MODEL, Route, RouteTable
+from tierwise_router.decision import tier_of
+
+__all__ = ["list_models", "one_model"]
+
+OWNER = "tierwise"
+
+
+def list_models(table: RouteTable | None) -> dict[str, Any]:
+    """List ``auto`` and every Specialist, by its short name where that is unique.
+
+    >>> table = RouteTable.of([Route("demo", "sorter", "sorting", "sorter")])
+    >>> [model["id"] for model in list_models(table)["data"]]
+    ['auto', 'sorter']
+    """
+    routes = table.routes.values() if table is not None else ()
+    by_name = table.by_name if table is not None else {}
+    names = (
+        (route.name if len(by_name[route.name]) == 1 else route.key, route) for route in routes
+    )
+    data = [_entry(name, route) for name, route in sorted(names, key=lambda pair: pair[0])]
+    return {"object": "list", "data": [_auto(), *data]}
+
+
+def one_model(table: RouteTable, name: str) -> dict[str, Any]:
+    """Describe one model; raises what :meth:`RouteTable.resolve` does."""
+    return _auto() if name == AUTO_MODEL else _entry(name, table.resolve(name))
+
+
+def _auto() -> dict[str, Any]:
+    return {"id": AUTO_MODEL, "object": "model", "created": 0, "owned_by": OWNER}
+
+
+def _entry(name: str, route: Route) -> dict[str, Any]:
+    return {
+        "id": name,
+        "object": "model",
+        "created": 0,
+        "owned_by": route.namespace,
+        "tierwise": {
+            "specialist": route.key,
+            "field": route.field,
+            "tier": tier_of(route),
+            "ready": route.ready,
+            "endpoints": len(route.endpoints),
+        },
+    }

@@ -1,0 +1,123 @@
+"""Passes an upstream's answer to the client: whole when it is short, else piece by piece."""
+
+from __future__ import annotations
+
+import time
+
+import orjson
+
+from tierwise_core.cost import call_cost_usd
+from tierwise_core.route_table import Route
+from tierwise_core.routing import Hop
+from tierwise_router.answers import usage_of
+from tierwise_router.call import Call
+from tierwise_router.decision import Decision, Step
+from tierwise_router.dispatch import WHOLE_BYTES, Ask
+from tierwise_router.dispatcher import Dispatcher
+from tierwise_router.errors import UpstreamError, answer_for
+from tierwise_router.exchange import Exchange
+from tierwise_router.sse import error_event, is_event_stream
+from tierwise_router.upstream.response import Headers, Response
+
+__all__ = ["client_headers", "relay_hop", "relay_named"]
+
+NOT_RELAYED = frozenset(
+    {
+        b"alt-svc", b"connection", b"date", b"keep-alive", b"proxy-authenticate", b"server",
+        b"set-cookie", b"strict-transport-security", b"trailer", b"transfer-encoding", b"upgrade",
+        b"x-request-id",
+    }
+)  # fmt: skip
+
+
+def client_headers(headers: Headers) -> Headers:
+    """Choose the upstream's headers that the client gets.
+
+    >>> client_headers([(b"server", b"uvicorn"), (b"content-type", b"text/plain")])
+    [(b'content-type', b'text/plain')]
+    """
+    return [
+        pair
+        for pair in headers
+        if pair[0] not in NOT_RELAYED and not pair[0].startswith(b"x-tierwise-")
+    ]
+
+
+async def relay_named(
+    dispatcher: Dispatcher, exchange: Exchange, call: Call, decision: Decision, route: Route
+) -> None:
+    """Answer a request that names its Specialist; the bytes go through as they are."""
+    hop = Hop(route, 1.0, 0.0, "named by the request")
+    await relay_hop(dispatcher, exchange, call, decision, hop)
+
+
+async def relay_hop(  # noqa: PLR0913 - the exchange, the call and who answers it
+    dispatcher: Dispatcher,
+    exchange: Exchange,
+    call: Call,
+    decision: Decision,
+    hop: Hop,
+    *,
+    predicted: float | None = None,
+) -> None:
+    """Ask one Specialist and relay what it says, without a look at the answer.
+
+    ``predicted`` is the confidence to tell the client, where there is a prediction. Raises what
+    :meth:`Dispatch.ask` does as long as nothing has been sent.
+    """
+    route = hop.route
+    decision.steps.append(Step(hop, predicted))
+    hold_bytes = 0 if call.stream else WHOLE_BYTES
+    asked_at = time.perf_counter()
+    asked = Ask(call.endpoint, call.headers, call.body_for(route), call.session, hold_bytes)
+    lease = await dispatcher.dispatch.ask(route, asked)
+    waited_s = time.perf_counter() - asked_at
+    dispatcher.tally.first_byte[route.key].add(waited_s)
+    try:
+        if lease.response.complete:
+            await _relay_whole(exchange, lease.response, decision, route, waited_s)
+        else:
+            spent_before_usd = decision.cost_usd
+            decision.cost_usd += call_cost_usd(route.price, waited_s)
+            await _relay_pieces(exchange, lease.response, decision)
+            whole_s = time.perf_counter() - asked_at
+            decision.cost_usd = spent_before_usd + call_cost_usd(route.price, whole_s)
+    finally:
+        lease.release()
+
+
+async def _relay_whole(
+    exchange: Exchange, response: Response, decision: Decision, route: Route, took_s: float
+) -> None:
+    body = await response.chunk()
+    # Only a provider bills tokens; the answers of our own pods are not even looked into.
+    usage = usage_of(_object(body)) if route.price.output_usd_per_token else None
+    decision.cost_usd += call_cost_usd(route.price, took_s, usage)
+    exchange.extra += decision.headers()
+    headers = [pair for pair in client_headers(response.headers) if pair[0] != b"content-length"]
+    await exchange.whole(response.status, headers, body)
+
+
+async def _relay_pieces(exchange: Exchange, response: Response, decision: Decision) -> None:
+    exchange.extra += decision.headers()
+    data = await response.chunk()
+    await exchange.start(response.status, client_headers(response.headers))
+    sent = b""
+    try:
+        while data:
+            await exchange.piece(data)
+            sent = data
+            data = await response.chunk()
+    except UpstreamError as error:
+        if not is_event_stream(response.header(b"content-type")):
+            raise
+        await exchange.piece(error_event(answer_for(error), sent))
+    await exchange.piece(b"", more=False)
+
+
+def _object(body: bytes) -> dict[str, object] | None:
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    return found if isinstance(found, dict) else None

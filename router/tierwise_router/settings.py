@@ -1,0 +1,78 @@
+"""What can be set, from the environment; every field has a default that serves."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from tierwise_core.errors import TierwiseError
+
+__all__ = ["Settings", "SettingsError"]
+
+MIB = 1024 * 1024
+ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - a pod's Service reaches it on any of its addresses
+
+
+class SettingsError(TierwiseError):
+    """A setting has a value that cannot be used; the message names the variable."""
+
+    reason = "InvalidSetting"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one router process and its dispatchers.
+
+    ``withdraw_s`` is how long a stopping pod goes on accepting while the cluster takes its address
+    out of the Service; ``drain_s`` how long running requests then may take.
+    """
+
+    host: str = ANY_ADDRESS
+    port: int = 8080
+    health_port: int = 8081
+    dispatchers: int = 2
+    max_body_bytes: int = 20 * MIB
+    deadline_s: float = 600.0
+    withdraw_s: float = 5.0
+    drain_s: float = 600.0
+    secrets_dir: str = "/var/run/tierwise/secrets"
+    log_level: str = "info"
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
+        """Read the ``TIERWISE_*`` variables; raises SettingsError for one that is no number.
+
+        >>> Settings.from_env({"TIERWISE_DISPATCHERS": "1"}).dispatchers
+        1
+        >>> Settings.from_env({"TIERWISE_PORT": "http"})
+        Traceback (most recent call last):
+            ...
+        tierwise_router.settings.SettingsError: TIERWISE_PORT is 'http'; give a whole number
+        """
+        return cls(
+            host=env.get("TIERWISE_HOST") or ANY_ADDRESS,
+            port=_whole(env, "TIERWISE_PORT", 8080),
+            health_port=_whole(env, "TIERWISE_HEALTH_PORT", 8081),
+            dispatchers=_whole(env, "TIERWISE_DISPATCHERS", 2, least=1),
+            max_body_bytes=_whole(env, "TIERWISE_MAX_BODY_BYTES", 20 * MIB, least=1),
+            deadline_s=_whole(env, "TIERWISE_DEADLINE_S", 600, least=1),
+            withdraw_s=_whole(env, "TIERWISE_WITHDRAW_S", 5),
+            drain_s=_whole(env, "TIERWISE_DRAIN_S", 600),
+            secrets_dir=env.get("TIERWISE_SECRETS_DIR", "/var/run/tierwise/secrets"),
+            log_level=env.get("TIERWISE_LOG_LEVEL", "info").lower(),
+        )
+
+
+def _whole(env: Mapping[str, str], name: str, default: int, least: int = 0) -> int:
+    text = env.get(name, "")
+    if not text:
+        return default
+    try:
+        value = int(text)
+    except ValueError:
+        raise SettingsError(f"{name} is {text!r}; give a whole number") from None
+    if value < least:
+        raise SettingsError(f"{name} is {value}; it must be {least} or more")
+    return value

@@ -1,0 +1,103 @@
+"""What a dispatcher counts, as plain numbers: the hot path pays for an addition, no more.
+
+A pod has several dispatcher processes behind one port, and a scrape reaches any of them. So each
+writes its tally to a file of the pod now and then, and the one that is asked adds them all up.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from typing import Any, Final
+
+__all__ = ["DURATION_BOUNDS_S", "Durations", "Tally"]
+
+DURATION_BOUNDS_S: Final = (
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0,
+)  # fmt: skip
+
+
+class Durations:
+    """A histogram of seconds: how many fell under each bound, and their sum.
+
+    >>> seen = Durations()
+    >>> seen.add(0.02)
+    >>> seen.add(400)
+    >>> seen.counts[2], seen.counts[-1], seen.sum_s
+    (1, 1, 400.02)
+    """
+
+    __slots__ = ("counts", "sum_s")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(DURATION_BOUNDS_S) + 1)
+        self.sum_s = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count one duration."""
+        self.counts[bisect_left(DURATION_BOUNDS_S, seconds)] += 1
+        self.sum_s += seconds
+
+
+class Tally:
+    """The counts of one dispatcher since it started.
+
+    Labels are tuples: ``requests`` by (endpoint, model, specialist, status), where model is
+    ``auto`` or ``named``; ``first_byte`` and ``durations`` by specialist; ``escalations`` by
+    (from, to, reason); ``cost_usd`` by specialist.
+    """
+
+    def __init__(self) -> None:
+        self.requests: defaultdict[tuple[str, str, str, int], int] = defaultdict(int)
+        self.first_byte: defaultdict[str, Durations] = defaultdict(Durations)
+        self.durations: defaultdict[str, Durations] = defaultdict(Durations)
+        self.escalations: defaultdict[tuple[str, str, str], int] = defaultdict(int)
+        self.retries: defaultdict[str, int] = defaultdict(int)
+        self.cost_usd: defaultdict[str, float] = defaultdict(float)
+        self.in_flight = 0
+
+    def dump(self) -> dict[str, Any]:
+        """Turn it into JSON's types: each table as a list of [labels..., value]."""
+        return {
+            "requests": [[*labels, value] for labels, value in self.requests.items()],
+            "escalations": [[*labels, value] for labels, value in self.escalations.items()],
+            "retries": [[name, value] for name, value in self.retries.items()],
+            "cost_usd": [[name, value] for name, value in self.cost_usd.items()],
+            "first_byte": _dump_durations(self.first_byte),
+            "durations": _dump_durations(self.durations),
+            "in_flight": self.in_flight,
+        }
+
+    def add(self, dumped: dict[str, Any]) -> None:
+        """Add what :meth:`dump` made of another tally.
+
+        >>> mine, other = Tally(), Tally()
+        >>> mine.retries["demo/sorter"] = other.retries["demo/sorter"] = 1
+        >>> mine.add(other.dump())
+        >>> mine.retries["demo/sorter"]
+        2
+        """
+        for *labels, value in dumped["requests"]:
+            endpoint, model, specialist, status = labels
+            self.requests[endpoint, model, specialist, status] += value
+        for *labels, value in dumped["escalations"]:
+            start, end, reason = labels
+            self.escalations[start, end, reason] += value
+        for name, value in dumped["retries"]:
+            self.retries[name] += value
+        for name, value in dumped["cost_usd"]:
+            self.cost_usd[name] += value
+        _add_durations(self.first_byte, dumped["first_byte"])
+        _add_durations(self.durations, dumped["durations"])
+        self.in_flight += dumped["in_flight"]
+
+
+def _dump_durations(table: dict[str, Durations]) -> list[list[Any]]:
+    return [[name, seen.counts, seen.sum_s] for name, seen in table.items()]
+
+
+def _add_durations(table: defaultdict[str, Durations], dumped: list[list[Any]]) -> None:
+    for name, counts, sum_s in dumped:
+        seen = table[name]
+        seen.counts = [mine + other for mine, other in zip(seen.counts, counts, strict=True)]
+        seen.sum_s += sum_s

@@ -1,0 +1,91 @@
+"""A dispatcher with its real listener on loopback, and a client of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Self
+
+import httpx
+from tierwise_core.route_table import Endpoint, Price, Route, RouteTable, TierRoute
+from tierwise_router.app import App
+from tierwise_router.brain import Brain
+from tierwise_router.dispatcher import Dispatcher
+from tierwise_router.listener import Listener, claim_port
+from tierwise_router.settings import Settings
+from tierwise_router.upstream.client import Timeouts
+
+SORTING = (
+    "sort dbca",
+    "sort the letters of zyx",
+    "please sort hgfe",
+    "put the letters qwe in alphabetical order",
+)
+ADDING = ("add 17 and 25", "what is 3 plus 4", "17+25", "sum of 9 and 12")
+TIERS = (TierRoute("small", 0.4, None, "big"), TierRoute("big", 3.0, 0.55, None))
+
+
+def route(name: str, *urls: str, **changes: object) -> Route:
+    """A Specialist of namespace demo; by default it sorts on the small tier."""
+    fields: dict[str, object] = {
+        "field": "sorting",
+        "upstream_model": name,
+        "tier": "small",
+        "price": Price(usd_per_replica_hour=0.4),
+        "examples": SORTING,
+        "endpoints": tuple(Endpoint(url) for url in urls),
+    }
+    return Route("demo", name, **{**fields, **changes})  # type: ignore[arg-type]
+
+
+def general(name: str, *urls: str, **changes: object) -> Route:
+    """A generalist on the big tier."""
+    fields: dict[str, object] = {
+        "field": "general",
+        "tier": "big",
+        "examples": (),
+        "price": Price(usd_per_replica_hour=3.0),
+        "confidence_floor": 0.55,
+    }
+    return route(name, *urls, **{**fields, **changes})
+
+
+def brain(*routes: Route) -> Brain:
+    return Brain.build(RouteTable.of(routes, TIERS))
+
+
+@dataclass(slots=True)
+class Running:
+    """A dispatcher that listens, and an HTTP client for it."""
+
+    dispatcher: Dispatcher
+    listener: Listener
+    client: httpx.AsyncClient = field(default_factory=httpx.AsyncClient)
+
+    @classmethod
+    async def start(
+        cls,
+        *routes: Route,
+        settings: Settings | None = None,
+        timeouts: Timeouts | None = None,
+    ) -> Self:
+        dispatcher = Dispatcher.create(settings or Settings(), timeouts)
+        if routes:
+            dispatcher.take(brain(*routes))
+        listener = await Listener.open(App(dispatcher), claim_port("127.0.0.1", 0), drain_s=5)
+        client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.port}", timeout=20)
+        return cls(dispatcher, listener, client)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.listener.port}"
+
+    async def chat(
+        self, text: str, model: str = "auto", **fields: object
+    ) -> httpx.Response:
+        body = {"model": model, "messages": [{"role": "user", "content": text}], **fields}
+        return await self.client.post("/v1/chat/completions", json=body)
+
+    async def stop(self) -> None:
+        await self.client.aclose()
+        await self.listener.drain()
+        self.dispatcher.client.close()
