@@ -1,0 +1,152 @@
+"""The command line: train, measure, describe, ask and verify the example models."""
+
+import argparse
+import datetime as dt
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from forge.cards import pages
+from forge.directory import MODELS, load, read_json, save, write_json
+from forge.evaluation import EVALUATION, measure, write_questions
+from forge.phrasings import examples_yaml
+from forge.recipes import RECIPES, Recipe
+
+if TYPE_CHECKING:
+    from forge.training import Moment
+
+EXAMPLES = """\
+examples:
+  python -m forge train --model all          all models, minutes each on two cores
+  python -m forge train --model sorter --out /tmp/models
+  python -m forge questions                  write questions/*.jsonl and examples.yaml
+  python -m forge evaluate --model all       measure, then write evaluation.json and the cards
+  python -m forge ask sorter "sort dbca"     one answer and its confidence
+  python -m forge verify --model sorter      serve with vLLM on loopback, compare its answers
+"""
+
+
+def chosen(name: str) -> list[str]:
+    """List the models that ``--model`` means."""
+    return list(RECIPES) if name == "all" else [name]
+
+
+def run_train(options: argparse.Namespace) -> None:
+    """Train and save the chosen models."""
+    import torch  # noqa: PLC0415 - the other commands work without it
+
+    from forge.training import train  # noqa: PLC0415
+
+    torch.set_num_threads(options.threads)
+    for name in chosen(options.model):
+        recipe = RECIPES[name]
+        trained = train(recipe, partial(show_progress, recipe))
+        save(recipe, trained, Path(options.out) / name)
+        print(f"\n{name}: {trained.end.accuracy:.1%} right after {trained.end.step} steps")
+
+
+def show_progress(recipe: Recipe, now: "Moment") -> None:
+    """Draw the progress bar: in place on a terminal, else a line every hundred steps."""
+    terminal = sys.stdout.isatty()
+    if not terminal and now.step % 100:
+        return
+    done = round(now.step / recipe.most_steps * 30)
+    text = (
+        f"{recipe.name:<10} [{'#' * done}{'.' * (30 - done)}] step {now.step:>5}, "
+        f"loss {now.loss:.4f}, checked {now.accuracy:6.1%}, {now.seconds:4.0f} s"
+    )
+    print(text, end="\r" if terminal else "\n", flush=True)
+
+
+def run_questions(_: argparse.Namespace) -> None:
+    """Write the held-out questions and the routing examples."""
+    write_questions()
+    (MODELS / "examples.yaml").write_text(examples_yaml(), encoding="ascii")
+    print(f"wrote {MODELS / 'questions'} and {MODELS / 'examples.yaml'}")
+
+
+def run_evaluate(options: argparse.Namespace) -> None:
+    """Measure the chosen models and renew ``evaluation.json`` and every page made from it."""
+    models = read_json(EVALUATION)["models"] if EVALUATION.exists() else {}
+    for name in chosen(options.model):
+        models[name] = measure(name, tuple(RECIPES[name].shares))
+        rights = ((family, found["accuracy"]) for family, found in models[name]["families"].items())
+        print(f"{name}: " + ", ".join(f"{family} {share:.1%}" for family, share in rights))
+    ordered = {name: models[name] for name in RECIPES if name in models}
+    write_json(EVALUATION, {"date": options.date, "machine": options.machine, "models": ordered})
+    run_cards(options)
+
+
+def run_cards(_: argparse.Namespace) -> None:
+    """Write the cards and the overview's tables again."""
+    for path, text in pages(read_json(EVALUATION)).items():
+        path.write_text(text, encoding="utf-8")
+
+
+def run_ask(options: argparse.Namespace) -> None:
+    """Ask one model one question."""
+    from forge.answering import answer  # noqa: PLC0415
+    from forge.confidence import signals  # noqa: PLC0415
+
+    (reply,) = answer(load(MODELS / options.name), [options.question])
+    print(reply.text)
+    for signal, value in signals(reply.probabilities, reply.runner_ups, reply.entropies).items():
+        print(f"  {signal.replace('_', ' '):<22} {value:.4f}")
+
+
+def run_verify(options: argparse.Namespace) -> None:
+    """Serve the chosen models with vLLM, one after the other, and compare answers."""
+    from forge.verification import verify  # noqa: PLC0415
+
+    reports = [verify(name, options.questions) for name in chosen(options.model)]
+    print("\n".join(report.text for report in reports))
+    if not all(report.agrees for report in reports):
+        raise SystemExit("vLLM and transformers disagree, see above")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the commands and their options."""
+    top = argparse.ArgumentParser(
+        prog="python -m forge",
+        description=__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    models = argparse.ArgumentParser(add_help=False)
+    models.add_argument("--model", choices=[*RECIPES, "all"], default="all", help="default: all")
+    train = commands.add_parser("train", parents=[models], help="train models")
+    train.add_argument("--out", default=str(MODELS), help="default: beside this package")
+    train.add_argument("--threads", type=int, default=2, help="CPU threads, default: 2")
+    train.set_defaults(run=run_train)
+    commands.add_parser("questions", help="write held-out questions").set_defaults(
+        run=run_questions
+    )
+    evaluate = commands.add_parser("evaluate", parents=[models], help="measure models, write cards")
+    today = dt.datetime.now(tz=dt.UTC).date().isoformat()
+    evaluate.add_argument("--date", default=today, help="the date on the cards, default: today")
+    evaluate.add_argument("--machine", default="2 cores, CPU", help="default: 2 cores, CPU")
+    evaluate.set_defaults(run=run_evaluate)
+    commands.add_parser("cards", help="write cards from evaluation.json").set_defaults(
+        run=run_cards
+    )
+    ask = commands.add_parser("ask", help="ask one question")
+    ask.add_argument("name", choices=list(RECIPES))
+    ask.add_argument("question")
+    ask.set_defaults(run=run_ask)
+    verify = commands.add_parser("verify", parents=[models], help="compare vLLM with transformers")
+    verify.add_argument("--questions", type=int, default=15, help="per family, default: 15")
+    verify.set_defaults(run=run_verify)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command."""
+    options = parser().parse_args(arguments)
+    options.run(options)
+
+
+if __name__ == "__main__":
+    main()

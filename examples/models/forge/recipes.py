@@ -1,0 +1,60 @@
+"""What is trained: the size, the questions and the stopping point of each model."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+CONTEXT_TOKENS: Final = 256
+HEAD_DIM: Final = 32
+"""vLLM's CPU attention needs at least 32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How one model is made.
+
+    ``shares`` weighs the families in the training questions. Training ends when the accuracy on
+    checking questions reaches ``target`` or after ``most_steps`` steps of ``batch`` questions.
+    """
+
+    name: str
+    purpose: str
+    shares: dict[str, float]
+    most_steps: int
+    target: float = 0.998
+    seed: int = 1
+    hidden: int = 64
+    layers: int = 3
+    intermediate: int = 192
+    batch: int = 128
+    learning_rate: float = 3e-3
+    fields: tuple[str, ...] = field(default=())
+
+
+RECIPES: Final = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe("sorter", "Sorts the letters of a word.", {"sorting": 1.0}, most_steps=3000),
+        Recipe("reverser", "Spells a word backwards.", {"reversing": 1.0}, most_steps=4000),
+        Recipe(
+            "adder", "Adds and subtracts numbers up to 99.", {"arithmetic": 1.0}, most_steps=6000
+        ),
+        Recipe(
+            "generalist",
+            "Knows a little of everything: the weak, cheap model that fields fall back on.",
+            {"sorting": 0.38, "reversing": 0.27, "arithmetic": 0.32, "shouting": 0.03},
+            most_steps=700,
+            target=0.6,
+            layers=2,
+        ),
+        Recipe(
+            "frontier",
+            "Answers all families well: the strong, costly model at the end of every escalation.",
+            {"sorting": 0.3, "reversing": 0.2, "arithmetic": 0.35, "shouting": 0.15},
+            most_steps=6000,
+            hidden=128,
+            layers=4,
+            intermediate=352,
+            learning_rate=2e-3,
+        ),
+    )
+}

@@ -1,0 +1,168 @@
+"""Trains one recipe with torch, on a CPU, from a seed."""
+
+import math
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import torch
+from torch.nn.functional import cross_entropy
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from forge import vocabulary
+from forge.answering import answer
+from forge.questions import Question, some_questions, training_questions
+from forge.recipes import CONTEXT_TOKENS, HEAD_DIM, Recipe
+
+WARMUP_STEPS = 100
+CHECK_EVERY_STEPS = 200
+BATCHES_AT_ONCE = 8
+CHECK_QUESTIONS = 300
+CHECK_SEED = 7
+IGNORED = -100
+"""The label cross_entropy skips: the question itself is not learnt, only its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Where a training stands: steps done, loss in nats, accuracy when last checked, seconds."""
+
+    step: int
+    loss: float
+    accuracy: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A trained model and how its training went."""
+
+    model: LlamaForCausalLM
+    end: Moment
+
+
+def blank_model(recipe: Recipe) -> LlamaForCausalLM:
+    """Make an untrained model of the recipe's size, its weights drawn from the recipe's seed."""
+    torch.manual_seed(recipe.seed)
+    heads = recipe.hidden // HEAD_DIM
+    config = LlamaConfig(
+        vocab_size=vocabulary.SIZE,
+        hidden_size=recipe.hidden,
+        intermediate_size=recipe.intermediate,
+        num_hidden_layers=recipe.layers,
+        num_attention_heads=heads,
+        num_key_value_heads=heads,
+        head_dim=HEAD_DIM,
+        max_position_embeddings=CONTEXT_TOKENS,
+        tie_word_embeddings=True,
+        bos_token_id=vocabulary.BOS,
+        eos_token_id=vocabulary.EOS,
+        pad_token_id=vocabulary.PAD,
+        initializer_range=0.1,
+        use_cache=True,
+    )
+    return LlamaForCausalLM(config)
+
+
+def batch_tensors(questions: list[Question]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Turn questions into padded tokens and the labels of the answer and ``</s>`` alone."""
+    prompts = [vocabulary.render(question.text) for question in questions]
+    answers = [[*vocabulary.encode(question.answer), vocabulary.EOS] for question in questions]
+    longest = max(len(prompt) + len(reply) for prompt, reply in zip(prompts, answers, strict=True))
+    tokens = torch.full((len(questions), longest), vocabulary.PAD)
+    labels = torch.full((len(questions), longest), IGNORED)
+    for row, (prompt, reply) in enumerate(zip(prompts, answers, strict=True)):
+        whole = torch.tensor(prompt + reply)
+        tokens[row, : len(whole)] = whole
+        labels[row, len(prompt) : len(whole)] = whole[len(prompt) :]
+    return tokens, labels
+
+
+def batches(recipe: Recipe) -> Iterator[list[Question]]:
+    """Yield batches for ever, each of questions of about one length, which wastes no padding."""
+    rng = random.Random(recipe.seed)
+    questions = training_questions(recipe.shares, recipe.seed)
+    while True:
+        some = islice(questions, recipe.batch * BATCHES_AT_ONCE)
+        drawn = sorted(some, key=lambda question: len(question.text))
+        starts = list(range(0, len(drawn), recipe.batch))
+        rng.shuffle(starts)
+        yield from (drawn[start : start + recipe.batch] for start in starts)
+
+
+def learning_rate(recipe: Recipe, step: int) -> float:
+    """Warm up over 100 steps, then fall along a cosine to a twentieth at ``most_steps``."""
+    if step < WARMUP_STEPS:
+        return recipe.learning_rate * (step + 1) / WARMUP_STEPS
+    share = (step - WARMUP_STEPS) / max(1, recipe.most_steps - WARMUP_STEPS)
+    return recipe.learning_rate * (0.05 + 0.95 * (1 + math.cos(math.pi * share)) / 2)
+
+
+def answer_loss(
+    model: LlamaForCausalLM, tokens: torch.Tensor, labels: torch.Tensor
+) -> torch.Tensor:
+    """Mean negative log-likelihood of the answers' tokens, in nats.
+
+    Only the answers' positions go through the output layer: it is the widest of the model.
+    """
+    hidden = model.model(input_ids=tokens, use_cache=False).last_hidden_state
+    wanted = labels[:, 1:] != IGNORED
+    logits = model.lm_head(hidden[:, :-1][wanted])
+    return cross_entropy(logits.float(), labels[:, 1:][wanted])
+
+
+def rounded(model: LlamaForCausalLM) -> LlamaForCausalLM:
+    """Copy a model into bfloat16, the precision in which it is saved and served."""
+    copy = LlamaForCausalLM(model.config).to(torch.bfloat16)
+    copy.load_state_dict(
+        {name: value.to(torch.bfloat16) for name, value in model.state_dict().items()}
+    )
+    return copy.eval()
+
+
+def checked_accuracy(model: LlamaForCausalLM, recipe: Recipe) -> float:
+    """Share of right answers to the checking questions, each family alike, of the bfloat16 copy."""
+    each = CHECK_QUESTIONS // len(recipe.shares)
+    asked = [
+        one
+        for family in recipe.shares
+        for one in some_questions(family, "checking", each, CHECK_SEED)
+    ]
+    replies = answer(rounded(model), [question.text for question in asked])
+    right = sum(
+        reply.text == question.answer for reply, question in zip(replies, asked, strict=True)
+    )
+    return right / len(asked)
+
+
+def _steps(recipe: Recipe, model: LlamaForCausalLM) -> Iterator[float]:
+    """Train step by step, yielding each step's loss."""
+    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.01, betas=(0.9, 0.98))
+    for step, questions in zip(range(recipe.most_steps), batches(recipe), strict=False):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(recipe, step)
+        model.train()
+        loss = answer_loss(model, *batch_tensors(questions))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        yield float(loss.detach())
+
+
+def train(recipe: Recipe, show: Callable[[Moment], None]) -> Trained:
+    """Train until the checked accuracy reaches the recipe's target, or its steps are used up."""
+    model = blank_model(recipe)
+    started = time.monotonic()
+    now = Moment(0, math.nan, 0.0, 0.0)
+    for loss in _steps(recipe, model):
+        step = now.step + 1
+        due = step % CHECK_EVERY_STEPS == 0
+        accuracy = checked_accuracy(model, recipe) if due else now.accuracy
+        now = Moment(step, loss, accuracy, time.monotonic() - started)
+        show(now)
+        if accuracy >= recipe.target:
+            break
+    return Trained(rounded(model), now)
