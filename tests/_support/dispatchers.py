@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 import httpx
+
 from tierwise_core.route_table import Endpoint, Price, Route, RouteTable, TierRoute
 from tierwise_router.app import App
 from tierwise_router.brain import Brain
@@ -34,7 +35,7 @@ def route(name: str, *urls: str, **changes: object) -> Route:
         "examples": SORTING,
         "endpoints": tuple(Endpoint(url) for url in urls),
     }
-    return Route("demo", name, **{**fields, **changes})  # type: ignore[arg-type]
+    return Route(**{"namespace": "demo", "name": name, **fields, **changes})  # type: ignore[arg-type]
 
 
 def general(name: str, *urls: str, **changes: object) -> Route:
@@ -79,9 +80,7 @@ class Running:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.listener.port}"
 
-    async def chat(
-        self, text: str, model: str = "auto", **fields: object
-    ) -> httpx.Response:
+    async def chat(self, text: str, model: str = "auto", **fields: object) -> httpx.Response:
         body = {"model": model, "messages": [{"role": "user", "content": text}], **fields}
         return await self.client.post("/v1/chat/completions", json=body)
 

@@ -10,6 +10,7 @@ import httpx
 import orjson
 from dispatchers import Running, general, route
 from fake_engine import FakeEngine, Script, Turn, answers, chat, refuses, sse, until_hung_up
+
 from tierwise_core.route_table import Price
 from tierwise_router.settings import Settings
 
@@ -20,7 +21,9 @@ Run = Callable[..., Awaitable[Running]]
 async def test_the_body_goes_through_byte_for_byte(engine: Engine, run: Run) -> None:
     pod = await engine(answers("abcd"))
     router = await run(route("sorter", pod.url))
-    body = b'{ "model":"sorter",  "messages":[{"role":"user","content":"sort \\u0064"}], "x_new":1e2}'
+    body = (
+        b'{ "model":"sorter",  "messages":[{"role":"user","content":"sort \\u0064"}], "x_new":1e2}'
+    )
 
     await router.client.post("/v1/chat/completions", content=body)
 
