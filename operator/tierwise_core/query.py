@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -11,20 +10,25 @@ from typing import Any, Final
 __all__ = ["chat_text", "completion_text", "normalise", "query_id", "request_text"]
 
 ID_DIGITS: Final = 16
-TRAILING: Final = " \t.!?;,"
-WHITESPACE: Final = re.compile(r"\s+")
+TRAILING: Final = " .!?;,:。"
 
 
 def normalise(text: str) -> str:
     """Bring questions that differ only in how they are typed to one form.
 
-    Unicode NFKC, case folded, runs of whitespace as one space, no punctuation at the end.
+    Unicode NFKC, case folded, runs of whitespace as one space, no punctuation at the end. Doing it
+    again changes nothing.
 
     >>> normalise("  Sort   DBCA ?!")
     'sort dbca'
     """
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return WHITESPACE.sub(" ", folded).strip().rstrip(TRAILING)
+    # Folding the case may undo NFKC, and the other way round; twice is enough for both to hold.
+    folded = _folded(text) if text.isascii() else _folded(_folded(text))
+    return " ".join(folded.split()).rstrip(TRAILING)
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
 def query_id(text: str) -> str:
@@ -37,14 +41,30 @@ def query_id(text: str) -> str:
 
 
 def request_text(body: Mapping[str, Any]) -> str:
-    """Find the text to classify in the body of a chat or a completions request."""
+    """Find the text to classify in the body of a chat or a completions request.
+
+    >>> request_text({"messages": [{"role": "user", "content": "sort dbca"}]})
+    'sort dbca'
+    >>> request_text({"prompt": "sort dbca"})
+    'sort dbca'
+    """
     if "messages" in body:
         return chat_text(body["messages"])
     return completion_text(body.get("prompt", ""))
 
 
 def chat_text(messages: object) -> str:
-    """Take the last user message of a chat."""
+    """Take the last user message of a chat: what is asked now. Of its parts, those with text.
+
+    A chat without a user's message has no text; what is malformed is the engine's to refuse.
+
+    >>> chat_text([
+    ...     {"role": "user", "content": "reverse abc"},
+    ...     {"role": "assistant", "content": "cba"},
+    ...     {"role": "user", "content": [{"type": "text", "text": "and sort it"}]},
+    ... ])
+    'and sort it'
+    """
     if not isinstance(messages, Sequence) or isinstance(messages, str | bytes):
         return ""
     for message in reversed(messages):
@@ -63,7 +83,11 @@ def _content_text(content: object) -> str:
 
 
 def completion_text(prompt: object) -> str:
-    """Take the prompt, or the first of several; token numbers cannot be classified."""
+    """Take the prompt, or the first of several; token numbers cannot be classified.
+
+    >>> completion_text(["sort dbca", "sort qwe"]), completion_text([[1, 2, 3]])
+    ('sort dbca', '')
+    """
     if isinstance(prompt, Sequence) and not isinstance(prompt, str | bytes):
         prompt = prompt[0] if prompt else ""
     return prompt if isinstance(prompt, str) else ""

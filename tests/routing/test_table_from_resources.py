@@ -1,0 +1,248 @@
+"""GPUTiers and Specialists become a route table; what is broken is named and left out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tierwise_core.errors import UnreadableRoutesError
+from tierwise_core.route_table import Endpoint, Price, Route, RouteTable
+from tierwise_router.documents import read_documents
+from tierwise_router.table import Problem, build_table
+
+API = "tierwise.dev/v1alpha1"
+
+
+def a_tier(name: str = "rtx-4090", **spec: Any) -> dict[str, Any]:
+    given = {"gpu": {"product": "NVIDIA-L4"}, "price": {"perGPUHour": 0.40}, "confidenceFloor": 0.8}
+    return {
+        "apiVersion": API,
+        "kind": "GPUTier",
+        "metadata": {"name": name},
+        "spec": {**given, **spec},
+    }
+
+
+def a_specialist(name: str = "sorter", *, gpus: int = 1, **spec: Any) -> dict[str, Any]:
+    given = {"field": "sorting", "model": {"source": "file:///models/sorter"}}
+    return {
+        "apiVersion": API,
+        "kind": "Specialist",
+        "metadata": {"name": name, "namespace": "demo"},
+        "spec": {**given, **spec},
+        "status": {
+            "placement": {"tier": "rtx-4090", "gpusPerReplica": gpus},
+            "endpoints": [{"url": "http://10.1.2.3:8000/", "pod": "p-1", "revision": "5d8f"}],
+        },
+    }
+
+
+def a_provider(name: str = "gpt", **external: Any) -> dict[str, Any]:
+    given = {"baseURL": "https://api.example.com/v1/", "model": "gpt-x"}
+    resource = a_specialist(name)
+    resource["spec"] = {"field": "general", "external": {**given, **external}}
+    del resource["status"]
+    return resource
+
+
+def built(*objects: Any) -> RouteTable:
+    table, problems = build_table(objects)
+    assert problems == ()
+    return table
+
+
+def problems_of(*objects: Any) -> list[str]:
+    return [str(problem) for problem in build_table(objects)[1]]
+
+
+def the_route(*objects: Any) -> Route:
+    (route,) = built(*objects).routes.values()
+    return route
+
+
+def test_a_placed_specialist_becomes_a_route_with_its_ready_pods() -> None:
+    route = the_route(a_tier(), a_specialist())
+
+    assert route.key == "demo/sorter"
+    assert route.endpoints == (Endpoint("http://10.1.2.3:8000", "5d8f", "p-1"),)
+    assert (route.tier, route.upstream_model, route.external) == ("rtx-4090", "sorter", False)
+
+
+def test_a_replica_costs_what_its_gpus_cost() -> None:
+    assert the_route(a_tier(), a_specialist(gpus=2)).price == Price(usd_per_replica_hour=0.80)
+
+
+def test_a_specialist_without_ready_pods_is_known_and_not_ready() -> None:
+    pending = a_specialist()
+    del pending["status"]
+
+    route = the_route(pending)
+
+    assert (route.ready, route.tier) == (False, "")
+
+
+def test_a_provider_is_ready_at_its_own_address_and_priced_by_the_token() -> None:
+    price = {"inputPerMillionTokens": 2.5, "outputPerMillionTokens": 10}
+
+    route = the_route(a_provider(price=price, secretRef={"name": "openai", "key": "api-key"}))
+
+    assert route.endpoints == (Endpoint("https://api.example.com/v1"),)
+    assert route.upstream_model == "gpt-x"
+    assert route.secret == ("openai", "api-key")
+    assert route.price == Price(0.0, 2.5e-6, 1e-5, cached_input_usd_per_token=2.5e-6)
+
+
+def test_cached_input_may_have_a_price_of_its_own() -> None:
+    price = {
+        "inputPerMillionTokens": 2.5,
+        "outputPerMillionTokens": 10,
+        "cachedInputPerMillionTokens": 1.25,
+    }
+
+    assert the_route(a_provider(price=price)).price.cached_input_usd_per_token == 1.25e-6
+
+
+@pytest.mark.parametrize(
+    ("specialist", "tier_floor", "floor"),
+    [
+        pytest.param(a_specialist(), 0.80, 0.85, id="a new specialist starts conservatively"),
+        pytest.param(a_specialist(), 0.90, 0.90, id="a stricter tier counts"),
+        pytest.param(a_specialist(routing={"confidenceFloor": 0.6}), 0.80, 0.6, id="its own wins"),
+        pytest.param(a_specialist(routing={"confidenceFloor": 0}), 0.80, 0.0, id="zero is a floor"),
+        pytest.param(a_specialist(field="general"), 0.55, 0.55, id="a generalist has its tier's"),
+        pytest.param(a_specialist(field="general"), None, 0.80, id="a tier without a floor"),
+        pytest.param(a_provider(), 0.80, 0.55, id="a provider's generalist is a frontier"),
+    ],
+)
+def test_the_floor_is_decided_once(
+    specialist: dict[str, Any], tier_floor: float | None, floor: float
+) -> None:
+    assert the_route(a_tier(confidenceFloor=tier_floor), specialist).confidence_floor == floor
+
+
+def test_names_in_the_graph_are_of_the_same_namespace() -> None:
+    table = built(
+        a_tier(),
+        a_specialist("boss", field="general"),
+        a_specialist("peer", field="general"),
+        a_specialist(parent="boss", routing={"escalateTo": ["peer"]}),
+    )
+
+    route = table.resolve("sorter")
+
+    assert (route.parent, route.escalate_to) == ("demo/boss", ("demo/peer",))
+
+
+def test_a_list_as_kubectl_prints_it_is_unfolded() -> None:
+    printed = {"apiVersion": "v1", "kind": "List", "items": [a_tier(), a_specialist()]}
+
+    assert list(built(printed).routes) == ["demo/sorter"]
+
+
+def test_a_namespace_is_default_when_a_file_names_none() -> None:
+    specialist = a_specialist()
+    del specialist["metadata"]["namespace"]
+
+    assert list(built(a_tier(), specialist).routes) == ["default/sorter"]
+
+
+def test_other_kinds_in_the_file_are_passed_over() -> None:
+    table = built({"apiVersion": "v1", "kind": "Namespace"}, a_tier(), a_specialist())
+
+    assert list(table.routes) == ["demo/sorter"]
+
+
+def test_a_broken_specialist_never_takes_the_others_down() -> None:
+    table, problems = build_table([a_tier(), a_specialist(feild="x"), a_specialist("healthy")])
+
+    assert list(table.routes) == ["demo/healthy"]
+    assert [problem.field for problem in problems] == ["spec.feild"]
+    assert problems[0].object_name == "Specialist demo/sorter"
+
+
+@pytest.mark.parametrize(
+    ("item", "told"),
+    [
+        (
+            {"apiVersion": "tierwise.dev/v1", "kind": "Specialist", "metadata": {"name": "s"}},
+            f"Specialist default/s: apiVersion is 'tierwise.dev/v1'; write {API}",
+        ),
+        ({"apiVersion": API}, "object without a name: kind is missing; write apiVersion: " + API),
+        ("just text", "object 'just text': kind is missing; write apiVersion: " + API),
+        (
+            a_tier(price={"perGPUHour": -1}),
+            "GPUTier rtx-4090: spec.price.perGPUHour is -1; Input should be greater than",
+        ),
+        (
+            a_tier(price=None),
+            "GPUTier rtx-4090: spec.price is None; Input should be",
+        ),
+    ],
+)
+def test_a_problem_names_the_field_the_value_and_the_remedy(item: Any, told: str) -> None:
+    (problem,) = problems_of(item)
+
+    assert problem.startswith(told)
+
+
+def test_names_that_lead_nowhere_are_told_and_do_no_harm() -> None:
+    lost = a_specialist(parent="boss", routing={"escalateTo": ["ghost"]})
+    table, problems = build_table([a_tier(escalateTo="h100"), lost])
+
+    assert list(table.routes) == ["demo/sorter"]
+    assert [(problem.field, problem.value) for problem in problems] == [
+        ("spec.escalateTo", "'h100'"),
+        ("spec.parent", "'boss'"),
+        ("spec.routing.escalateTo[0]", "'ghost'"),
+    ]
+
+
+def test_a_tier_nobody_knows_makes_calls_free_and_says_so() -> None:
+    table, problems = build_table([a_specialist()])
+
+    assert table.resolve("sorter").price == Price()
+    assert "no GPUTier of that name is known" in str(problems[0])
+
+
+def test_of_two_objects_with_one_name_the_last_one_counts() -> None:
+    table, problems = build_table([a_tier(), a_specialist(), a_specialist(field="letters")])
+
+    assert table.resolve("sorter").field == "letters"
+    assert str(problems[0]).endswith("metadata.name is 'sorter' twice; the last one counts; "
+                                     "remove one")  # fmt: skip
+
+
+def test_what_is_being_deleted_gets_no_more_requests() -> None:
+    leaving = a_specialist()
+    leaving["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+
+    assert built(a_tier(), leaving).routes == {}
+
+
+def test_a_stored_object_may_have_fields_of_a_newer_version() -> None:
+    stored = a_specialist(fieldOfTomorrow=1)
+    stored["metadata"]["uid"] = "6f1c"
+
+    assert list(built(a_tier(), stored).routes) == ["demo/sorter"]
+
+
+def test_a_file_is_read_as_kubernetes_reads_it() -> None:
+    text = "kind: A\nday: 2026-01-31\nlist: &l [1]\nagain: *l\n---\n# nothing\n---\n{kind: B}\n"
+
+    assert read_documents(text, "routes.yaml") == [
+        {"kind": "A", "day": "2026-01-31", "list": [1], "again": [1]},
+        {"kind": "B"},
+    ]
+
+
+@pytest.mark.parametrize("text", ["kind: [", "a: b: c", "!!python/object:os.system {}", "\x00"])
+def test_a_file_that_is_no_yaml_is_refused_by_name(text: str) -> None:
+    with pytest.raises(UnreadableRoutesError, match=r"^routes\.yaml.*write one YAML document"):
+        read_documents(text, "routes.yaml")
+
+
+def test_a_problem_reads_as_a_sentence() -> None:
+    problem = Problem("GPUTier a", "spec.price", "missing", "write price: {perGPUHour: 0.40}")
+
+    assert str(problem) == "GPUTier a: spec.price is missing; write price: {perGPUHour: 0.40}"
