@@ -190,6 +190,6 @@ def _check_size(data_bytes: int, file: str, file_bytes: int | None, header: int)
     held = file_bytes - LENGTH_BYTES - header
     if data_bytes != held:
         raise SourceUnreadableError(
-            f"{file}: its header describes {data_bytes} bytes of tensors, the file holds {held}: it "
+            f"{file}: its header tells of {data_bytes} bytes of tensors, the file holds {held}: it "
             "is truncated or damaged; upload it again"
         )
