@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tierwise_core.children import Child
-from tierwise_core.conditions import Verdict
+from tierwise_core.conditions import FALSE, Verdict
 from tierwise_core.fleet import GPUTier, GpuUse, Node, Pod, admits, free_gpus, gpu_use, nodes_of
 from tierwise_core.lineage import Lineage, family_of, lineage
 from tierwise_core.placed import judge
@@ -137,13 +137,19 @@ def plan_fleet(fleet: Fleet, previous: FleetPlan | None = None) -> FleetPlan:
 
 
 def _size(specialist: Specialist, fleet: Fleet, previous: FleetPlan | None) -> Sizing:
-    reading = fleet.readings.get(specialist.key, ReadingPending())
+    reading = fleet.readings.get(specialist.key)
+    if reading is None or isinstance(reading, ReadingPending):
+        reading = ReadingPending()  # how long it has been pending decides nothing here
     known = previous.sizes.get(specialist.key) if previous else None
     if known is not None and previous is not None and known.reading == reading:
         before = previous.specialists[specialist.key]
         if _sized_alike(before, specialist):
             return known
-    return size(specialist, reading)
+    try:
+        return size(specialist, reading)
+    except Exception as error:  # noqa: BLE001 - one odd model must not stop the others' placement
+        message = f"an error of tierwise itself, please report it: {error!r}"
+        return Sizing(Verdict("Sized", FALSE, "InternalError", message), {}, reading=reading)
 
 
 def _sized_alike(before: Specialist, now: Specialist) -> bool:

@@ -61,18 +61,23 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
         return Plan()
     if specialist.invalid is not None:
         return refuse(specialist, "InvalidSpec", specialist.invalid, now)
-    if isinstance(snapshot.reading, ReadingPending) and _patient(snapshot.reading):
+    if specialist.model and _patient(snapshot.reading):
         return Plan(recheck_seconds=READING_PATIENCE_SECONDS)
-    if snapshot.fleet is None:
-        return Plan()  # the fleet's plan is being made and asks for another pass when it is
+    if snapshot.fleet is None or _planned_before_reading(snapshot.reading, snapshot.fleet):
+        return Plan()  # the fleet is being planned, which asks for another pass
     try:
         return _decide(snapshot, snapshot.fleet, now)
     except TierwiseError as error:
         return refuse(specialist, error.reason, str(error), now)
 
 
-def _patient(reading: ReadingPending) -> bool:
-    return reading.waited_seconds < READING_PATIENCE_SECONDS
+def _planned_before_reading(reading: Reading, fleet: FleetVerdict) -> bool:
+    pending = isinstance(fleet.sizing.reading, ReadingPending)
+    return pending and not isinstance(reading, ReadingPending)
+
+
+def _patient(reading: Reading) -> bool:
+    return isinstance(reading, ReadingPending) and reading.waited_seconds < READING_PATIENCE_SECONDS
 
 
 def refuse(specialist: Specialist, reason: str, message: str, now: datetime) -> Plan:

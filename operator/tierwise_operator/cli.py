@@ -1,0 +1,71 @@
+"""``python -m tierwise_operator run``."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from tierwise_operator import logs
+from tierwise_operator.run import run as run_operator
+from tierwise_operator.settings import Settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="The tierwise operator: places Specialists on GPU tiers and keeps their engines running.",
+)
+
+
+@app.callback()
+def main() -> None:
+    """Give the commands their common help."""
+
+
+@app.command()
+def run(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
+    namespace: Annotated[
+        list[str] | None,
+        typer.Option(help="Serve the Specialists of this namespace only; repeatable."),
+    ] = None,
+    leader_elect: Annotated[  # noqa: FBT002 - typer makes a pair of flags of it
+        bool, typer.Option(help="Take part in the election; one replica leads.")
+    ] = True,
+    lease_namespace: Annotated[
+        str, typer.Option(envvar="POD_NAMESPACE", help="Namespace of the Lease.")
+    ] = "tierwise-system",
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Passes at the same time.")] = 32,
+    resync_seconds: Annotated[
+        float, typer.Option(min=1, help="Look at everything again this often.")
+    ] = 300.0,
+    host: Annotated[str, typer.Option(help="Address of health and metrics.")] = "0.0.0.0",  # noqa: S104
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of health and metrics.")] = 8081,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    hf_endpoint: Annotated[
+        str | None, typer.Option(envvar="HF_ENDPOINT", help="The Hub or a mirror of it.")
+    ] = None,
+    hf_token: Annotated[
+        str | None,
+        typer.Option(envvar="HF_TOKEN", help="Token for gated models.", show_default=False),
+    ] = None,
+) -> None:
+    """Run the operator until SIGTERM.
+
+    In a pod it uses the service account, elsewhere the current context of KUBECONFIG. It ends with
+    1 when it loses the lease, so that it starts again as a standby.
+
+    Example: KUBECONFIG=~/.kube/config python -m tierwise_operator run --no-leader-elect
+    """
+    logs.configure(log_level)
+    settings = Settings(
+        namespaces=tuple(namespace or ()),
+        leader_elect=leader_elect,
+        lease_namespace=lease_namespace,
+        workers=workers,
+        resync_seconds=resync_seconds,
+        host=host,
+        port=port,
+        log_level=log_level,
+        hf_endpoint=hf_endpoint,
+        hf_token=hf_token,
+    )
+    raise typer.Exit(asyncio.run(run_operator(settings)))

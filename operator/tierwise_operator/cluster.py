@@ -1,0 +1,183 @@
+"""The API server, as far as the operator needs it: plain JSON objects in and out."""
+
+import json
+import os
+from collections.abc import AsyncIterator, Mapping
+from http import HTTPStatus
+from typing import Any, Protocol
+
+import aiohttp
+from kubernetes.aio import config as kube_config
+from kubernetes.aio.client import ApiClient, Configuration
+
+from tierwise_core.errors import TierwiseError
+from tierwise_operator.kinds import Kind
+
+FIELD_MANAGER = "tierwise-operator"
+PAGE = 500
+TIMEOUT_SECONDS = 30.0
+METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=1"
+
+Json = Mapping[str, Any]
+
+
+class ClusterError(TierwiseError):
+    """The API server refused or did not answer; ``status`` is 0 when there was no answer."""
+
+    reason = "ClusterError"
+    retryable = True
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+    @property
+    def rejected(self) -> bool:
+        """Whether the object itself was refused, so that trying again alone will not help."""
+        return self.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY} or (
+            self.status == HTTPStatus.FORBIDDEN
+        )
+
+
+class Cluster(Protocol):
+    """What the operator asks of an API server."""
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Json | None:
+        """Return an object, or None when it does not exist."""
+
+    def objects(self, kind: Kind, *, metadata_only: bool = False) -> AsyncIterator[Json]:
+        """Yield all objects of a kind that its selectors admit, page by page."""
+
+    async def apply(self, kind: Kind, body: Json, subresource: str = "") -> Json:
+        """Server-side apply an object, taking over fields that others had changed."""
+
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
+        """Delete the object of that uid; one that is gone already is no error."""
+
+    async def create(self, kind: Kind, body: Json) -> Json:
+        """Create an object."""
+
+    async def replace(self, kind: Kind, body: Json) -> Json:
+        """Replace an object of the same resourceVersion."""
+
+
+class KubernetesCluster:
+    """A real API server, by KUBECONFIG or, in a pod, by the service account."""
+
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+
+    @classmethod
+    async def connect(cls) -> "KubernetesCluster":
+        """Return a client for the cluster that the environment names."""
+        configuration = Configuration()
+        if os.environ.get("KUBECONFIG") or "KUBERNETES_SERVICE_HOST" not in os.environ:
+            await kube_config.load_kube_config(  # type: ignore[no-untyped-call]
+                client_configuration=configuration
+            )
+        else:
+            kube_config.load_incluster_config(  # type: ignore[no-untyped-call]
+                client_configuration=configuration
+            )
+        return cls(ApiClient(configuration))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()  # type: ignore[no-untyped-call]
+
+    @property
+    def server(self) -> str:
+        """The API server's address."""
+        return str(self._client.configuration.host)
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Json | None:
+        """Return an object, or None when it does not exist."""
+        try:
+            return await self.call("GET", kind.path(namespace, name))
+        except ClusterError as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                return None
+            raise
+
+    async def objects(self, kind: Kind, *, metadata_only: bool = False) -> AsyncIterator[Json]:
+        """Yield all objects of a kind that its selectors admit, page by page."""
+        query: dict[str, str] = {**kind.query, "limit": str(PAGE)}
+        headers = {"Accept": METADATA_ONLY} if metadata_only else {}
+        while True:
+            page = await self.call("GET", kind.path(), query, headers=headers)
+            for item in page["items"]:
+                yield item
+            following = page["metadata"].get("continue")
+            if not following:
+                return
+            query["continue"] = following
+
+    async def apply(self, kind: Kind, body: Json, subresource: str = "") -> Json:
+        """Server-side apply an object, taking over fields that others had changed."""
+        metadata = body["metadata"]
+        path = kind.path(metadata.get("namespace", ""), metadata["name"], subresource)
+        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        headers = {"Content-Type": "application/apply-patch+yaml"}
+        return await self.call("PATCH", path, query, body, headers)
+
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
+        """Delete the object of that uid; one that is gone already is no error."""
+        body: dict[str, Any] = {"propagationPolicy": "Background"}
+        if uid:
+            body["preconditions"] = {"uid": uid}
+        try:
+            await self.call("DELETE", kind.path(namespace, name), body=body)
+        except ClusterError as error:
+            if error.status not in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}:
+                raise
+
+    async def create(self, kind: Kind, body: Json) -> Json:
+        """Create an object."""
+        path = kind.path(body["metadata"].get("namespace", ""))
+        return await self.call("POST", path, {"fieldManager": FIELD_MANAGER}, body)
+
+    async def replace(self, kind: Kind, body: Json) -> Json:
+        """Replace an object of the same resourceVersion."""
+        metadata = body["metadata"]
+        path = kind.path(metadata.get("namespace", ""), metadata["name"])
+        return await self.call("PUT", path, {"fieldManager": FIELD_MANAGER}, body)
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Json | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Json:
+        """Send one request and return the JSON of its answer.
+
+        Raises:
+            ClusterError: the answer is an error, or there is none.
+        """
+        sent = await self._client.param_serialize(
+            method,
+            path,
+            query_params=list((query or {}).items()),
+            header_params=dict(headers or {}),
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
+        try:
+            answer = await self._client.call_api(*sent, _request_timeout=timeout)
+            content = await answer.read()  # type: ignore[no-untyped-call]
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ClusterError(f"{method} {path}: no answer: {error!r}") from error
+        if answer.status >= HTTPStatus.BAD_REQUEST:
+            raise ClusterError(f"{method} {path}: {_explained(content)}", answer.status)
+        parsed: Json = json.loads(content)
+        return parsed
+
+
+def _explained(content: bytes) -> str:
+    """Return what a Status object says, or whatever else came."""
+    try:
+        return str(json.loads(content)["message"])
+    except (ValueError, KeyError, TypeError):
+        return content[:500].decode(errors="replace")

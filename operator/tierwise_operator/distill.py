@@ -1,0 +1,219 @@
+"""Objects of the API server turned into the small frozen observations that decisions read."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from tierwise_api import GPUTier as GPUTierResource
+from tierwise_api import Specialist as SpecialistResource
+from tierwise_api.base import problems
+from tierwise_api.gputier import GPUTierSpec
+from tierwise_api.model import ModelSpec as ModelSpecResource
+from tierwise_api.specialist import SpecialistSpec
+from tierwise_core.catalogue import find_product
+from tierwise_core.children import MANIFEST, REPLACED, REVISION, SPECIALIST, TIER, Child
+from tierwise_core.fleet import GPUTier, Node, Taint
+from tierwise_core.plan import ChildKind
+from tierwise_core.quantities import format_bytes, parse_quantity
+from tierwise_core.revision import canonical_json
+from tierwise_core.rollover import wanted_parts
+from tierwise_core.sizing import SizeOverrides
+from tierwise_core.specialist import (
+    Adapter,
+    EngineSpec,
+    ExternalSpec,
+    ModelSpec,
+    PlacementSpec,
+    Specialist,
+)
+
+Json = Mapping[str, Any]
+
+
+def specialist(body: Json) -> Specialist:
+    """Return a Specialist; one that cannot be read is ``invalid`` and says why."""
+    metadata = body["metadata"]
+    status = body.get("status") or {}
+    known = {
+        "namespace": metadata.get("namespace", ""),
+        "name": metadata["name"],
+        "uid": metadata.get("uid", ""),
+        "generation": metadata.get("generation", 1),
+        "deleting": "deletionTimestamp" in metadata,
+        "status": status,
+    }
+    try:
+        return Specialist(
+            **known, **_spec(SpecialistResource.from_cluster({**body, "status": {}}).spec)
+        )
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with one object is told on it
+        return Specialist(**known, invalid=_said(error))
+
+
+def _said(error: Exception) -> str:
+    told = "; ".join(problems(error)) if isinstance(error, ValidationError) else ""
+    return told or f"the spec cannot be read: {error!r}"
+
+
+def _spec(spec: SpecialistSpec) -> dict[str, Any]:
+    placement, engine = spec.placement, spec.engine
+    return {
+        "field": spec.field,
+        "parent": spec.parent,
+        "model": _model(spec.model) if spec.model else None,
+        "external": ExternalSpec(spec.external.base_url, spec.external.model)
+        if spec.external
+        else None,
+        "priority": spec.priority,
+        "placement": PlacementSpec(
+            tiers=tuple(placement.tiers),
+            min_replicas=placement.replicas.min,
+            max_replicas=placement.replicas.effective_max,
+            target_concurrency=placement.target_concurrency,
+            tensor_parallel=placement.tensor_parallel,
+        ),
+        "escalate_to": tuple(spec.routing.escalate_to),
+        "engine": EngineSpec(
+            image=engine.image,
+            args=tuple(engine.args),
+            env=tuple(
+                variable.model_dump(by_alias=True, exclude_none=True) for variable in engine.env
+            ),
+            pod_template=engine.pod_template,
+        ),
+    }
+
+
+def _model(model: ModelSpecResource) -> ModelSpec:
+    size = model.size
+    return ModelSpec(
+        source=model.source,
+        revision=model.revision,
+        quantization=model.quantization,
+        max_model_len_tokens=model.max_model_len,
+        adapters=tuple(Adapter(adapter.name, adapter.source) for adapter in model.adapters),
+        size=SizeOverrides(
+            weights_bytes=size.weights_bytes,
+            parameters=size.parameter_count,
+            kv_bytes_per_token=size.kv_bytes_per_token,
+            activation_bytes=size.activation_bytes,
+            overhead_bytes=size.overhead_bytes,
+        )
+        if size
+        else SizeOverrides(),
+    )
+
+
+def gpu_tier(body: Json) -> GPUTier:
+    """Return a GPUTier with the catalogue's defaults; one that cannot be read is ``invalid``."""
+    metadata = body["metadata"]
+    known = {
+        "name": metadata["name"],
+        "uid": metadata.get("uid", ""),
+        "generation": metadata.get("generation", 1),
+        "status": body.get("status") or {},
+    }
+    try:
+        return GPUTier(**known, **_tier(GPUTierResource.from_cluster({**body, "status": {}}).spec))
+    except Exception as error:  # noqa: BLE001 - likewise
+        return GPUTier(**known, invalid=_said(error))
+
+
+def _tier(spec: GPUTierSpec) -> dict[str, Any]:
+    product = find_product(spec.gpu.product)
+    memory_bytes = spec.gpu.memory_bytes or (product.memory_bytes if product else None)
+    return {
+        "product": spec.gpu.product,
+        "memory_bytes": memory_bytes,
+        "memory_text": _memory_text(spec.gpu.memory, memory_bytes),
+        "node_selector": spec.effective_node_selector,
+        "tolerations": tuple(
+            toleration.model_dump(by_alias=True, exclude_none=True)
+            for toleration in spec.tolerations
+        ),
+        "resource_name": spec.resource_name,
+        "usd_per_gpu_hour": spec.price.per_gpu_hour,
+        "usable_fraction": spec.usable_fraction,
+        "confidence_floor": spec.confidence_floor,
+        "escalate_to": spec.escalate_to,
+    }
+
+
+def _memory_text(written: int | str | None, memory_bytes: int | None) -> str | None:
+    """Return the memory for the column: as the user wrote it, else the catalogue's."""
+    if isinstance(written, str):
+        return written
+    return format_bytes(memory_bytes) if memory_bytes else None
+
+
+def node(body: Json) -> Node:
+    """Return a node with its extended resources."""
+    metadata, spec, status = body["metadata"], body.get("spec") or {}, body.get("status") or {}
+    conditions = status.get("conditions") or ()
+    return Node(
+        name=metadata["name"],
+        labels=metadata.get("labels") or {},
+        gpus=extended(status.get("allocatable") or {}),
+        ready=any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions),
+        cordoned=bool(spec.get("unschedulable")),
+        taints=tuple(
+            Taint(taint["key"], taint.get("value", ""), taint.get("effect", ""))
+            for taint in spec.get("taints") or ()
+        ),
+    )
+
+
+def extended(resources: Mapping[str, Any]) -> dict[str, int]:
+    """Return the extended resources (GPUs are such) out of a resource list.
+
+    >>> extended({"cpu": "4", "nvidia.com/gpu": "2", "amd.com/gpu": "0"})
+    {'nvidia.com/gpu': 2}
+    """
+    counts = {name: parse_quantity(value) for name, value in resources.items() if "/" in name}
+    return {name: count for name, count in counts.items() if count}
+
+
+def child(kind: ChildKind, body: Json) -> Child:
+    """Return a Deployment or Service of ours."""
+    metadata, spec = body["metadata"], body.get("spec") or {}
+    labels = metadata.get("labels") or {}
+    annotations = metadata.get("annotations") or {}
+    return Child(
+        kind=kind,
+        namespace=metadata.get("namespace", ""),
+        name=metadata["name"],
+        uid=metadata.get("uid", ""),
+        specialist=_owner(metadata) or labels.get(SPECIALIST, ""),
+        revision=labels.get(REVISION, ""),
+        tier=labels.get(TIER, ""),
+        manifest_digest=annotations.get(MANIFEST, ""),
+        replicas=int(spec.get("replicas") or 0) if kind == "Deployment" else 0,
+        gpus_per_replica=_gpus_per_replica(spec),
+        replaced=annotations.get(REPLACED, ""),
+        failure=_failure(body.get("status") or {}),
+        deleting="deletionTimestamp" in metadata,
+        live=canonical_json(wanted_parts(body)),
+    )
+
+
+def _owner(metadata: Json) -> str:
+    owners = metadata.get("ownerReferences") or ()
+    return next((o["name"] for o in owners if o.get("kind") == "Specialist"), "")
+
+
+def _gpus_per_replica(spec: Json) -> int:
+    containers = ((spec.get("template") or {}).get("spec") or {}).get("containers") or ()
+    limits = [(c.get("resources") or {}).get("limits") or {} for c in containers]
+    return sum(sum(extended(resources).values()) for resources in limits)
+
+
+def _failure(status: Json) -> str:
+    return next(
+        (
+            str(condition.get("message", ""))
+            for condition in status.get("conditions") or ()
+            if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True"
+        ),
+        "",
+    )

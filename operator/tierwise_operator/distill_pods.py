@@ -1,0 +1,121 @@
+"""Pods turned into observations: who holds which GPUs, and why an engine does not serve."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tierwise_core.children import REVISION, SPECIALIST
+from tierwise_core.engine import CONTAINER
+from tierwise_core.fleet import Exit, Pod
+from tierwise_operator.distill import extended
+
+Json = Mapping[str, Any]
+
+# Waiting for these is the ordinary way to start and needs no word.
+ORDINARY = frozenset({"ContainerCreating", "PodInitializing"})
+
+
+def pod(body: Json) -> Pod | None:
+    """Return a pod that is ours or holds GPUs; None for every other pod of the cluster."""
+    metadata, spec, status = body["metadata"], body.get("spec") or {}, body.get("status") or {}
+    labels = metadata.get("labels") or {}
+    gpus = requested_gpus(spec)
+    if not gpus and SPECIALIST not in labels:
+        return None
+    return Pod(
+        namespace=metadata.get("namespace", ""),
+        name=metadata["name"],
+        uid=metadata.get("uid", ""),
+        node=spec.get("nodeName", ""),
+        gpus=gpus,
+        specialist=labels.get(SPECIALIST, ""),
+        revision=labels.get(REVISION, ""),
+        ip=status.get("podIP", ""),
+        ready=_is_ready(status),
+        terminating="deletionTimestamp" in metadata,
+        finished=status.get("phase") in {"Succeeded", "Failed"},
+        unschedulable=_unschedulable(status),
+        **_engine(status),
+    )
+
+
+def requested_gpus(spec: Json) -> dict[str, int]:
+    """Return the extended resources a pod holds: its containers', or its init containers' if more.
+
+    >>> gpu = {"resources": {"requests": {"nvidia.com/gpu": "1"}}}
+    >>> requested_gpus({"containers": [gpu, gpu], "initContainers": [gpu]})
+    {'nvidia.com/gpu': 2}
+    """
+    starting = spec.get("initContainers") or ()
+    sidecars = [c for c in starting if c.get("restartPolicy") == "Always"]
+    running = _sum(_requests(c) for c in (*(spec.get("containers") or ()), *sidecars))
+    for container in starting:
+        for name, count in _requests(container).items():
+            running[name] = max(running.get(name, 0), count)
+    return running
+
+
+def _requests(container: Json) -> dict[str, int]:
+    resources = container.get("resources") or {}
+    return extended({**(resources.get("limits") or {}), **(resources.get("requests") or {})})
+
+
+def _sum(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for each in counts:
+        for name, count in each.items():
+            total[name] = total.get(name, 0) + count
+    return total
+
+
+def _is_ready(status: Json) -> bool:
+    return any(
+        condition.get("type") == "Ready" and condition.get("status") == "True"
+        for condition in status.get("conditions") or ()
+    )
+
+
+def _unschedulable(status: Json) -> str:
+    return next(
+        (
+            str(condition.get("message") or "Unschedulable")
+            for condition in status.get("conditions") or ()
+            if condition.get("type") == "PodScheduled"
+            and condition.get("reason") == "Unschedulable"
+        ),
+        "",
+    )
+
+
+def _engine(status: Json) -> dict[str, Any]:
+    """Return how the engine's container fares, or the init container that holds it up."""
+    told = _telling(status)
+    state = told.get("state") or {}
+    waiting, running = state.get("waiting") or {}, state.get("running") or {}
+    ended = (told.get("lastState") or {}).get("terminated") or state.get("terminated")
+    reason = str(waiting.get("reason", ""))
+    return {
+        "waiting_reason": "" if reason in ORDINARY else reason,
+        "waiting_message": str(waiting.get("message", "")),
+        "running_since": str(running.get("startedAt", "")),
+        "restarts": int(told.get("restartCount", 0)),
+        "last_exit": _exit(ended) if ended else None,
+    }
+
+
+def _telling(status: Json) -> Json:
+    """Return the container status that says most: an init container in trouble, else the engine."""
+    for container in status.get("initContainerStatuses") or ():
+        waits = (container.get("state") or {}).get("waiting") or {}
+        if waits.get("reason") and waits["reason"] not in ORDINARY:
+            stuck: Json = container
+            return stuck
+    containers = status.get("containerStatuses") or ()
+    return next((c for c in containers if c.get("name") == CONTAINER), {})
+
+
+def _exit(terminated: Json) -> Exit:
+    return Exit(
+        code=int(terminated.get("exitCode", 0)),
+        reason=str(terminated.get("reason", "")),
+        message=str(terminated.get("message", "")),
+    )

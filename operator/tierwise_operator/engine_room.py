@@ -1,0 +1,146 @@
+"""The running operator: store, queue, workers and timers, put together once."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import httpx
+import structlog
+
+from tierwise_core.model_metadata import ModelMetadata, SizeOverrides
+from tierwise_operator import census
+from tierwise_operator.cluster import Cluster, ClusterError
+from tierwise_operator.execute import Executor
+from tierwise_operator.metrics import Metrics
+from tierwise_operator.passes import Passes
+from tierwise_operator.readings import Read, Readings
+from tierwise_operator.recorder import Recorder
+from tierwise_operator.settings import Settings
+from tierwise_operator.sources import MetadataCache, read_metadata
+from tierwise_operator.sources.read import DEFAULT_ENDPOINT
+from tierwise_operator.store import FLEET, Store
+from tierwise_operator.workqueue import Item, WorkQueue
+
+PRUNE_EVERY = 2  # resyncs
+
+log = structlog.get_logger("tierwise.operator")
+
+
+class Operator:
+    """One operator against one cluster; nothing in it knows about kopf."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        settings: Settings,
+        read: Read,
+        metrics: Metrics | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._cluster = cluster
+        self._settings = settings
+        self.metrics = metrics or Metrics()
+        self.queue = WorkQueue()
+        self.store = Store(self.queue.add, settings.namespaces)
+        self.readings = Readings(read, lambda: self.queue.add(FLEET), lambda: clock().timestamp())
+        recorder = Recorder(cluster, settings.identity, clock)
+        executor = Executor(cluster, self.store, recorder, self.metrics)
+        self.passes = Passes(
+            self.store, self.queue, self.readings, executor, clock, settings.hf_endpoint
+        )
+
+    async def load(self) -> None:
+        """Take the first picture of the cluster."""
+        await census.load(self._cluster, self.store)
+
+    async def work(self) -> None:
+        """Make passes for ever, a bounded number at once."""
+        async with asyncio.TaskGroup() as group:
+            for number in range(self._settings.workers):
+                group.create_task(self._worker(), name=f"worker {number}")
+            group.create_task(self._resync(), name="resync")
+
+    async def settle(self) -> None:
+        """Make passes until nothing is left to do; delayed items aside."""
+        while not self.queue.idle or self.readings.busy:
+            while (item := self.queue.take()) is not None:
+                await self._pass(item)
+            await self.readings.settle()
+
+    async def _worker(self) -> None:
+        while True:
+            await self._pass(await self.queue.get())
+
+    async def _pass(self, item: Item) -> None:
+        """Make one pass; whatever goes wrong concerns this item alone."""
+        started = time.perf_counter()
+        try:
+            await self.passes.run(item)
+        except Exception as error:  # noqa: BLE001 - the pool must outlive any single object
+            self._failed(item, error)
+            outcome = "error"
+        else:
+            self.queue.succeeded(item)
+            outcome = "ok"
+        finally:
+            self.queue.done(item)
+        self.metrics.passes.labels(item.kind, outcome).inc()
+        self.metrics.duration.labels(item.kind).observe(time.perf_counter() - started)
+
+    def _failed(self, item: Item, error: Exception) -> None:
+        delay = self.queue.retry(item)
+        known = isinstance(error, ClusterError)
+        log.warning(
+            "pass failed",
+            kind=item.kind,
+            key=item.key,
+            error=str(error) or repr(error),
+            retry_seconds=delay,
+            exc_info=None if known else error,
+        )
+
+    async def _resync(self) -> None:
+        """Look at everything again now and then, in case a change was never told."""
+        rounds = 0
+        while True:
+            await asyncio.sleep(self._settings.resync_seconds)
+            rounds += 1
+            try:
+                await self.resync(prune=rounds % PRUNE_EVERY == 0)
+            except ClusterError as error:
+                log.warning("resync failed", error=str(error))
+
+    async def resync(self, *, prune: bool) -> None:
+        """Ask for a pass over everything."""
+        if prune:
+            await census.prune(self._cluster, self.store)
+        self.queue.add(FLEET)
+        for name in self.store.tiers:
+            self.queue.add(Item("GPUTier", name))
+        for key in self.store.specialists:
+            self.queue.add(Item("Specialist", key))
+
+    def refresh_metrics(self) -> None:
+        """Bring the gauges up to date."""
+        self.metrics.queue_depth.set(len(self.queue))
+        self.metrics.survey(self.store.specialists.all(), self.store.tiers.all())
+
+
+def model_reader(client: httpx.AsyncClient, settings: Settings) -> Read:
+    """Return the reader of models' metadata, with one cache for the process."""
+    cache = MetadataCache()
+    endpoint = settings.hf_endpoint or DEFAULT_ENDPOINT
+
+    async def read(source: str, revision: str | None, size: SizeOverrides) -> ModelMetadata:
+        return await read_metadata(
+            source,
+            revision,
+            client=client,
+            endpoint=endpoint,
+            token=settings.hf_token,
+            cache=cache,
+            overrides=size,
+        )
+
+    return read

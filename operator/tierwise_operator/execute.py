@@ -1,0 +1,107 @@
+"""A plan carried out: the writes it asks for, in its order, and nothing else."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+
+from tierwise_core.children import MANAGED_BY
+from tierwise_core.errors import TierwiseError
+from tierwise_core.plan import Action, Apply, Delete, Plan, PublishStatus
+from tierwise_operator.cluster import Cluster, ClusterError
+from tierwise_operator.kinds import BY_NAME
+from tierwise_operator.metrics import Metrics
+from tierwise_operator.recorder import Recorder, Subject
+from tierwise_operator.store import Store
+
+log = structlog.get_logger("tierwise.reconcile")
+
+
+class NameTakenError(TierwiseError):
+    """An object of the name we need exists and is not ours."""
+
+    reason = "NameTaken"
+    retryable = True
+
+
+class Executor:
+    """Carries out plans; every answer of the API server goes straight into the store."""
+
+    def __init__(
+        self, cluster: Cluster, store: Store, recorder: Recorder, metrics: Metrics
+    ) -> None:
+        self._cluster = cluster
+        self._store = store
+        self._recorder = recorder
+        self._metrics = metrics
+
+    async def carry_out(self, plan: Plan, subject: Subject) -> None:
+        """Write children, then the status, then Events."""
+        for action in plan.actions:
+            await self._act(action)
+        if plan.status is not None:
+            await self._publish(plan.status)
+        for event in plan.events:
+            await self._recorder.announce(subject, event)
+
+    async def _act(self, action: Action) -> None:
+        if isinstance(action, Delete):
+            await self._delete(action)
+        else:
+            await self._apply(action)
+
+    async def _apply(self, action: Apply) -> None:
+        kind = BY_NAME[action.kind]
+        if not action.exists:
+            await self._refuse_foreign(action)
+        answer = await self._cluster.apply(kind, action.manifest)
+        self._store.observe(kind, answer, echo=True)
+        self._wrote(action.kind, "apply", action.namespace, action.name, action.reason)
+
+    async def _refuse_foreign(self, action: Apply) -> None:
+        """Raise if an object of that name exists that nobody would want us to take over."""
+        there = await self._cluster.get(BY_NAME[action.kind], action.namespace, action.name)
+        if there is None:
+            return
+        labels = there["metadata"].get("labels") or {}
+        if labels.get(MANAGED_BY) != "tierwise" and not _owned(there["metadata"], action):
+            raise NameTakenError(
+                f"metadata.name: {action.kind} {action.namespace}/{action.name} exists and does "
+                "not belong to tierwise; delete or rename it, or rename the Specialist"
+            )
+
+    async def _delete(self, action: Delete) -> None:
+        kind = BY_NAME[action.kind]
+        await self._cluster.delete(kind, action.namespace, action.name, action.uid)
+        self._wrote(action.kind, "delete", action.namespace, action.name, action.reason)
+
+    async def _publish(self, publish: PublishStatus) -> None:
+        kind = BY_NAME[publish.kind]
+        metadata = {"name": publish.name}
+        if publish.namespace:
+            metadata["namespace"] = publish.namespace
+        body = {
+            "apiVersion": kind.api_version,
+            "kind": kind.name,
+            "metadata": metadata,
+            "status": publish.status,
+        }
+        try:
+            answer = await self._cluster.apply(kind, body, "status")
+        except ClusterError as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                return  # it was deleted meanwhile
+            raise
+        self._store.observe(kind, answer, echo=True)
+        name = f"{publish.kind}/status"
+        self._wrote(name, "apply", publish.namespace, publish.name, publish.reason)
+
+    def _wrote(self, kind: str, verb: str, namespace: str, name: str, reason: str) -> None:
+        self._metrics.writes.labels(kind, verb).inc()
+        log.info("wrote", action=verb, kind=kind, namespace=namespace, name=name, reason=reason)
+
+
+def _owned(metadata: Mapping[str, Any], action: Apply) -> bool:
+    owner = action.manifest["metadata"]["ownerReferences"][0]
+    return any(known.get("uid") == owner["uid"] for known in metadata.get("ownerReferences") or ())

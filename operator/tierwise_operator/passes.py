@@ -1,0 +1,147 @@
+"""Passes: what happens when an item's turn comes. Observe, decide, carry out; then the next."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from tierwise_core.errors import TierwiseError
+from tierwise_core.fleet import free_slots
+from tierwise_core.fleet_plan import Fleet, FleetPlan, Holding, changed_keys, holding, plan_fleet
+from tierwise_core.reconcile import Snapshot, decide, refuse
+from tierwise_core.specialist import Specialist
+from tierwise_core.tiers import TierSnapshot, decide_tier
+from tierwise_operator.cluster import ClusterError
+from tierwise_operator.execute import Executor
+from tierwise_operator.kinds import GPU_TIER, SPECIALIST
+from tierwise_operator.readings import Readings
+from tierwise_operator.recorder import Subject
+from tierwise_operator.store import Store
+from tierwise_operator.workqueue import Item, WorkQueue
+
+FLEET_REST = 4.0  # planning the fleet takes at most a fifth of the time
+
+
+@dataclass(slots=True)
+class Passes:
+    """One pass per call of `run`; what it needs is given once.
+
+    ``hf_endpoint`` is handed to the pods of ``hf://`` models.
+    """
+
+    store: Store
+    queue: WorkQueue
+    readings: Readings
+    executor: Executor
+    clock: Callable[[], datetime]
+    hf_endpoint: str | None = None
+    plan: FleetPlan | None = None
+    fleet_ready_at: float = 0.0
+
+    async def run(self, item: Item) -> None:
+        """Make one pass.
+
+        Raises:
+            ClusterError: a write failed; the pass has to be repeated.
+        """
+        match item.kind:
+            case "Specialist":
+                await self._specialist(item)
+            case "GPUTier":
+                await self._tier(item)
+            case "Fleet":
+                await self._fleet(item)
+
+    async def _specialist(self, item: Item) -> None:
+        specialist = self.store.specialists.get(item.key)
+        if specialist is None:
+            return
+        subject = Subject(SPECIALIST, specialist.namespace, specialist.name, specialist.uid)
+        try:
+            plan = decide(self._snapshot(specialist), self.clock())
+            await self.executor.carry_out(plan, subject)
+        except ClusterError as error:
+            if error.rejected:
+                await self._tell(specialist, subject, "ApplyRejected", str(error))
+            raise
+        except TierwiseError as error:
+            await self._tell(specialist, subject, error.reason, str(error))
+            raise
+        except Exception as error:
+            message = f"an error of tierwise itself, please report it: {error!r}"
+            await self._tell(specialist, subject, "InternalError", message)
+            raise
+        if plan.recheck_seconds is not None:
+            self.queue.add_after(item, plan.recheck_seconds)
+
+    async def _tell(
+        self, specialist: Specialist, subject: Subject, reason: str, message: str
+    ) -> None:
+        """Put what went wrong into ``Ready``; the pass is repeated with back-off in any case."""
+        current = self.store.specialists.get(specialist.key) or specialist
+        await self.executor.carry_out(refuse(current, reason, message, self.clock()), subject)
+
+    def _snapshot(self, specialist: Specialist) -> Snapshot:
+        key = specialist.key
+        plan = self.plan
+        verdict = plan.verdict(key) if plan is not None and plan.knows(specialist) else None
+        slots = 0
+        if verdict is not None and verdict.assignment is not None and verdict.tier is not None:
+            gpus = verdict.assignment.gpus_per_replica
+            slots = free_slots(verdict.tier, self.store.nodes.all(), self.store.use, gpus)
+        return Snapshot(
+            specialist=specialist,
+            reading=self.readings.of(specialist.model),
+            fleet=verdict,
+            deployments=self.store.deployments.of(key),
+            service=next(iter(self.store.services.of(key)), None),
+            pods=self.store.pods.of(key),
+            free_slots=slots,
+            hf_endpoint=self.hf_endpoint,
+        )
+
+    async def _tier(self, item: Item) -> None:
+        tier = self.store.tiers.get(item.key)
+        if tier is None:
+            return
+        escalations = {other.name: other.escalate_to for other in self.store.tiers.all()}
+        snapshot = TierSnapshot(tier, self.store.nodes.all(), self.store.use, escalations)
+        plan = decide_tier(snapshot, self.clock())
+        await self.executor.carry_out(plan, Subject(GPU_TIER, "", tier.name, tier.uid))
+
+    async def _fleet(self, item: Item) -> None:
+        """Plan the whole fleet, and ask for a pass over everyone for whom something changed."""
+        loop = asyncio.get_running_loop()
+        if (wait := self.fleet_ready_at - loop.time()) > 0:
+            self.queue.add_after(item, wait)
+            return
+        started = time.perf_counter()
+        fleet = self._observed_fleet()
+        before = self.plan or FleetPlan()
+        self.plan = await asyncio.to_thread(plan_fleet, fleet, before)
+        for key in changed_keys(before, self.plan):
+            self.queue.add(Item("Specialist", key))
+        self.fleet_ready_at = loop.time() + FLEET_REST * (time.perf_counter() - started)
+
+    def _observed_fleet(self) -> Fleet:
+        specialists = self.store.specialists.all()
+        self.readings.keep_only([sp.model for sp in specialists if sp.model])
+        return Fleet(
+            specialists=specialists,
+            readings={sp.key: self.readings.of(sp.model) for sp in specialists if sp.model},
+            tiers=self.store.tiers.all(),
+            nodes=self.store.nodes.all(),
+            use={node: dict(held) for node, held in self.store.use.items()},
+            holdings=self._holdings(specialists),
+        )
+
+    def _holdings(self, specialists: tuple[Specialist, ...]) -> dict[str, Holding]:
+        found = {}
+        for specialist in specialists:
+            last = (specialist.status.get("placement") or {}).get("tier")
+            deployments = self.store.deployments.of(specialist.key)
+            held = holding(deployments, self.store.pods.of(specialist.key), last)
+            if held is not None:
+                found[specialist.key] = held
+        return found

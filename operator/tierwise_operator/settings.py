@@ -1,0 +1,32 @@
+"""How one operator process runs; every field is an option of the command line."""
+
+import os
+import socket
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+LEASE_NAME = "tierwise-operator"
+
+
+def _identity() -> str:
+    return f"{os.environ.get('POD_NAME') or socket.gethostname()}_{uuid4().hex[:8]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one process.
+
+    ``identity`` is this process in the Lease and in Events; it is new with every start.
+    """
+
+    namespaces: tuple[str, ...] = ()
+    leader_elect: bool = True
+    lease_namespace: str = "tierwise-system"
+    workers: int = 32
+    resync_seconds: float = 300.0
+    host: str = "0.0.0.0"  # noqa: S104 - the kubelet probes the pod's address
+    port: int = 8081
+    log_level: str = "info"
+    hf_endpoint: str | None = None
+    hf_token: str | None = None
+    identity: str = field(default_factory=_identity)

@@ -1,0 +1,185 @@
+"""The operator's own picture of the cluster: distilled observations, and who cares about a change.
+
+kopf's events and the operator's own writes both end here. What did not change causes nothing: a
+kubelet's heartbeat, or the echo of a status that the operator has just written.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from tierwise_core.children import Child
+from tierwise_core.fleet import GPUTier, Node, Pod
+from tierwise_core.specialist import Specialist
+from tierwise_operator import distill, distill_pods
+from tierwise_operator.kinds import DEPLOYMENT, GPU_TIER, NODE, POD, SERVICE, SPECIALIST, Kind
+from tierwise_operator.shelf import Shelf
+from tierwise_operator.workqueue import Item
+
+Json = Mapping[str, Any]
+FLEET = Item("Fleet")
+
+
+class Store:
+    """What is in the cluster, as far as it was seen; ``enqueue`` is told what needs a pass."""
+
+    def __init__(self, enqueue: Callable[[Item], None], namespaces: Iterable[str] = ()) -> None:
+        self._enqueue = enqueue
+        self._namespaces = frozenset(namespaces)
+        self.specialists: Shelf[Specialist] = Shelf()
+        self.tiers: Shelf[GPUTier] = Shelf()
+        self.nodes: Shelf[Node] = Shelf()
+        self.pods: Shelf[Pod] = Shelf(lambda pod: f"{pod.namespace}/{pod.specialist}")
+        self.deployments: Shelf[Child] = Shelf(lambda c: f"{c.namespace}/{c.specialist}")
+        self.services: Shelf[Child] = Shelf(lambda c: f"{c.namespace}/{c.specialist}")
+        self.use: dict[str, dict[str, int]] = {}
+        self._shelves: dict[str, Shelf[Any]] = {
+            SPECIALIST.name: self.specialists,
+            GPU_TIER.name: self.tiers,
+            NODE.name: self.nodes,
+            POD.name: self.pods,
+            DEPLOYMENT.name: self.deployments,
+            SERVICE.name: self.services,
+        }
+
+    def shelf(self, kind: Kind) -> Shelf[Any]:
+        """Return where objects of a kind are kept."""
+        return self._shelves[kind.name]
+
+    def observe(self, kind: Kind, body: Json, *, echo: bool = False) -> None:
+        """Take in an object as it is now; ``echo`` marks the answer to a write of our own."""
+        metadata = body["metadata"]
+        key = key_of(metadata)
+        if self._foreign(kind, metadata):
+            return
+        shelf, version = self.shelf(kind), str(metadata.get("resourceVersion", ""))
+        if shelf.has_seen(key, version):
+            return
+        seen = _distilled(kind, body)
+        if seen is None:
+            self.forget(kind, key)
+            return
+        before = shelf.put(key, seen, version)
+        self._notice(kind, key, before, seen, echo=echo)
+
+    def forget(self, kind: Kind, key: str) -> None:
+        """Drop an object that is gone."""
+        before = self.shelf(kind).drop(key)
+        if before is not None:
+            self._notice(kind, key, before, None, echo=False)
+
+    def _foreign(self, kind: Kind, metadata: Json) -> bool:
+        """Say whether a Specialist belongs to a namespace that this operator does not serve."""
+        return (
+            kind is SPECIALIST
+            and bool(self._namespaces)
+            and metadata.get("namespace") not in self._namespaces
+        )
+
+    def _notice(self, kind: Kind, key: str, before: Any, after: Any, *, echo: bool) -> None:
+        match kind.name:
+            case "Specialist":
+                self._specialist_changed(key, before, after, echo=echo)
+            case "GPUTier":
+                self._tier_changed(key, before, after, echo=echo)
+            case "Node" if before != after:
+                self._fleet_changed()
+            case "Pod":
+                self._pod_changed(before, after)
+            case "Deployment" | "Service" if before != after:
+                self._child_changed(before, after)
+
+    def _specialist_changed(
+        self, key: str, before: Specialist | None, after: Specialist | None, *, echo: bool
+    ) -> None:
+        if before != after:
+            self._enqueue(FLEET)
+            self._enqueue(Item("Specialist", key))
+        elif not echo and _status_differs(before, after):  # somebody else wrote it: put it right
+            self._enqueue(Item("Specialist", key))
+
+    def _tier_changed(
+        self, key: str, before: GPUTier | None, after: GPUTier | None, *, echo: bool
+    ) -> None:
+        if before != after:
+            self._fleet_changed()
+        elif not echo and _status_differs(before, after):
+            self._enqueue(Item("GPUTier", key))
+
+    def _pod_changed(self, before: Pod | None, after: Pod | None) -> None:
+        if before == after:
+            return
+        for pod in (before, after):
+            if pod is not None and pod.specialist:
+                self._enqueue(Item("Specialist", f"{pod.namespace}/{pod.specialist}"))
+        if _gpus_held(before) != _gpus_held(after):
+            self._count(before, -1)
+            self._count(after, +1)
+            self._fleet_changed()
+
+    def _child_changed(self, before: Child | None, after: Child | None) -> None:
+        for child in (before, after):
+            if child is not None:
+                self._enqueue(Item("Specialist", f"{child.namespace}/{child.specialist}"))
+        if _running(before) != _running(after):
+            self._enqueue(FLEET)
+
+    def _fleet_changed(self) -> None:
+        """Ask for whatever depends on nodes, tiers or GPUs in use."""
+        self._enqueue(FLEET)
+        for name in self.tiers:
+            self._enqueue(Item("GPUTier", name))
+
+    def _count(self, pod: Pod | None, sign: int) -> None:
+        """Keep the count of GPUs in use as pods come and go."""
+        node, gpus = _gpus_held(pod)
+        held = self.use.setdefault(node, {})
+        for resource, count in gpus.items():
+            held[resource] = held.get(resource, 0) + sign * count
+            if not held[resource]:
+                del held[resource]
+        if not held:
+            del self.use[node]
+
+
+def key_of(metadata: Json) -> str:
+    """Return ``namespace/name``, or the name of a cluster-scoped object.
+
+    >>> key_of({"namespace": "ai", "name": "sorter"}), key_of({"name": "h100"})
+    ('ai/sorter', 'h100')
+    """
+    namespace = metadata.get("namespace")
+    return f"{namespace}/{metadata['name']}" if namespace else str(metadata["name"])
+
+
+def _distilled(kind: Kind, body: Json) -> Any:
+    match kind.name:
+        case "Specialist":
+            return distill.specialist(body)
+        case "GPUTier":
+            return distill.gpu_tier(body)
+        case "Node":
+            return distill.node(body)
+        case "Pod":
+            return distill_pods.pod(body)
+        case "Service":
+            return distill.child("Service", body)
+        case _:
+            return distill.child("Deployment", body)
+
+
+def _status_differs(
+    before: Specialist | GPUTier | None, after: Specialist | GPUTier | None
+) -> bool:
+    return before is not None and after is not None and before.status != after.status
+
+
+def _gpus_held(pod: Pod | None) -> tuple[str, Mapping[str, int]]:
+    if pod is None or pod.finished or not pod.node:
+        return "", {}
+    return pod.node, pod.gpus
+
+
+def _running(child: Child | None) -> tuple[object, ...]:
+    if child is None or child.kind == "Service":
+        return ()
+    return (child.name, child.tier, child.replicas, child.gpus_per_replica, child.deleting)
