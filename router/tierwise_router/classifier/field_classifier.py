@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Self
 
 import numpy as np
@@ -33,8 +33,8 @@ class FieldClassifier:
     True
     """
 
-    examples: Mapping[str, tuple[str, ...]]
-    trained: Trained | None
+    examples: Mapping[str, tuple[str, ...]] = field(repr=False)
+    trained: Trained | None = field(repr=False)
 
     @classmethod
     def train(cls, examples: Mapping[str, tuple[str, ...]]) -> Self:
@@ -52,8 +52,8 @@ class FieldClassifier:
         shares = _softmax(scores, known.temperature)
         probabilities = dict(zip(known.fields, shares, strict=True))
         best = max(known.fields, key=probabilities.__getitem__)
-        field = best if in_domain >= BELONGS else None
-        return FieldReading(field, probabilities[best], in_domain, probabilities)
+        name = best if in_domain >= BELONGS else None
+        return FieldReading(name, probabilities[best], in_domain, probabilities)
 
 
 def _scores(known: Trained, text: str) -> tuple[list[float], float]:
