@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import addons, cgroups, containerd, network, packages, preflight, tools
-from .archive import ScratchImage, digest_of
+from . import addons, cgroups, containerd, images, network, packages, preflight, tools
 from .console import Detail, step
 from .controlplane import ControlPlane
 from .errors import CommandError, NotReadyError
@@ -15,7 +14,6 @@ from .kubectl import Kubectl
 from .locks import locked
 from .nodes import DEFAULT_NODES, GPU_RESOURCE, NodeSpec
 from .nodesoftware import NodeSoftware
-from .paths import cache_root
 from .shell import succeeds
 
 _NODE_SECONDS = 120.0
@@ -44,7 +42,7 @@ class Cluster:
 
     def software(self) -> list[NodeSoftware]:
         """The software of every node."""
-        pause = system_images()["pause"].reference
+        pause = images.system_images()["pause"].reference
         return [NodeSoftware(self.plane, spec, n, pause) for n, spec in enumerate(self.nodes)]
 
 
@@ -79,7 +77,7 @@ def _start_node(software: NodeSoftware) -> None:
         runtime = software.containerd()
         runtime.ensure()
         _wait(lambda: _unready_runtime(software), detail)
-        load_system_images(software)
+        images.load_system_images(containerd.image_store(software.instance, spec.name))
         for daemon in software.daemons():
             daemon.ensure()
         for daemon in software.daemons():
@@ -91,34 +89,6 @@ def _unready_runtime(software: NodeSoftware) -> str:
     store = containerd.image_store(software.instance, software.spec.name)
     answers = store.socket.exists() and succeeds(["ctr", "--address", store.socket, "version"])
     return "" if answers else f"containerd of {software.spec.name} does not answer yet"
-
-
-def system_images() -> dict[str, ScratchImage]:
-    """The images every node holds: the pause container and CoreDNS."""
-    kubernetes, coredns = tools.KUBERNETES, tools.COREDNS
-    return {
-        "pause": ScratchImage(
-            f"localhost/tierwise-pause:{kubernetes.version}",
-            entrypoint=("/pause",),
-            programs={"/pause": kubernetes.binary("pause")},
-        ),
-        "coredns": ScratchImage(
-            f"localhost/tierwise-coredns:{coredns.version}",
-            entrypoint=("/coredns",),
-            programs={"/coredns": coredns.binary("coredns")},
-        ),
-    }
-
-
-def load_system_images(software: NodeSoftware) -> None:
-    """Import the images a node cannot do without."""
-    store = containerd.image_store(software.instance, software.spec.name)
-    for name, image in system_images().items():
-        module = tools.module_of(name)
-        archive = cache_root() / "images" / f"{name}-{module.key}.tar"
-        if not archive.exists():
-            image.write(archive)
-        store.ensure(image.reference, archive, digest_of(archive))
 
 
 def _unready_nodes(cluster: Cluster) -> str:
@@ -139,7 +109,7 @@ def _unready_nodes(cluster: Cluster) -> str:
 
 def _ensure_dns(cluster: Cluster) -> None:
     with step(f"DNS at {cluster.instance.network.dns}"):
-        image = system_images()["coredns"].reference
+        image = images.system_images()["coredns"].reference
         cluster.kubectl.apply(addons.dns(cluster.instance.network, image))
         wait = ("rollout", "status", "deployment/coredns", "-n", "kube-system", "--timeout=120s")
         cluster.kubectl.run(*wait)
