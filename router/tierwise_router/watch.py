@@ -1,0 +1,138 @@
+"""The one watcher of a pod: it follows the resources and hands out route tables by long-poll.
+
+Its dispatchers wait here for the next table, and for the word that the pod is to be withdrawn and
+drained. A new table reaches them a few milliseconds after its event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from tierwise_router.dispatcher import Phase
+from tierwise_router.sources import Resources, Source
+from tierwise_router.table import Problem, build_table
+from tierwise_router.wire import pack
+
+__all__ = ["DRAINED", "Notice", "RouteWatch"]
+
+log = structlog.get_logger(__name__)
+
+LONGEST_POLL_S = 30.0
+DRAINED = "drained"
+# A burst of events (an operator's restart touches everything) becomes a few tables, not thousands:
+# the watcher spends at most a third of its time on building them.
+REST_PER_BUILD = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a dispatcher is told: ``table`` is packed, and ``seen`` is what to ask with next."""
+
+    seen: str
+    phase: str
+    version: str
+    table: bytes
+
+
+class RouteWatch:
+    """Follows a source; any number of dispatchers wait on it. Lives in one event loop.
+
+    Args:
+        make_source: makes the source, in the loop it will be followed in.
+        poll_s: how long an unanswered :meth:`wait_for` is held.
+    """
+
+    def __init__(self, make_source: Callable[[], Source], poll_s: float = LONGEST_POLL_S) -> None:
+        self._make_source = make_source
+        self._poll_s = poll_s
+        # A watcher that was restarted starts to count anew; the name of its process keeps its
+        # numbers apart from its predecessor's.
+        self._epoch = f"{os.getpid()}-{time.time_ns()}"
+        self._count = 0
+        self._phase = Phase.SERVE
+        self._version = ""
+        self._packed = b""
+        self._members: dict[int, str] = {}
+        self._changed = asyncio.Condition()
+        self._following: asyncio.Task[None] | None = None
+
+    async def wait_for(self, seen: str) -> Notice | None:
+        """Wait until there is something newer than ``seen``; None when nothing came for long.
+
+        The first answer comes with the first table, not before.
+        """
+        self._follow()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._poll_s), self._changed:
+                await self._changed.wait_for(lambda: self._packed and self._seen != seen)
+                return Notice(self._seen, self._phase, self._version, self._packed)
+        return None
+
+    async def set_phase(self, phase: str) -> None:
+        """Tell every dispatcher to serve, to withdraw or to drain."""
+        self._follow()
+        self._phase = Phase(phase)
+        await self._tell()
+
+    async def report(self, process: int, state: str) -> None:
+        """Take note of the state of a dispatcher, by its process id."""
+        self._members[process] = state
+
+    async def members(self) -> dict[int, str]:
+        """Tell the state of each dispatcher."""
+        return dict(self._members)
+
+    async def table_version(self) -> str:
+        """Tell the version of the table; empty while there is none."""
+        self._follow()
+        return self._version
+
+    @property
+    def _seen(self) -> str:
+        return f"{self._epoch}:{self._count}"
+
+    def _follow(self) -> None:
+        if self._following is None or self._following.done():
+            self._following = asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
+        try:
+            async for resources in self._make_source().snapshots():
+                began_at = time.perf_counter()
+                await self._take(resources)
+                await asyncio.sleep(REST_PER_BUILD * (time.perf_counter() - began_at))
+        except Exception:
+            log.exception("the watch on the resources failed")
+            await asyncio.sleep(1.0)
+
+    async def _take(self, resources: Resources) -> None:
+        table, problems = await asyncio.to_thread(build_table, resources)
+        if table.version == self._version:
+            return
+        _log_problems(problems)
+        self._version, self._packed = table.version, pack(table)
+        log.info(
+            "route table",
+            version=table.version,
+            specialists=len(table.routes),
+            ready=sum(route.ready for route in table.routes.values()),
+            tiers=len(table.tiers),
+        )
+        await self._tell()
+
+    async def _tell(self) -> None:
+        async with self._changed:
+            self._count += 1
+            self._changed.notify_all()
+
+
+def _log_problems(problems: tuple[Problem, ...]) -> None:
+    for problem in problems:
+        log.warning("resource left out or corrected", problem=str(problem))
