@@ -29,6 +29,7 @@ DRAINED = "drained"
 # A burst of events (an operator's restart touches everything) becomes a few tables, not thousands:
 # the watcher spends at most a third of its time on building them.
 REST_PER_BUILD = 2.0
+RETRY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +100,19 @@ class RouteWatch:
         return f"{self._epoch}:{self._count}"
 
     def _follow(self) -> None:
-        if self._following is None or self._following.done():
+        if self._following is None:
             self._following = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
-        try:
-            async for resources in self._make_source().snapshots():
-                began_at = time.perf_counter()
-                await self._take(resources)
-                await asyncio.sleep(REST_PER_BUILD * (time.perf_counter() - began_at))
-        except Exception:
-            log.exception("the watch on the resources failed")
-            await asyncio.sleep(1.0)
+        while True:
+            try:
+                async for resources in self._make_source().snapshots():
+                    began_at = time.perf_counter()
+                    await self._take(resources)
+                    await asyncio.sleep(REST_PER_BUILD * (time.perf_counter() - began_at))
+            except Exception:
+                log.exception("the resources cannot be read; trying again in a moment")
+                await asyncio.sleep(RETRY_S)
 
     async def _take(self, resources: Resources) -> None:
         table, problems = await asyncio.to_thread(build_table, resources)

@@ -19,6 +19,11 @@ from tierwise_core.errors import TierwiseError
 
 __all__ = ["ApiAccess", "KubeconfigError", "find_access"]
 
+# A plugin gives PEM where a kubeconfig has PEM in base64.
+PLUGIN_NAMES = {
+    "clientCertificateData": "client-certificate-data",
+    "clientKeyData": "client-key-data",
+}
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
@@ -113,16 +118,11 @@ def _from_command(command: Mapping[str, Any] | None, path: Path) -> dict[str, An
         raise KubeconfigError(
             f"kubeconfig {path}: the credential command {arguments[0]!r} failed: {error}"
         ) from error
-    encode = {
-        "clientCertificateData": "client-certificate-data",
-        "clientKeyData": "client-key-data",
-    }
-    plain = {
-        name: base64.b64encode(status[key].encode()).decode()
-        for key, name in encode.items()
-        if key in status
-    }
-    return {"token": status.get("token"), **plain}
+    found = {"token": status.get("token")}
+    for key, name in PLUGIN_NAMES.items():
+        if key in status:
+            found[name] = base64.b64encode(status[key].encode()).decode()
+    return found
 
 
 def _tls(
