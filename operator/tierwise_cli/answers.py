@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from tierwise_cli.errors import RefusedError
 
-__all__ = ["Provenance", "Told", "deltas", "text_of"]
+__all__ = ["Provenance", "Told", "deltas", "dollars", "text_of"]
 
 _DATA = "data:"
 _DONE = "[DONE]"
@@ -56,7 +57,7 @@ way='')
         if self.confidence is not None:
             yield "confidence", f"{self.confidence:.2f}"
         if self.cost_usd is not None:
-            yield "cost", f"${self.cost_usd:.3g}" if self.cost_usd else "$0"
+            yield "cost", dollars(self.cost_usd)
         if self.way:
             yield "way", self.way.replace(", ", " → ")
         if self.decision:
@@ -83,6 +84,15 @@ class Told:
             "path": self.provenance.way,
             "decision": self.provenance.decision,
         }
+
+
+def dollars(usd: float) -> str:
+    """A price with three significant digits and no exponent, however small.
+
+    >>> dollars(0.00000123456), dollars(2.5), dollars(0)
+    ('$0.00000123', '$2.5', '$0')
+    """
+    return f"${Decimal(f'{usd:.3g}'):f}"
 
 
 def text_of(completion: Mapping[str, Any]) -> str:

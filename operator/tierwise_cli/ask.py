@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import httpx
 import typer
-from rich.table import Table
+from rich.markup import escape
 
 from tierwise_cli.answers import Provenance, Told, deltas, text_of
 from tierwise_cli.cluster import Access
@@ -31,6 +31,8 @@ EXAMPLES = examples(
     'tierwise ask "write a limerick" --stream',
     'echo "sort dbca" | tierwise ask - --output json',
 )
+
+_LABEL_WIDTH = 13
 
 
 def ask(  # noqa: PLR0913, PLR0917 - the options of a command
@@ -59,14 +61,14 @@ def ask(  # noqa: PLR0913, PLR0917 - the options of a command
 ) -> None:
     """Ask one question; print the answer, who gave it, its confidence, its cost and the way."""
     with reported(output):
-        router = find_router(url, Access(kubeconfig, context), namespace)
         body = _body(_read(question), model, temperature, max_tokens)
-        if stream and output is Output.TEXT:
-            provenance = _stream(router, body, timeout)
-        else:
-            told = _whole(router, body, timeout)
-            provenance = told.provenance
-            _print_answer(told, output)
+        with find_router(url, Access(kubeconfig, context), namespace) as router:
+            if stream and output is Output.TEXT:
+                provenance = _stream(router, body, timeout)
+            else:
+                told = _whole(router, body, timeout)
+                provenance = told.provenance
+                _print_answer(told, output)
     if output is Output.TEXT and not quiet:
         _print_provenance(provenance)
 
@@ -124,10 +126,7 @@ def _print_answer(told: Told, output: Output) -> None:
 
 
 def _print_provenance(provenance: Provenance) -> None:
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="dim")
-    grid.add_column(overflow="fold")
+    out = console()
+    out.print()
     for label, text in provenance.rows():
-        grid.add_row(f"  {label}", text)
-    console().print()
-    console().print(grid, markup=False)
+        out.print(f"  [dim]{label:<{_LABEL_WIDTH}}[/dim]{escape(text)}")

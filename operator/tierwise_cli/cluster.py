@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -93,7 +94,8 @@ class Cluster:
                 return
 
 
-def connect(access: Access) -> Cluster:
+@contextmanager
+def connect(access: Access) -> Iterator[Cluster]:
     """The cluster that kubectl would speak to; inside a pod, the pod's own.
 
     Raises:
@@ -103,7 +105,8 @@ def connect(access: Access) -> Cluster:
         settings, context = _settings(access)
     except Exception as error:  # a broken kubeconfig raises whatever its reader trips over
         raise _no_cluster(access, error) from error
-    return Cluster(_client(settings), context)
+    with _client(settings) as http:
+        yield Cluster(http, context)
 
 
 def _settings(access: Access) -> tuple[Any, str]:
@@ -114,7 +117,8 @@ def _settings(access: Access) -> tuple[Any, str]:
     if _is_in_pod(access):
         config.load_incluster_config(client_configuration=settings)
         return settings, "in-cluster"
-    path = str(access.kubeconfig) if access.kubeconfig else None
+    # The client reads KUBECONFIG when it is imported; what counts is what it is now.
+    path = str(access.kubeconfig) if access.kubeconfig else os.environ.get("KUBECONFIG") or None
     _contexts, active = config.list_kube_config_contexts(path)
     config.load_kube_config(path, access.context, client_configuration=settings)
     return settings, access.context or active["name"]
@@ -126,15 +130,26 @@ def _is_in_pod(access: Access) -> bool:
 
 
 def _client(settings: Any) -> httpx.Client:
-    token = settings.get_api_key_with_prefix("authorization")
+    bearer = settings.auth_settings().get("BearerToken", {}).get("value")
     return httpx.Client(
         base_url=settings.host,
-        headers={"accept": "application/json"} | ({"authorization": token} if token else {}),
+        headers={"accept": "application/json"} | ({"authorization": bearer} if bearer else {}),
         verify=_tls(settings),
         timeout=_TIMEOUT_SECONDS,
         proxy=settings.proxy or None,
         trust_env=False,
+        event_hooks={"request": [_name_server(settings.tls_server_name)]},
     )
+
+
+def _name_server(name: str | None) -> Callable[[httpx.Request], None]:
+    """Make requests expect a certificate for the kubeconfig's tls-server-name, if it has one."""
+
+    def set_name(request: httpx.Request) -> None:
+        if name:
+            request.extensions["sni_hostname"] = name
+
+    return set_name
 
 
 def _tls(settings: Any) -> ssl.SSLContext | bool:

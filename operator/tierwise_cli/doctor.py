@@ -64,7 +64,8 @@ def doctor(
 def examine(access: Access, namespace: str) -> list[Check]:
     """Every check's result; one failed check if the cluster cannot be read at all."""
     try:
-        seen = gather(connect(access), namespace, version("tierwise"), datetime.now(UTC))
+        with connect(access) as cluster:
+            seen = gather(cluster, namespace, version("tierwise"), datetime.now(UTC))
     except ClusterError as error:
         return [Check("cluster", Outcome.FAIL, str(error), fix=error.fix)]
     return checks(seen)

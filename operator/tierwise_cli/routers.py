@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,35 +66,46 @@ class Router:
             ) from error
 
 
-def find_router(url: str | None, access: Access, namespace: str) -> Router:
+@contextmanager
+def find_router(url: str | None, access: Access, namespace: str) -> Iterator[Router]:
     """The router at a URL; else at TIERWISE_URL; else that of the cluster, through its API server.
 
     Raises:
         RouterError: there is neither a URL nor a cluster, or the URL is none.
     """
     address = url or os.environ.get(URL_VARIABLE)
-    if address:
-        return _at(address)
-    try:
-        cluster = connect(access)
-    except NoClusterError as error:
-        raise RouterError(
-            f"no router to ask: no --url, no {URL_VARIABLE}, and {error}",
-            fix="pass --url http://HOST:PORT, start one with `tierwise serve FILE`, "
-            "or choose a cluster with --kubeconfig",
-        ) from error
-    prefix = SERVICE_PROXY.format(namespace=namespace)
-    return Router(cluster.http, prefix, f"of namespace {namespace} in {cluster.context}")
+    with ExitStack() as held:
+        if address:
+            base = _base_url(address)
+            yield Router(held.enter_context(httpx.Client(base_url=base)), "", f"at {base}")
+            return
+        try:
+            cluster = held.enter_context(connect(access))
+        except NoClusterError as error:
+            raise _nowhere(error) from error
+        prefix = SERVICE_PROXY.format(namespace=namespace)
+        yield Router(cluster.http, prefix, f"of namespace {namespace} in {cluster.context}")
 
 
-def _at(address: str) -> Router:
-    """The router at an address; a trailing /v1, as OpenAI clients write it, does no harm."""
+def _nowhere(error: NoClusterError) -> RouterError:
+    return RouterError(
+        f"no router to ask: no --url, no {URL_VARIABLE}, and {error}",
+        fix="pass --url http://HOST:PORT, start one with `tierwise serve FILE`, "
+        "or choose a cluster with --kubeconfig",
+    )
+
+
+def _base_url(address: str) -> str:
+    """The router's root; a trailing /v1, as OpenAI clients write it, does no harm.
+
+    >>> _base_url("http://127.0.0.1:8080/v1/")
+    'http://127.0.0.1:8080'
+    """
     if not address.startswith(("http://", "https://")):
         raise RouterError(
             f"the URL {address!r} has no scheme", fix=f"write http://{address} or https://{address}"
         )
-    base = address.rstrip("/").removesuffix("/v1")
-    return Router(httpx.Client(base_url=base), "", f"at {base}")
+    return address.rstrip("/").removesuffix("/v1")
 
 
 def refusal(response: httpx.Response, where: str) -> RouterError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,7 +16,7 @@ from tierwise_cli.options import Output, examples
 from tierwise_cli.printing import reported
 from tierwise_core.errors import TierwiseError
 
-__all__ = ["EXAMPLES", "serve"]
+__all__ = ["EXAMPLES", "need_router", "serve"]
 
 EXAMPLES = examples(
     "tierwise serve examples/laptop/routes.yaml",
@@ -53,7 +54,7 @@ def serve(  # noqa: PLR0913, PLR0917 - the options of a command
 ) -> None:
     """Run the router on this machine, with the very resources a cluster would have."""
     with reported(Output.TEXT):
-        _need_router()
+        need_router()
         chosen = {
             "host": host or os.environ.get("TIERWISE_HOST", _LAPTOP_HOST),
             "port": port,
@@ -65,9 +66,9 @@ def serve(  # noqa: PLR0913, PLR0917 - the options of a command
     raise typer.Exit(code)
 
 
-def _need_router() -> None:
+def need_router(find: Callable[[str], object] = find_spec) -> None:
     """Say what to install where the router's libraries are missing."""
-    missing = [name for name in _NEEDED if find_spec(name) is None]
+    missing = [name for name in _NEEDED if find(name) is None]
     if missing:
         raise CliError(
             f"tierwise serve needs {', '.join(missing)}, which the extra [router] brings",

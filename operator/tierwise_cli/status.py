@@ -39,15 +39,15 @@ def status(
 
 
 def _read(access: Access) -> tuple[list[Row], list[Row]]:
-    cluster = connect(access)
-    try:
-        tiers = cluster.items(f"/apis/{API_VERSION}/gputiers")
-        specialists = cluster.items(f"/apis/{API_VERSION}/specialists")
-    except AbsentError as error:
-        raise CliError(
-            f"{cluster.server} (context {cluster.context}) does not know tierwise's resources",
-            fix="tierwise doctor",
-        ) from error
+    with connect(access) as cluster:
+        try:
+            tiers = cluster.items(f"/apis/{API_VERSION}/gputiers")
+            specialists = cluster.items(f"/apis/{API_VERSION}/specialists")
+        except AbsentError as error:
+            raise CliError(
+                f"{cluster.server} (context {cluster.context}) does not know tierwise's resources",
+                fix="tierwise doctor",
+            ) from error
     return [tier_row(t) for t in tiers], [specialist_row(s) for s in specialists]
 
 

@@ -57,10 +57,20 @@ def _differs(kind: type[Resource], definition: Object) -> bool:
 
 
 def fingerprint(version: Mapping[str, Any]) -> str:
-    """A short hash of a CRD version's schema: equal for equal schemas, whatever the key order.
+    """A short hash of a CRD version's schema: equal for equal schemas.
 
-    >>> fingerprint({"schema": {"a": 1, "b": 2}}) == fingerprint({"schema": {"b": 2, "a": 1}})
+    The order of keys does not count, nor whether a whole number is written 1 or 1.0: the API
+    server writes both its own way.
+
+    >>> fingerprint({"schema": {"a": 1.0, "b": 2}}) == fingerprint({"schema": {"b": 2, "a": 1}})
     True
     """
-    text = json.dumps(version["schema"], sort_keys=True)
+    plain = json.loads(json.dumps(version["schema"]), parse_float=_shortest)
+    text = json.dumps(plain, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _shortest(number: str) -> float:
+    """A number as it is written most shortly: whole ones without a fraction."""
+    value = float(number)
+    return int(value) if value.is_integer() else value

@@ -1,0 +1,76 @@
+"""Every command explains itself, and knows nothing of the heavy libraries until it needs them."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from tierwise_api import KINDS
+from tierwise_cli import serve
+from tierwise_cli.errors import CliError
+from tierwise_cli.main import app
+
+COMMANDS = ("version", "crds", "doctor", "ask", "serve", "status")
+
+
+def told(*arguments: str) -> str:
+    done = CliRunner().invoke(app, arguments, env={"NO_COLOR": "1", "COLUMNS": "120"})
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_the_commands_are_these() -> None:
+    assert tuple(
+        command.name or command.callback.__name__ for command in app.registered_commands
+    ) == (COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_examples_of_the_command(command: str) -> None:
+    shown = told(command, "--help")
+
+    assert "Examples:" in shown
+    assert shown.count(f"tierwise {command}") >= 2  # the usage line and an example
+
+
+def test_version_is_that_of_the_package_in_both_forms() -> None:
+    as_json = json.loads(told("version", "--output", "json"))
+
+    assert as_json["api"] == "tierwise.dev/v1alpha1"
+    assert told("version").startswith(f"tierwise {as_json['version']} ")
+
+
+def test_crds_prints_every_kind_for_kubectl() -> None:
+    definitions = list(yaml.safe_load_all(told("crds")))
+
+    assert [d["spec"]["names"]["kind"] for d in definitions] == [kind.__name__ for kind in KINDS]
+
+
+def test_a_mistyped_command_is_a_usage_error() -> None:
+    done = CliRunner().invoke(app, ["doktor"])
+
+    assert done.exit_code == 2
+
+
+@pytest.mark.parametrize("library", ["ray", "kubernetes", "sklearn", "kopf"])
+def test_the_command_starts_without_heavy_libraries(library: str) -> None:
+    code = f"import sys, tierwise_cli.main; sys.exit({library!r} in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_serve_without_the_router_says_what_to_install() -> None:
+    with pytest.raises(CliError, match="needs ray, uvicorn") as refused:
+        serve.need_router(find=lambda name: None if name in {"ray", "uvicorn"} else name)
+
+    assert refused.value.fix == "pip install 'tierwise[router,cli]'"
+
+
+def test_serve_refuses_a_file_that_is_not_there() -> None:
+    done = CliRunner().invoke(app, ["serve", "/nonexistent/routes.yaml"])
+
+    assert done.exit_code == 2
+    assert "does not exist" in done.output
