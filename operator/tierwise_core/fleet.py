@@ -131,17 +131,28 @@ def _covers(toleration: Mapping[str, Any], taint: Taint) -> bool:
     return key == taint.key and (exists or (toleration.get("value") or "") == taint.value)
 
 
+def closure(tier: GPUTier, node: Node) -> str | None:
+    """Return why no new pod of the tier can be scheduled on a node, GPUs aside, or None.
+
+    >>> closure(GPUTier("t"), Node("n", taints=(Taint("gpu", "h100"),)))
+    'has the taint gpu=h100:NoSchedule, which spec.tolerations does not cover'
+    >>> closure(GPUTier("t"), Node("n", cordoned=True))
+    'is cordoned'
+    """
+    if not node.ready:
+        return "is not ready"
+    if node.cordoned:
+        return "is cordoned"
+    for taint in node.taints:
+        if taint.effect in {NO_SCHEDULE, NO_EXECUTE} and not tolerates(tier.tolerations, taint):
+            name = f"{taint.key}={taint.value}" if taint.value else taint.key
+            return f"has the taint {name}:{taint.effect}, which spec.tolerations does not cover"
+    return None
+
+
 def admits(tier: GPUTier, node: Node) -> bool:
     """Say whether a pod of the tier could be scheduled on the node now, GPUs aside."""
-    return (
-        node.ready
-        and not node.cordoned
-        and all(
-            tolerates(tier.tolerations, taint)
-            for taint in node.taints
-            if taint.effect in {NO_SCHEDULE, NO_EXECUTE}
-        )
-    )
+    return closure(tier, node) is None
 
 
 def nodes_of(tier: GPUTier, nodes: Iterable[Node]) -> tuple[Node, ...]:

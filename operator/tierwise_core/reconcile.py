@@ -7,6 +7,7 @@ from datetime import datetime
 from tierwise_core.children import Child, Rendered, deployment, service
 from tierwise_core.conditions import (
     FALSE,
+    TRUE,
     Condition,
     Verdict,
     aggregate,
@@ -17,7 +18,7 @@ from tierwise_core.engine import Layout
 from tierwise_core.errors import TierwiseError
 from tierwise_core.fleet import Pod
 from tierwise_core.fleet_plan import FleetVerdict
-from tierwise_core.plan import Action, Announce, Plan, PublishStatus
+from tierwise_core.plan import Action, Announce, Apply, Delete, EventType, Plan, PublishStatus
 from tierwise_core.rollover import (
     Rollover,
     Wanted,
@@ -35,6 +36,8 @@ from tierwise_core.serving_verdicts import (
 )
 from tierwise_core.specialist import Reading, ReadingPending, Specialist
 from tierwise_core.specialist_status import compose, failed, same_status
+
+OWN_TROUBLE = frozenset({"ApplyRejected", "InternalError", "InvalidSpec", "NameTaken"})
 
 READING_PATIENCE_SECONDS = 2.0
 """A source that answers within this time spares everybody a status that says "reading"."""
@@ -181,8 +184,9 @@ def _publish(
     conditions: tuple[Condition, ...],
     actions: tuple[Action, ...],
 ) -> Plan:
+    told = deeds(actions)
     if same_status(status, specialist.status):
-        return Plan(actions=actions, conditions=conditions)
+        return Plan(actions=actions, events=told, conditions=conditions)
     ready = conditions[-1]
     publish = PublishStatus(
         "Specialist",
@@ -191,25 +195,45 @@ def _publish(
         status,
         f"Ready is {ready.status}: {ready.reason}",
     )
-    events = announcements(specialist, conditions)
+    events = (*told, *announcements(specialist, conditions))
     return Plan(actions, publish, events, conditions)
 
 
+def deeds(actions: Iterable[Action]) -> tuple[Announce, ...]:
+    """Return an Event for each Deployment that comes, goes or is put right."""
+    return tuple(_deed(action) for action in actions if action.kind == "Deployment")
+
+
+def _deed(action: Action) -> Announce:
+    match action:
+        case Delete():
+            return Announce("Normal", "RevisionRemoved", f"removed {action.name}: {action.reason}")
+        case Apply(exists=False):
+            return Announce("Normal", "RevisionStarted", f"created Deployment {action.name}")
+        case _:
+            return Announce("Normal", "Corrected", f"Deployment {action.name}: {action.reason}")
+
+
 def announcements(specialist: Specialist, conditions: Iterable[Condition]) -> tuple[Announce, ...]:
-    """Return an Event for each condition that became something else; ``Ready`` only sums up."""
-    previous = read_conditions(specialist.status)
-    return tuple(
-        Announce(
-            "Warning" if change.after.status == FALSE and _alarms(change.after) else "Normal",
-            change.after.reason,
-            f"{change.after.type}: {change.after.message}",
-        )
-        for change in transitions(previous, conditions)
-        if change.after.type != "Ready" or change.after.reason in {"InvalidSpec", "InternalError"}
-        if change.before is not None or change.after.status != FALSE or _alarms(change.after)
-    )
+    """Return an Event for each condition that people want to hear of, one per cause."""
+    told: dict[str, Announce] = {}
+    for change in transitions(read_conditions(specialist.status), conditions):
+        after = change.after
+        if _worth_telling(after) and after.reason not in told:
+            kind: EventType = "Warning" if after.status == FALSE and _alarms(after) else "Normal"
+            told[after.reason] = Announce(kind, after.reason, f"{after.type}: {after.message}")
+    return tuple(told.values())
+
+
+def _worth_telling(condition: Condition) -> bool:
+    """Say whether an Event is due: for trouble, and for the two steps that people wait for."""
+    if condition.type == "Ready":
+        return condition.reason in OWN_TROUBLE  # else it repeats what another condition says
+    if condition.status == FALSE:
+        return _alarms(condition)
+    return condition.status == TRUE and condition.type in {"Placed", "ServingReady"}
 
 
 def _alarms(condition: Condition) -> bool:
     """Say whether a False condition is trouble rather than a stage on the way."""
-    return condition.reason not in {"Loading", "PodsStarting", "ScaledToZero", "External"}
+    return condition.reason not in {"Loading", "PodsStarting", "ScaledToZero"}

@@ -14,11 +14,12 @@ from tierwise_core.conditions import (
     read_conditions,
     transitions,
 )
-from tierwise_core.fleet import GPUTier, GpuUse, Node, admits, free_gpus, nodes_of
+from tierwise_core.fleet import GPUTier, GpuUse, Node, admits, closure, free_gpus, nodes_of
 from tierwise_core.graph import leads_into_cycle, listed
 from tierwise_core.plan import Announce, Plan, PublishStatus
 from tierwise_core.quantities import format_bytes
 
+NODES_SHOWN = 5
 OWNED = ("observedGeneration", "conditions", "nodes", "gpus", "memory", "usdPerHour")
 
 
@@ -85,9 +86,18 @@ def _judge(
             f"{tier.resource_name}; is the device plugin running there?"
         )
         return _ready(FALSE, "NoNodes", message)
+    return _ready(TRUE, "Matched", _summary(tier, nodes, counts))
+
+
+def _summary(tier: GPUTier, nodes: Sequence[Node], counts: Mapping[str, int]) -> str:
     memory = format_bytes(tier.memory_bytes or 0)
-    message = f"{counts['capacity']} GPUs of {memory} on {len(nodes)} nodes, {counts['free']} free"
-    return _ready(TRUE, "Matched", message)
+    plural = "" if len(nodes) == 1 else "s"
+    summary = (
+        f"{counts['capacity']} GPUs of {memory} on {len(nodes)} node{plural}, {counts['free']} free"
+    )
+    closed = [f"{node.name} {why}" for node in nodes if (why := closure(tier, node))]
+    shown = ", ".join(closed[:NODES_SHOWN])
+    return f"{summary}; closed to new pods: {shown}" if closed else summary
 
 
 def _wrong_spec(tier: GPUTier, escalations: Mapping[str, str | None]) -> Verdict | None:

@@ -16,7 +16,7 @@ from tierwise_operator.kinds import Kind
 FIELD_MANAGER = "tierwise-operator"
 PAGE = 500
 TIMEOUT_SECONDS = 30.0
-METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=1"
+METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 Json = Mapping[str, Any]
 
@@ -105,7 +105,7 @@ class KubernetesCluster:
         headers = {"Accept": METADATA_ONLY} if metadata_only else {}
         while True:
             page = await self.call("GET", kind.path(), query, headers=headers)
-            for item in page["items"]:
+            for item in page["items"] or ():  # a list of metadata alone has null for none
                 yield item
             following = page["metadata"].get("continue")
             if not following:
