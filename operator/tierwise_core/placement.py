@@ -28,7 +28,7 @@ needs 44.0 GiB per GPU, rtx-4090 has 24.0 GiB x 0.90 = 21.6 GiB usable
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -72,7 +72,8 @@ def place(requests: Iterable[Request], tiers: Iterable[Tier]) -> PlacementPlan:
     fleet = sorted(tiers, key=lambda tier: tier.name)
     _refuse_duplicates("tier", [tier.name for tier in fleet])
     capacities, problems = tier_capacities(fleet)
-    solver = _FirstFit({capacity.tier.name: capacity for capacity in capacities})
+    sizes = {size for request in ordered for size in request.memory}
+    solver = _FirstFit({capacity.tier.name: capacity for capacity in capacities}, sizes)
     for request in ordered:
         solver.keep(request)
     for request in ordered:
@@ -105,8 +106,9 @@ def _refuse_duplicates(kind: str, names: Iterable[str]) -> None:
 class _FirstFit:
     """The fleet while it fills: what is assigned, and what room that leaves."""
 
-    def __init__(self, capacities: Mapping[str, TierCapacity]) -> None:
+    def __init__(self, capacities: Mapping[str, TierCapacity], sizes: Iterable[int]) -> None:
         self.capacities = capacities
+        self._by_price = _by_price(capacities.values(), sizes)
         self.assignments: dict[str, Assignment] = {}
 
     def keep(self, request: Request) -> None:
@@ -167,23 +169,33 @@ class _FirstFit:
             capacity.release(request.held, sign=-1)
         return None
 
-    def _options(self, request: Request) -> list[tuple[TierCapacity, int]]:
+    def _options(self, request: Request) -> Iterator[tuple[TierCapacity, int]]:
         """Tiers and tensor-parallel sizes that could hold the request, cheapest first."""
-        options = [
-            (capacity, size)
-            for capacity in self.capacities.values()
-            if request.allows(capacity.tier)
-            for size in request.fitting_sizes(capacity.tier)
-            if size <= capacity.largest_node
-        ]
-        return sorted(
-            options,
+        for capacity, size in self._by_price:
+            need = request.memory.get(size)
+            if (
+                need is not None
+                and size <= capacity.largest_node
+                and request.allows(capacity.tier)
+                and need.total_bytes_per_gpu <= capacity.usable_bytes_per_gpu
+            ):
+                yield capacity, size
+
+
+def _by_price(
+    capacities: Iterable[TierCapacity], sizes: Iterable[int]
+) -> tuple[tuple[TierCapacity, int], ...]:
+    """Every tier at every size, by what a replica costs there, then by name and size."""
+    return tuple(
+        sorted(
+            ((capacity, size) for capacity in capacities for size in set(sizes)),
             key=lambda option: (
                 option[1] * option[0].tier.usd_per_gpu_hour,
                 option[0].tier.name,
                 option[1],
             ),
         )
+    )
 
 
 def _assignment(request: Request, capacity: TierCapacity, size: int, replicas: int) -> Assignment:

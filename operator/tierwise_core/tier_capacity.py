@@ -1,17 +1,24 @@
 """How many more replicas a tier's nodes can take, when each needs its GPUs on one node.
 
-Replicas that are planned but not yet bound to a node are kept as counts per size and packed anew at
-every question, largest first, into the nodes with least room. Two things follow:
+Replicas that are planned but not yet bound to a node are kept as counts per size, so the order in
+which they are planned does not matter, only which ones.
 
-- the order in which replicas are planned does not matter, only which ones;
-- for sizes that divide each other (1, 2, 4, 8) the packing is optimal: taking a larger replica out
-  of a node changes how many smaller ones fit there by a whole number, whichever node it is.
+For sizes that divide each other (1, 2, 4, 8) whether they fit is a count. A node with ``f`` free
+GPUs offers ``floor(f / t)`` places of ``t`` GPUs, and a replica of ``s`` GPUs takes ``s / t`` of
+them on whichever node it lands, because ``t`` divides ``s``. So the replicas fit exactly if for
+every size ``t`` among them::
+
+    sum over planned sizes s >= t of  count(s) x s / t   <=   sum over nodes of  floor(free / t)
+
+Other sizes (a fixed tensor parallel of 3, say) are packed largest first into the nodes with least
+room, which finds room nearly always and never finds any that is not there.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 from tierwise_core.placement_types import Tier
 
@@ -20,6 +27,12 @@ __all__ = ["TierCapacity", "tier_capacities"]
 
 class TierCapacity:
     """One tier's nodes while the solver fills them.
+
+    Attributes:
+        tier: the tier.
+        totals: allocatable GPUs of each ready node.
+        largest_node: GPUs of the largest ready node, free or not.
+        usable_bytes_per_gpu: the tier's.
 
     >>> from tierwise_core.placement_types import NodeCapacity
     >>> nodes = (NodeCapacity("a", 3, 4), NodeCapacity("b", 3, 4))
@@ -35,21 +48,36 @@ class TierCapacity:
         self.tier = tier
         ready = [node for node in tier.nodes if node.ready and node.name not in claimed]
         self.totals: Mapping[str, int] = {node.name: node.gpus_total for node in ready}
+        self.largest_node = max(self.totals.values(), default=0)
+        self.usable_bytes_per_gpu = tier.usable_bytes_per_gpu
         self._free = {node.name: max(0, node.gpus_free) for node in ready}
         self._planned: Counter[int] = Counter()
-
-    @property
-    def largest_node(self) -> int:
-        """GPUs of the largest ready node, free or not."""
-        return max(self.totals.values(), default=0)
+        self._places: dict[int, int] = {}
 
     def room(self, size: int, wanted: int) -> int:
         """How many of ``wanted`` replicas of ``size`` GPUs fit beside what is planned."""
-        most = sum(free // size for free in self._free.values())
+        sizes = sorted({*self._planned, size})
+        if all(larger % smaller == 0 for smaller, larger in pairwise(sizes)):
+            left = (self._places_left(t) * t // size for t in sizes if t <= size)
+            return max(0, min(wanted, *left))
+        most = self._places_of(size)
         for count in range(min(wanted, most), 0, -1):
             if self._pack({**self._planned, size: self._planned[size] + count}) is not None:
                 return count
         return 0
+
+    def _places_of(self, size: int) -> int:
+        """How many replicas of that size the nodes would hold if nothing else were planned."""
+        if size not in self._places:
+            self._places[size] = sum(free // size for free in self._free.values())
+        return self._places[size]
+
+    def _places_left(self, size: int) -> int:
+        """Those places, less what the planned replicas of this size and larger take."""
+        taken = sum(
+            count * (larger // size) for larger, count in self._planned.items() if larger >= size
+        )
+        return self._places_of(size) - taken
 
     def take(self, size: int, wanted: int) -> int:
         """Plan as many of ``wanted`` replicas as fit, and say how many those are."""
@@ -67,6 +95,7 @@ class TierCapacity:
         mine = {node: gpus for node, gpus in held.items() if node in self._free and gpus}
         for node, gpus in mine.items():
             self._free[node] += sign * gpus
+        self._places.clear()
         return bool(mine)
 
     def most_room(self) -> tuple[str, int]:
