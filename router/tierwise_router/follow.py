@@ -38,9 +38,9 @@ class Follower:
         self._on_drain = on_drain
 
     async def run(self) -> None:
-        """Follow until cancelled; while the watcher is away, what is known stays."""
+        """Follow until the pod is drained; while the watcher is away, what is known stays."""
         seen = ""
-        while True:
+        while self._dispatcher.phase is not Phase.DRAIN:
             try:
                 notice = await self._ask(seen)
             except Exception as error:  # noqa: BLE001 - whatever ails it, it will be restarted

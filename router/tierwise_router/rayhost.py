@@ -1,0 +1,96 @@
+"""The Ray of one pod: a single node that nothing outside this machine can reach.
+
+Started piece by piece instead of by ``ray.init``, for three reasons that were measured
+(docs/decisions/a-small-private-ray.md): it leaves out two processes we have no use for (100 MiB),
+it skips the dashboard's start (11 s), and every port is on loopback, not on the pod's address.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import sys
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import Any, Final
+
+__all__ = ["RayHost", "prepare_environment"]
+
+LOOPBACK: Final = "127.0.0.1"
+OBJECT_STORE_BYTES: Final = 80 * 1024 * 1024
+LOGICAL_CPUS: Final = 4
+LAST_LINES: Final = 30
+ENVIRONMENT: Final = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Ray takes the machine's outward address for its own unless it thinks that it is on a laptop.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "RAY_AUTH_MODE": "token",
+    # A dispatcher's listener and its Serve replica share one event loop and one thread.
+    "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
+    "RAY_prestart_worker_first_driver": "0",
+    "RAY_enable_worker_prestart": "0",
+    "RAY_SERVE_LOG_TO_STDERR": "0",
+}
+
+
+def prepare_environment(env: MutableMapping[str, str] = os.environ) -> None:
+    """Set what Ray reads while it is imported; what is set already stays.
+
+    The token keeps other users of the machine out of Ray's ports. Unless one is given, each start
+    makes its own, and nobody else ever knows it.
+    """
+    for name, value in ENVIRONMENT.items():
+        env.setdefault(name, value)
+    if not env.get("RAY_AUTH_TOKEN"):
+        env["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+
+
+class RayHost:
+    """Ray's processes on this machine, and our connection to them.
+
+    Args:
+        folder: for Ray's sessions; its path must be short, because sockets are made in it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        prepare_environment()
+        # Blocks an import with which Ray decides whether to start the dashboard in full.
+        sys.modules.setdefault("ray.dashboard.optional_deps", None)  # type: ignore[arg-type]
+        import ray  # noqa: PLC0415 - only now is the environment what it reads
+        from ray._private.node import Node  # noqa: PLC0415
+        from ray._private.parameter import RayParams  # noqa: PLC0415
+
+        parameters = RayParams(
+            node_ip_address=LOOPBACK,
+            num_cpus=LOGICAL_CPUS,
+            object_store_memory=OBJECT_STORE_BYTES,
+            include_dashboard=False,
+            include_log_monitor=False,  # type: ignore[arg-type]
+            no_monitor=True,
+            redirect_output=None,
+            temp_dir=str(folder),
+        )
+        self._ray = ray
+        self._node: Any = Node(parameters, head=True, shutdown_at_exit=True, spawn_reaper=True)
+        logging.getLogger("ray").setLevel(logging.WARNING)
+        logging.getLogger("ray.serve").setLevel(logging.WARNING)
+        ray.init(address=self._node.gcs_address, log_to_driver=False, configure_logging=False)
+
+    def dead_processes(self) -> list[str]:
+        """Name those of Ray's processes that have ended; none of them comes back by itself."""
+        return [str(kind) for kind, _process in self._node.dead_processes()]
+
+    def last_words(self) -> str:
+        """Give the end of the newest error log of a worker: why it did not start."""
+        logs = Path(self._node.get_logs_dir_path())
+        files = [path for path in logs.glob("worker-*.err") if path.stat().st_size]
+        if not files:
+            return ""
+        newest = max(files, key=lambda path: path.stat().st_mtime)
+        return "\n".join(newest.read_text(errors="replace").splitlines()[-LAST_LINES:])
+
+    def stop(self) -> None:
+        """Disconnect and end every process."""
+        self._ray.shutdown()
+        self._node.kill_all_processes(check_alive=False, allow_graceful=False)

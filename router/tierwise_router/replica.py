@@ -1,0 +1,128 @@
+"""What Ray runs for a pod: the watcher's actor, and the dispatchers as Serve replicas."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from tierwise_router.app import App
+from tierwise_router.dispatcher import Dispatcher
+from tierwise_router.exposition import leave_tally
+from tierwise_router.follow import Follower
+from tierwise_router.listener import Listener, shared_socket
+from tierwise_router.logs import Logs
+from tierwise_router.settings import Settings
+from tierwise_router.sources import Source
+from tierwise_router.sources.files import FileSource
+from tierwise_router.sources.kubeconfig import find_access
+from tierwise_router.sources.kubernetes import KubernetesSource
+from tierwise_router.watch import DRAINED, RouteWatch
+
+__all__ = ["DispatcherReplica", "SourceChoice", "WatchActor"]
+
+log = structlog.get_logger(__name__)
+
+TALLY_EVERY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class SourceChoice:
+    """Where the resources come from: some files, or else a cluster (one namespace, or all)."""
+
+    files: tuple[str, ...] = ()
+    namespace: str = ""
+
+    def make(self) -> Source:
+        """Make the source; raises KubeconfigError when there is no API server to be found."""
+        if self.files:
+            return FileSource([Path(name) for name in self.files])
+        return KubernetesSource(find_access(), self.namespace)
+
+
+class WatchActor(RouteWatch):
+    """The pod's watcher as a Ray actor."""
+
+    def __init__(self, choice: SourceChoice, logs: Logs) -> None:
+        logs.configure()
+        super().__init__(choice.make)
+
+
+class DispatcherReplica:
+    """A Serve replica that answers on a listener of its own, in Serve's event loop.
+
+    Serve starts it, places it, checks it and starts it again; requests never pass through Serve.
+    The port is shared by all replicas of the pod.
+    """
+
+    def __init__(self, watch: Any, settings: Settings, run_dir: str, logs: Logs) -> None:
+        logs.configure()
+        self._watch = watch
+        self._settings = settings
+        self._run_dir = run_dir
+        self._dispatcher: Dispatcher | None = None
+        self._listener: Listener | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def reconfigure(self, _config: dict[str, Any]) -> None:
+        """Open the listener and begin to follow; Serve awaits this before it calls us running."""
+        if self._listener is not None:
+            return
+        settings = self._settings
+        dispatcher = self._dispatcher = Dispatcher.create(settings)
+        dispatcher.tally_files = self._run_dir
+        shared = shared_socket(settings.host, settings.port)
+        self._listener = await Listener.open(App(dispatcher), shared, settings.drain_s)
+        follower = Follower(dispatcher, self._ask, self._begin_drain)
+        self._run(follower.run())
+        self._run(self._leave_tallies(dispatcher))
+        await self._report("serving")
+        gc.freeze()
+        log.info(
+            "dispatcher listening",
+            port=settings.port,
+            process=os.getpid(),
+            loop=type(asyncio.get_running_loop()).__module__,
+        )
+
+    async def check_health(self) -> None:
+        """Let Serve replace a replica that no longer listens, unless that is on purpose."""
+        dispatcher, listener = self._dispatcher, self._listener
+        if dispatcher is None or listener is None:
+            return
+        if dispatcher.phase != "drain" and not listener.alive:
+            raise RuntimeError("the HTTP listener has ended")
+        for task in self._tasks:
+            if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+                raise error
+
+    def _run(self, work: Any) -> None:
+        self._tasks.append(asyncio.get_running_loop().create_task(work))
+
+    async def _ask(self, seen: str) -> Any:
+        return await self._watch.wait_for.remote(seen)
+
+    async def _report(self, state: str) -> None:
+        with contextlib.suppress(Exception):  # a watcher that is away is asked again when draining
+            await self._watch.report.remote(os.getpid(), state)
+
+    def _begin_drain(self) -> None:
+        self._run(self._drain())
+
+    async def _drain(self) -> None:
+        if self._listener is not None and self._dispatcher is not None:
+            await self._listener.drain()
+            leave_tally(self._dispatcher)
+        await self._report(DRAINED)
+        log.info("dispatcher drained", process=os.getpid())
+
+    async def _leave_tallies(self, dispatcher: Dispatcher) -> None:
+        while True:
+            await asyncio.sleep(TALLY_EVERY_S)
+            await asyncio.to_thread(leave_tally, dispatcher)
