@@ -14,6 +14,7 @@ __all__ = ["Provenance", "Told", "deltas", "dollars", "text_of"]
 
 _DATA = "data:"
 _DONE = "[DONE]"
+_EXTERNAL = "external"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,8 @@ way='')
 
     def rows(self) -> Iterator[tuple[str, str]]:
         """What to show a person: a label and a text for each thing that is known."""
-        place = f" on {self.tier}" if self.tier else ""
-        yield "answered by", f"{self.specialist}{place}"
+        places = {"": "", _EXTERNAL: " (external)"}
+        yield "answered by", self.specialist + places.get(self.tier, f" on {self.tier}")
         if self.confidence is not None:
             yield "confidence", f"{self.confidence:.2f}"
         if self.cost_usd is not None:

@@ -84,7 +84,9 @@ def _run(files: list[Path], chosen: dict[str, Any]) -> int:
     try:
         settings = replace(Settings.from_env(), **chosen)
         return int(serve_files(files, settings))
-    except CliError:
-        raise
     except TierwiseError as error:
         raise CliError(str(error)) from error
+    except OSError as error:
+        raise CliError(
+            f"the router cannot start: {error}", fix="free the port, or choose another with --port"
+        ) from error
