@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +21,7 @@ from tierwise_router.listener import claim_port
 from tierwise_router.logs import LogCollector, Logs
 from tierwise_router.rayhost import RayHost
 from tierwise_router.replica import DispatcherReplica, SourceChoice, WatchActor
+from tierwise_router.rundir import run_dir
 from tierwise_router.settings import Settings
 from tierwise_router.watch import DRAINED
 
@@ -94,10 +93,10 @@ def run_pod(
         settings = replace(settings, port=claimed.getsockname()[1])
         if settings.health_port:
             stack.enter_context(HealthServer(settings.host, settings.health_port, pulse))
-        run_dir = stack.enter_context(_run_dir())
-        collector = stack.enter_context(LogCollector(run_dir))
+        folder = stack.enter_context(run_dir())
+        collector = stack.enter_context(LogCollector(folder))
         pod = stack.enter_context(
-            _started(settings, choice, replace(logs, collector=collector.path), run_dir)
+            _started(settings, choice, replace(logs, collector=collector.path), folder)
         )
         # From here on Ray's own handlers are replaced, and a signal only asks.
         stop.listen()
@@ -110,22 +109,12 @@ def run_pod(
 
 
 @contextlib.contextmanager
-def _run_dir() -> Iterator[Path]:
-    # Sockets are made below it and their paths must stay under 108 bytes: /tmp, not $TMPDIR.
-    folder = Path(tempfile.mkdtemp(prefix="tierwise-", dir="/tmp"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _started(settings: Settings, choice: SourceChoice, logs: Logs, run_dir: Path) -> Iterator[Pod]:
+def _started(settings: Settings, choice: SourceChoice, logs: Logs, folder: Path) -> Iterator[Pod]:
     began_at = time.monotonic()
     log.info("starting Ray")
-    host = RayHost(run_dir)
+    host = RayHost(folder)
     try:
-        watch = _deploy(host, settings, choice, logs, run_dir)
+        watch = _deploy(host, settings, choice, logs, folder)
         took_s = round(time.monotonic() - began_at, 1)
         log.info("router running", port=settings.port, started_in_s=took_s)
         yield Pod(host, watch, settings)
@@ -134,7 +123,7 @@ def _started(settings: Settings, choice: SourceChoice, logs: Logs, run_dir: Path
 
 
 def _deploy(
-    host: RayHost, settings: Settings, choice: SourceChoice, logs: Logs, run_dir: Path
+    host: RayHost, settings: Settings, choice: SourceChoice, logs: Logs, folder: Path
 ) -> Any:
     import ray  # noqa: PLC0415 - RayHost has prepared what it reads while it is imported
     from ray import serve  # noqa: PLC0415
@@ -151,7 +140,7 @@ def _deploy(
         health_check_period_s=2,
         health_check_timeout_s=10,
     )(DispatcherReplica)
-    application = deployment.bind(watch, settings, str(run_dir), logs)
+    application = deployment.bind(watch, settings, str(folder), logs)
     try:
         serve.run(application, name=APPLICATION, route_prefix=None)
     except RuntimeError as error:
@@ -178,7 +167,7 @@ def _beating(pulse: Pulse, pod: Pod) -> Iterator[None]:
             pulse.beat()
             for name, deployment in state.deployments.items():
                 if deployment.status not in {"HEALTHY", "UPDATING"}:
-                    log.warning("deployment", name=name, message=deployment.message)
+                    log.warning("deployment", name=name, detail=deployment.message)
 
     pulse.beat()
     threading.Thread(target=beat, name="pulse", daemon=True).start()
