@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tierwise_core.conditions import FALSE, TRUE, UNKNOWN, Status, Verdict
 from tierwise_core.fleet import Pod
 from tierwise_core.pod_health import Trouble, of_revision, serving, trouble, worst
-from tierwise_core.specialist import Reading, ReadingFailed, Specialist
+from tierwise_core.specialist import Reading, ReadingFailed, ReadingPending, Specialist
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +14,7 @@ class Engines:
     """The pods of a Specialist, seen from the revision that should serve.
 
     ``active`` is the revision whose pods get requests; empty while none has a ready pod.
+    ``loading`` means that a container of the wanted revision runs.
     """
 
     wanted: str
@@ -23,6 +24,7 @@ class Engines:
     ready: tuple[Pod, ...]
     endpoints: tuple[Pod, ...]
     worst: Trouble | None
+    loading: bool = False
 
 
 def engines(specialist: Specialist, wanted: str, replicas: int, pods: Sequence[Pod]) -> Engines:
@@ -41,6 +43,7 @@ def engines(specialist: Specialist, wanted: str, replicas: int, pods: Sequence[P
         ready=ready,
         endpoints=serving(of_revision(pods, active)) if active else (),
         worst=worst(troubles),
+        loading=any(pod.running_since for pod in mine),
     )
 
 
@@ -59,13 +62,21 @@ def weights_verdict(specialist: Specialist, reading: Reading, state: Engines) ->
         return _weights(TRUE, "External", "spec.external: the provider holds the weights")
     if state.ready:
         return _weights(TRUE, "Readable", f"loaded from {model.source} by {state.ready[0].name}")
+    if isinstance(reading, ReadingPending):
+        return _weights(UNKNOWN, "ReadingMetadata", f"the metadata of {model.source} is being read")
     if isinstance(reading, ReadingFailed) and reading.reason == "SourceNotFound":
         return _weights(FALSE, reading.reason, reading.message)
+    return _unloaded(model.source, state)
+
+
+def _unloaded(source: str, state: Engines) -> Verdict:
     if state.worst and state.worst.reason == "CrashLoop":
         return _weights(FALSE, "LoadFailed", state.worst.message)
     if state.replicas == 0:
-        return _weights(UNKNOWN, "ScaledToZero", f"no pod has to load {model.source}")
-    return _weights(FALSE, "Loading", f"no pod has loaded {model.source} yet")
+        return _weights(UNKNOWN, "ScaledToZero", f"no pod has to load {source}")
+    runs = state.loading and state.worst is not None and state.worst.reason == "PodsStarting"
+    status = FALSE if runs else UNKNOWN  # before a container runs, nobody has tried
+    return _weights(status, "Loading", f"no pod has loaded {source} yet")
 
 
 def serving_verdict(specialist: Specialist, state: Engines, context: str = "") -> Verdict:

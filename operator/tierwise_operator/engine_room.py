@@ -62,9 +62,10 @@ class Operator:
             group.create_task(self._resync(), name="resync")
 
     async def settle(self) -> None:
-        """Make passes until nothing is left to do; delayed items aside."""
+        """Make passes until nothing is left to do; retries and rechecks aside."""
         while not self.queue.idle or self.readings.busy:
             while (item := self.queue.take()) is not None:
+                self.passes.fleet_ready_at = 0.0  # nobody else needs the CPU here
                 await self._pass(item)
             await self.readings.settle()
 

@@ -52,6 +52,10 @@ class WorkQueue:
         """Whether nothing waits and nothing is being worked on; delayed items aside."""
         return not self._waiting and not self._busy
 
+    def is_delayed(self, item: Item) -> bool:
+        """Say whether a pass is planned for later."""
+        return item in self._timers
+
     def add(self, item: Item) -> None:
         """Ask for a pass as soon as possible."""
         self._cancel_timer(item)

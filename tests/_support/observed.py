@@ -1,0 +1,310 @@
+"""Builders of what the operator observes, for stories about its decisions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tierwise_core.children import (
+    MANIFEST,
+    REPLACED,
+    REVISION,
+    TIER,
+    Child,
+)
+from tierwise_core.fleet import Exit, GPUTier, Node, Pod, gpu_use
+from tierwise_core.fleet_plan import Fleet, FleetPlan, FleetVerdict, holding, plan_fleet
+from tierwise_core.model_metadata import ModelMetadata, SizeOverrides
+from tierwise_core.plan import Apply, Plan
+from tierwise_core.reconcile import Snapshot, decide
+from tierwise_core.rollover import wanted_parts
+from tierwise_core.specialist import (
+    Adapter,
+    EngineSpec,
+    ExternalSpec,
+    ModelSpec,
+    PlacementSpec,
+    Reading,
+    Specialist,
+)
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+GPU = "nvidia.com/gpu"
+GIB = 2**30
+
+SMALL = ModelMetadata(
+    architecture="LlamaForCausalLM",
+    weights_bytes=16 * GIB,
+    parameters=8_000_000_000,
+    layers=32,
+    kv_heads=8,
+    attention_heads=32,
+    head_dim=128,
+    hidden_size=4096,
+    vocab_size=32_000,
+    context_length=8192,
+    kv_dtype_bytes=2,
+    dtype="bfloat16",
+    kv_bytes_per_token=131_072,
+    intermediate_size=14_336,
+)
+LARGE = replace(SMALL, weights_bytes=50 * GIB, parameters=25_000_000_000)
+HUGE = replace(SMALL, weights_bytes=900 * GIB, parameters=450_000_000_000)
+
+
+def a_tier(name: str = "rtx-4090", **changes: Any) -> GPUTier:
+    known: dict[str, dict[str, Any]] = {
+        "rtx-4090": {"memory_bytes": 24 * GIB, "usd_per_gpu_hour": 0.4},
+        "h100": {"memory_bytes": 80 * GIB, "usd_per_gpu_hour": 3.0},
+    }
+    settings: dict[str, Any] = {
+        "uid": f"uid-{name}",
+        "product": name,
+        "node_selector": {"gpu": name},
+        **known.get(name, {"memory_bytes": 24 * GIB}),
+        **changes,
+    }
+    return GPUTier(name, **settings)
+
+
+def a_node(name: str, tier: str = "rtx-4090", gpus: int = 4, **changes: Any) -> Node:
+    return Node(name, {"gpu": tier}, {GPU: gpus}, **changes)
+
+
+def a_specialist(name: str = "sorter", **changes: Any) -> Specialist:
+    placement = PlacementSpec(
+        tiers=tuple(changes.pop("tiers", ())),
+        min_replicas=changes.pop("replicas", 1),
+        max_replicas=changes.pop("max_replicas", 1),
+        target_concurrency=changes.pop("concurrency", 2),
+        tensor_parallel=changes.pop("tensor_parallel", None),
+    )
+    engine = EngineSpec(
+        image=changes.pop("image", "vllm:1"),
+        args=tuple(changes.pop("args", ())),
+        env=tuple(changes.pop("env", ())),
+        pod_template=changes.pop("pod_template", None),
+    )
+    model = ModelSpec(
+        source=changes.pop("source", "file:///models/sorter"),
+        revision=changes.pop("model_revision", None),
+        quantization=changes.pop("quantization", None),
+        max_model_len_tokens=changes.pop("max_model_len", None),
+        adapters=tuple(Adapter(*pair) for pair in changes.pop("adapters", ())),
+        size=changes.pop("size", SizeOverrides()),
+    )
+    known: dict[str, Any] = {
+        "namespace": "ai",
+        "uid": f"uid-{name}",
+        "generation": 1,
+        "field": "sorting",
+        "model": model,
+        "placement": placement,
+        "engine": engine,
+        **changes,
+    }
+    return Specialist(name=name, **known)
+
+
+def an_external(name: str = "frontier", **changes: Any) -> Specialist:
+    external = ExternalSpec("https://api.example.com/v1", "gpt-x")
+    return replace(a_specialist(name, **changes), model=None, external=external)
+
+
+def a_pod(
+    revision: str, name: str = "", specialist: str = "sorter", gpus: int = 1, **changes: Any
+) -> Pod:
+    known: dict[str, Any] = {"node": "n1", "ip": "10.0.0.1", **changes}
+    title = name or f"{specialist}-{revision}-a"
+    return Pod(
+        "ai",
+        title,
+        f"uid-{title}",
+        gpus={GPU: gpus},
+        specialist=specialist,
+        revision=revision,
+        **known,
+    )
+
+
+def crashed(code: int = 1, message: str = "CUDA out of memory") -> dict[str, Any]:
+    return {"restarts": 4, "last_exit": Exit(code, "Error", message), "running_since": ""}
+
+
+def live_child(applied: Apply, **changes: Any) -> Child:
+    """What the watch would show after an apply."""
+    manifest = applied.manifest
+    metadata, spec = manifest["metadata"], manifest["spec"]
+    containers = spec.get("template", {}).get("spec", {}).get("containers", [])
+    limits = [c.get("resources", {}).get("limits", {}) for c in containers]
+    child = Child(
+        kind=applied.kind,
+        namespace=applied.namespace,
+        name=applied.name,
+        uid=f"uid-{applied.name}",
+        specialist=metadata["ownerReferences"][0]["name"],
+        revision=metadata["labels"].get(REVISION, ""),
+        tier=metadata["labels"].get(TIER, ""),
+        manifest_digest=metadata["annotations"][MANIFEST],
+        replicas=spec.get("replicas", 0),
+        gpus_per_replica=sum(int(v) for limit in limits for k, v in limit.items() if "/" in k),
+        replaced=metadata["annotations"].get(REPLACED, ""),
+        live=json.dumps(wanted_parts(manifest)),
+    )
+    return replace(child, **changes)
+
+
+@dataclass
+class World:
+    """A cluster in a story: change it, let the operator look, see what it wants."""
+
+    specialists: list[Specialist] = field(default_factory=list)
+    tiers: list[GPUTier] = field(default_factory=lambda: [a_tier(), a_tier("h100")])
+    nodes: list[Node] = field(default_factory=lambda: [a_node("n1"), a_node("n2", "h100", gpus=2)])
+    pods: list[Pod] = field(default_factory=list)
+    deployments: list[Child] = field(default_factory=list)
+    services: list[Child] = field(default_factory=list)
+    readings: dict[str, Reading] = field(default_factory=dict)
+    now: datetime = NOON
+    previous: FleetPlan | None = None
+
+    def __post_init__(self) -> None:
+        for specialist in self.specialists:
+            self.readings.setdefault(specialist.key, SMALL)
+
+    def specialist(self, name: str = "sorter") -> Specialist:
+        return next(sp for sp in self.specialists if sp.name == name)
+
+    def edit(self, name: str = "sorter", **changes: Any) -> Specialist:
+        """Replace a Specialist's spec, as kubectl apply does: the generation grows."""
+        before = self.specialist(name)
+        known = {"generation": before.generation + 1, "status": before.status}
+        after = a_specialist(name, **{**known, **changes})
+        self.specialists[self.specialists.index(before)] = after
+        return after
+
+    def plan(self) -> FleetPlan:
+        holdings = {}
+        for sp in self.specialists:
+            last = (sp.status.get("placement") or {}).get("tier")
+            held = holding(self._children(self.deployments, sp), self._pods(sp), last)
+            if held is not None:
+                holdings[sp.key] = held
+        self.previous = plan_fleet(
+            Fleet(
+                specialists=tuple(self.specialists),
+                readings=self.readings,
+                tiers=tuple(self.tiers),
+                nodes=tuple(self.nodes),
+                use=gpu_use(self.pods),
+                holdings=holdings,
+            ),
+            self.previous,
+        )
+        return self.previous
+
+    def verdict(self, name: str = "sorter") -> FleetVerdict | None:
+        return self.plan().verdict(self.specialist(name).key)
+
+    def look(self, name: str = "sorter") -> Plan:
+        """Make one pass, without carrying anything out."""
+        specialist = self.specialist(name)
+        return decide(self.snapshot(specialist), self.now)
+
+    def snapshot(self, specialist: Specialist) -> Snapshot:
+        from tierwise_core.fleet import free_slots  # noqa: PLC0415 - only stories with rooms need it
+
+        verdict = self.plan().verdict(specialist.key)
+        slots = 0
+        if verdict and verdict.assignment and verdict.tier:
+            gpus = verdict.assignment.gpus_per_replica
+            slots = free_slots(verdict.tier, self.nodes, gpu_use(self.pods), gpus)
+        services = self._children(self.services, specialist)
+        return Snapshot(
+            specialist=specialist,
+            reading=self.readings.get(specialist.key, SMALL),
+            fleet=verdict,
+            deployments=self._children(self.deployments, specialist),
+            service=services[0] if services else None,
+            pods=self._pods(specialist),
+            free_slots=slots,
+        )
+
+    def carry_out(self, plan: Plan, name: str = "sorter") -> Plan:
+        """Do what a plan asks, as an API server without controllers would."""
+        for action in plan.actions:
+            children = self.services if action.kind == "Service" else self.deployments
+            children[:] = [child for child in children if child.name != action.name]
+            if isinstance(action, Apply):
+                children.append(live_child(action))
+        if plan.status is not None:
+            before = self.specialist(name)
+            after = replace(before, status=plan.status.status)
+            self.specialists[self.specialists.index(before)] = after
+        return plan
+
+    def settle(self, name: str = "sorter") -> Plan:
+        """Look and carry out until nothing is left to do; return the first plan."""
+        first = self.carry_out(self.look(name), name)
+        for _ in range(10):
+            if self.carry_out(self.look(name), name).converged:
+                return first
+        raise AssertionError("the operator never comes to rest")
+
+    def run_pods(self, name: str = "sorter", **changes: Any) -> list[Pod]:
+        """Let the Deployments of a Specialist have their pods, ready unless said otherwise."""
+        self.pods = [pod for pod in self.pods if pod.specialist != name]
+        made = [
+            a_pod(
+                d.revision,
+                f"{d.name}-{n}",
+                name,
+                d.gpus_per_replica,
+                **{
+                    "ready": True,
+                    "ip": f"10.0.{i}.{n + 1}",
+                    "node": self._node_of(d.tier),
+                    **changes,
+                },
+            )
+            for i, d in enumerate(self.deployments)
+            if d.specialist == name
+            for n in range(d.replicas)
+        ]
+        self.pods += made
+        return made
+
+    def wait(self, **passed: float) -> None:
+        self.now += timedelta(**passed)
+
+    def conditions(self, name: str = "sorter") -> dict[str, Mapping[str, Any]]:
+        """The conditions last published, by type."""
+        status = self.specialist(name).status
+        return {c["type"]: c for c in status.get("conditions", ())}
+
+    def _node_of(self, tier: str) -> str:
+        return next(node.name for node in self.nodes if node.labels["gpu"] == tier)
+
+    def _children(self, children: Sequence[Child], specialist: Specialist) -> tuple[Child, ...]:
+        return tuple(child for child in children if child.specialist == specialist.name)
+
+    def _pods(self, specialist: Specialist) -> tuple[Pod, ...]:
+        return tuple(pod for pod in self.pods if pod.specialist == specialist.name)
+
+
+def serving_world(**changes: Any) -> World:
+    """A world in which the sorter runs and serves."""
+    world = World(specialists=[a_specialist(**changes)])
+    world.settle()
+    world.run_pods()
+    world.settle()
+    return world
+
+
+def said(world: World, condition: str, name: str = "sorter") -> tuple[str, str]:
+    """Return status and reason of a published condition."""
+    found = world.conditions(name)[condition]
+    return found["status"], found["reason"]
