@@ -97,6 +97,11 @@ def test_a_memory_that_fits_exactly_fits_and_one_byte_more_does_not() -> None:
     assert set(plan.assignments) == {"a"}
 
 
+def test_one_that_shall_sleep_learns_its_tier_and_takes_nothing() -> None:
+    plan = place([ask("a", cut(44, 1), replicas=0), ask("b", cut(44, 1))], [h100(1), rtx(4)])
+    assert places(plan) == {"a": ("h100", 1, 0), "b": ("h100", 1, 1)}
+
+
 class TestFragmentation:
     def test_a_replica_takes_all_its_gpus_on_one_node(self) -> None:
         plan = place([ask("a", cut(80, 4))], [rtx(3, 3)])

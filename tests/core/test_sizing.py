@@ -135,6 +135,16 @@ def test_only_sizes_that_divide_the_model_are_tried() -> None:
     assert set(size_request(qwen, NONE, Demand(4096))) == {1, 2, 4}
 
 
+def test_few_key_value_heads_are_kept_by_several_gpus() -> None:
+    few = dataclasses.replace(LLAMA_8B, kv_heads=2)
+    assert set(size_request(few, NONE, Demand(4096))) == {1, 2, 4, 8}
+
+
+def test_a_feed_forward_block_that_cannot_be_cut_so_limits_the_size() -> None:
+    narrow = dataclasses.replace(LLAMA_8B, intermediate_size=11004)
+    assert set(size_request(narrow, NONE, Demand(4096))) == {1, 2, 4}
+
+
 def test_a_fixed_size_is_the_only_one() -> None:
     assert set(size_request(LLAMA_8B, NONE, Demand(4096, tensor_parallel=2))) == {2}
 
