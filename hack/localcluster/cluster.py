@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from . import addons, cgroups, containerd, images, network, packages, preflight, tools
 from .console import Detail, step
@@ -28,22 +27,33 @@ class Cluster:
 
     @property
     def plane(self) -> ControlPlane:
-        """The control plane, in a network namespace of its own."""
-        return ControlPlane(
-            self.instance,
-            enter=network.control_plane(self.instance).enter,
-            cgroup=f"{self.instance.cgroup}/{cgroups.DAEMONS}",
-        )
+        """The control plane."""
+        return plane_of(self.instance)
 
     @property
     def kubectl(self) -> Kubectl:
         """Kubectl as administrator."""
         return Kubectl(self.instance.kubeconfig)
 
+    def stores(self) -> dict[str, containerd.ImageStore]:
+        """The images of every node."""
+        return {spec.name: containerd.image_store(self.instance, spec.name) for spec in self.nodes}
+
     def software(self) -> list[NodeSoftware]:
         """The software of every node."""
         pause = images.system_images()["pause"].reference
         return [NodeSoftware(self.plane, spec, n, pause) for n, spec in enumerate(self.nodes)]
+
+
+def plane_of(instance: Instance) -> ControlPlane:
+    """An instance's control plane: in a network namespace of its own, or on the loopback."""
+    if instance.mode is Mode.CONTROL_PLANE:
+        return ControlPlane(instance)
+    return ControlPlane(
+        instance,
+        enter=network.control_plane(instance).enter,
+        cgroup=f"{instance.cgroup}/{cgroups.DAEMONS}",
+    )
 
 
 def up(name: str, nodes: Sequence[NodeSpec] = DEFAULT_NODES) -> Cluster:
@@ -122,8 +132,3 @@ def _wait(unready: Callable[[], str], detail: Detail, seconds: float = _NODE_SEC
         if time.monotonic() > deadline:
             raise NotReadyError(f"still not ready after {seconds:.0f} s: {reason}")
         time.sleep(0.2)
-
-
-def kubeconfig_path(cluster: Cluster) -> Path:
-    """The administrator's kubeconfig of a cluster."""
-    return cluster.instance.kubeconfig

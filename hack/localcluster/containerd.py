@@ -61,9 +61,13 @@ class ImageStore:
             found[line.split()[0]] = label[1] if label else ""
         return found
 
+    def holds(self, reference: str, digest: str) -> bool:
+        """Whether this node has the image from the archive of that digest."""
+        return self.loaded().get(reference) == digest
+
     def ensure(self, reference: str, archive: Path, digest: str) -> bool:
         """Import an archive unless this node holds it; return whether it was imported."""
-        if self.loaded().get(reference) == digest:
+        if self.holds(reference, digest):
             return False
         self._ctr("images", "import", str(archive))
         self._ctr("images", "label", reference, f"{_SOURCE_LABEL}={digest}")

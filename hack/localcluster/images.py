@@ -1,10 +1,14 @@
-"""Images: those every node holds, and the project's own from its Dockerfiles, without Docker."""
+"""Images: those that every node holds, and the project's own, on every node that lacks them."""
 
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from . import engine, tools
+from . import buildah, engine, packages, tools
 from .archive import ScratchImage, digest_of
+from .console import step
 from .containerd import ImageStore
 from .paths import cache_root
 
@@ -13,16 +17,21 @@ PROJECT_IMAGES = {
     "router": "localhost/tierwise-router:dev",
 }
 
-_SUITE = "bookworm"
-_BASE_PACKAGES = ("python3", "python3-venv", "ca-certificates")
-_PIP_SETTINGS = (
-    "PIP_INDEX_URL",
-    "PIP_EXTRA_INDEX_URL",
-    "PIP_TRUSTED_HOST",
-    "PIP_CERT",
-    "PIP_DEFAULT_TIMEOUT",
-)
-_CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
+
+@dataclass(frozen=True, slots=True)
+class BuiltImage:
+    """An image in the store; its digest changes with the content, its reference does not."""
+
+    name: str
+    reference: str
+    digest: str
+
+
+class ImageStores(Protocol):
+    """Whatever has nodes that hold images."""
+
+    def stores(self) -> Mapping[str, ImageStore]:
+        """Each node's images."""
 
 
 def system_images() -> dict[str, ScratchImage]:
@@ -51,3 +60,38 @@ def load_system_images(store: ImageStore) -> None:
             store.ensure(image.reference, archive, digest_of(archive))
         finally:
             archive.unlink()
+
+
+def build() -> Mapping[str, BuiltImage]:
+    """Build the project's images from their Dockerfiles, by name."""
+    packages.install(packages.IMAGE_PACKAGES)
+    return {
+        name: BuiltImage(name, reference, buildah.build(name, reference))
+        for name, reference in PROJECT_IMAGES.items()
+    }
+
+
+def load(nodes: ImageStores, built: Mapping[str, BuiltImage]) -> None:
+    """Import built images into each node that does not hold those very ones."""
+    for image in built.values():
+        stores = nodes.stores().items()
+        lacking = {
+            n: store for n, store in stores if not store.holds(image.reference, image.digest)
+        }
+        if lacking:
+            archive = _exported(image)
+            for node, store in lacking.items():
+                with step(f"image {image.reference} into {node}"):
+                    store.ensure(image.reference, archive, image.digest)
+
+
+def _exported(image: BuiltImage) -> Path:
+    """The image as one file; those of earlier builds are removed."""
+    archive = cache_root() / "images" / f"{image.name}-{image.digest[:12]}.tar"
+    for other in archive.parent.glob(f"{image.name}-*.tar"):
+        if other != archive:
+            other.unlink()
+    if not archive.exists():
+        with step(f"export {image.reference}"):
+            buildah.export(image.reference, archive)
+    return archive

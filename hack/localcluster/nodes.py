@@ -20,7 +20,13 @@ class Gpu:
 
 RTX_4090 = Gpu("NVIDIA-GeForce-RTX-4090", 24564)
 H100 = Gpu("NVIDIA-H100-80GB-HBM3", 81559)
-GPUS = {"rtx-4090": RTX_4090, "h100": H100}
+GPUS = {
+    "rtx-4090": RTX_4090,
+    "h100": H100,
+    "a100": Gpu("NVIDIA-A100-SXM4-80GB", 81920),
+    "l4": Gpu("NVIDIA-L4", 23034),
+    "l40s": Gpu("NVIDIA-L40S", 46068),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +68,9 @@ def write_gpus(instance: Instance, node: str, count: int, unhealthy: Sequence[in
     unfinished = path.with_suffix(".new")
     unfinished.write_text(json.dumps({"count": count, "unhealthy": sorted(unhealthy)}))
     unfinished.rename(path)
+
+
+def read_gpus(instance: Instance, node: str) -> tuple[int, tuple[int, ...]]:
+    """How many GPUs a node has, and which of them are broken."""
+    found = json.loads(inventory(instance, node).read_text())
+    return found["count"], tuple(found["unhealthy"])

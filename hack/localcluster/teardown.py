@@ -8,9 +8,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from . import cgroups, network
+from .console import say, step
 from .errors import LeftoverError
-from .instance import Instance, Mode, forget
+from .instance import Instance, Mode, find, forget
 from .processes import is_alive, read_record, stop
+
+
+def remove_named(name: str) -> None:
+    """Remove the instance of that name, written down or not, and say what was found."""
+    found = find(name)
+    if found is None:
+        say(f"there is no local cluster named {name}")
+        return
+    with step(f"remove the local cluster {name}"):
+        remove(found)
+    say(f"nothing of {name} is left: no process, mount, network device, cgroup or folder")
 
 
 def remove(instance: Instance) -> None:

@@ -29,6 +29,7 @@ class Module:
     versioned_by: str
     programs: Mapping[str, str]
     stamps_version: bool = False
+    stamps: Mapping[str, str] = field(default_factory=dict)
     source: Path = field(default=TOOLS)
 
     @property
@@ -48,7 +49,7 @@ class Module:
     @property
     def ldflags(self) -> str:
         """Linker flags: no debug symbols, and the version where the program reports one."""
-        flags = ["-s", "-w"]
+        flags = ["-s", "-w", *(f"-X {name}={value}" for name, value in self.stamps.items())]
         if self.stamps_version:
             major, minor, _patch = self.version.removeprefix("v").split(".", 2)
             stamp = {"gitVersion": self.version, "gitMajor": major, "gitMinor": minor}
@@ -88,7 +89,17 @@ KUBERNETES = Module(
         "pause": "./pause",
     },
 )
-HELM = Module("helm", "helm.sh/helm/v3", {"helm": "helm.sh/helm/v3/cmd/helm"})
+HELM = Module(
+    name="helm",
+    versioned_by="helm.sh/helm/v3",
+    programs={"helm": "helm.sh/helm/v3/cmd/helm"},
+    # Which Kubernetes `helm template` renders for when it asks no cluster; else 1.20.
+    stamps={
+        f"helm.sh/helm/v3/pkg/{package}.k8sVersion{part}": number
+        for package in ("chartutil", "lint/rules")
+        for part, number in {"Major": "1", "Minor": "34"}.items()
+    },
+)
 KWOK = Module("kwok", "sigs.k8s.io/kwok", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"})
 COREDNS = Module("coredns", "github.com/coredns/coredns", {"coredns": "."})
 
