@@ -27,6 +27,8 @@ examples:
   python -m forge verify --model sorter      serve with vLLM on loopback, compare its answers
 """
 
+THREADS = "CPU threads, default: 1; the weights repeat bit for bit for the same number"
+
 
 def chosen(name: str) -> list[str]:
     """List the models that ``--model`` means."""
@@ -119,7 +121,7 @@ def parser() -> argparse.ArgumentParser:
     models.add_argument("--model", choices=[*RECIPES, "all"], default="all", help="default: all")
     train = commands.add_parser("train", parents=[models], help="train models")
     train.add_argument("--out", default=str(MODELS), help="default: beside this package")
-    train.add_argument("--threads", type=int, default=2, help="CPU threads, default: 2")
+    train.add_argument("--threads", type=int, default=1, help=THREADS)
     train.set_defaults(run=run_train)
     commands.add_parser("questions", help="write held-out questions").set_defaults(
         run=run_questions

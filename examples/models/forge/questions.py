@@ -196,9 +196,24 @@ def _distinct(make: Callable[[random.Random], Question], count: int, seed: int) 
     return list(found.values())
 
 
-def training_questions(shares: dict[str, float], seed: int) -> Iterator[Question]:
-    """Yield training questions for ever, families drawn by their shares."""
-    rng = random.Random(seed)
+def ask_plainly(name: str, rng: random.Random) -> Question:
+    """Make one training question in the shortest wording of its family."""
+    family = FAMILIES[name]
+    payload = draw_payload(family, rng, "training")
+    wording = wordings.PLAIN[name][-1 if "-" in payload else 0]
+    text = wording.format(*family.split(payload))
+    return Question(name, text, family.solve(payload), payload)
+
+
+def training_questions(
+    shares: dict[str, float], plain_share: float, rng: random.Random
+) -> Iterator[Question]:
+    """Yield training questions for ever, families drawn by their shares.
+
+    ``plain_share`` of them come in the shortest wording.
+    """
     names, weights = list(shares), list(shares.values())
     while True:
-        yield ask(rng.choices(names, weights)[0], rng, "training")
+        name = rng.choices(names, weights)[0]
+        plain = rng.random() < plain_share
+        yield ask_plainly(name, rng) if plain else ask(name, rng, "training")

@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -19,6 +19,7 @@ from forge.recipes import CONTEXT_TOKENS, HEAD_DIM, Recipe
 WARMUP_STEPS = 100
 CHECK_EVERY_STEPS = 200
 BATCHES_AT_ONCE = 8
+LATER_PLAIN_SHARE = 0.3
 CHECK_QUESTIONS = 300
 CHECK_SEED = 7
 IGNORED = -100
@@ -46,14 +47,13 @@ class Trained:
 def blank_model(recipe: Recipe) -> LlamaForCausalLM:
     """Make an untrained model of the recipe's size, its weights drawn from the recipe's seed."""
     torch.manual_seed(recipe.seed)
-    heads = recipe.hidden // HEAD_DIM
     config = LlamaConfig(
         vocab_size=vocabulary.SIZE,
         hidden_size=recipe.hidden,
         intermediate_size=recipe.intermediate,
         num_hidden_layers=recipe.layers,
-        num_attention_heads=heads,
-        num_key_value_heads=heads,
+        num_attention_heads=recipe.heads,
+        num_key_value_heads=recipe.heads,
         head_dim=HEAD_DIM,
         max_position_embeddings=CONTEXT_TOKENS,
         tie_word_embeddings=True,
@@ -80,11 +80,20 @@ def batch_tensors(questions: list[Question]) -> tuple[torch.Tensor, torch.Tensor
     return tokens, labels
 
 
+def plain_share(recipe: Recipe, step: int) -> float:
+    """Share of plainly worded questions: all of them at first, some of them later.
+
+    They are a third as long as the others, so a step with them costs a third, and the task
+    itself is learnt sooner from them.
+    """
+    return 1.0 if step < recipe.plain_steps else LATER_PLAIN_SHARE
+
+
 def batches(recipe: Recipe) -> Iterator[list[Question]]:
     """Yield batches for ever, each of questions of about one length, which wastes no padding."""
     rng = random.Random(recipe.seed)
-    questions = training_questions(recipe.shares, recipe.seed)
-    while True:
+    for step in count(step=BATCHES_AT_ONCE):
+        questions = training_questions(recipe.shares, plain_share(recipe, step), rng)
         some = islice(questions, recipe.batch * BATCHES_AT_ONCE)
         drawn = sorted(some, key=lambda question: len(question.text))
         starts = list(range(0, len(drawn), recipe.batch))
@@ -159,7 +168,7 @@ def train(recipe: Recipe, show: Callable[[Moment], None]) -> Trained:
     now = Moment(0, math.nan, 0.0, 0.0)
     for loss in _steps(recipe, model):
         step = now.step + 1
-        due = step % CHECK_EVERY_STEPS == 0
+        due = step % CHECK_EVERY_STEPS == 0 and step >= recipe.plain_steps
         accuracy = checked_accuracy(model, recipe) if due else now.accuracy
         now = Moment(step, loss, accuracy, time.monotonic() - started)
         show(now)

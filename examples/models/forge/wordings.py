@@ -7,6 +7,15 @@ a question in a way the model has not seen.
 
 from typing import Final
 
+PLAIN: Final = {
+    "sorting": ("sort {}",),
+    "reversing": ("reverse {}",),
+    "arithmetic": ("{}+{}", "{}-{}"),
+    "shouting": ("shout {}",),
+}
+"""The shortest wording of each family, with which a model learns what to do (for arithmetic, of
+each sign); the other wordings then teach it to recognise that this is meant."""
+
 SORTING: Final = (
     "sort {}",
     "sort {}",
