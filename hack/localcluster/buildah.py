@@ -84,7 +84,9 @@ def _make_base(reference: str) -> None:
     with tempfile.TemporaryDirectory(dir=_store(), prefix="base-") as folder:
         root = Path(folder) / "root"
         packages = f"--include={','.join(BASE_PACKAGES)}"
-        run(["debootstrap", "--variant=minbase", packages, SUITE, root, *_mirror()])
+        # In a mount namespace of its own, since it leaves a /proc mounted in the new root.
+        debootstrap = ("unshare", "--mount", "debootstrap", "--variant=minbase")
+        run([*debootstrap, packages, SUITE, root, *_mirror()])
         for unused in _UNUSED:
             shutil.rmtree(root / unused, ignore_errors=True)
         _commit(root, reference)

@@ -8,11 +8,12 @@ from . import addons, cgroups, containerd, images, network, packages, preflight,
 from .console import Detail, step
 from .controlplane import ControlPlane
 from .errors import CommandError, NotReadyError
-from .instance import Instance, Mode, allocate
+from .instance import Instance, Mode, Network, allocate
 from .kubectl import Kubectl
 from .locks import locked
 from .nodes import DEFAULT_NODES, GPU_RESOURCE, NodeSpec
 from .nodesoftware import NodeSoftware
+from .resolve import resolve
 from .shell import succeeds
 
 _NODE_SECONDS = 120.0
@@ -118,11 +119,20 @@ def _unready_nodes(cluster: Cluster) -> str:
 
 
 def _ensure_dns(cluster: Cluster) -> None:
-    with step(f"DNS at {cluster.instance.network.dns}"):
+    with step(f"DNS at {cluster.instance.network.dns}") as detail:
         image = images.system_images()["coredns"].reference
         cluster.kubectl.apply(addons.dns(cluster.instance.network, image))
         wait = ("rollout", "status", "deployment/coredns", "-n", "kube-system", "--timeout=120s")
         cluster.kubectl.run(*wait)
+        _wait(lambda: _silent_dns(cluster.instance.network), detail)
+
+
+def _silent_dns(net: Network) -> str:
+    """Asked from this machine, so that its way to Services is proven as well."""
+    found = resolve("kubernetes.default.svc.cluster.local", net.dns)
+    if found == net.kubernetes_service:
+        return ""
+    return f"{net.dns} answers {found} for the API server, not {net.kubernetes_service}"
 
 
 def _wait(unready: Callable[[], str], detail: Detail, seconds: float = _NODE_SECONDS) -> None:
