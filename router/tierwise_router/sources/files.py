@@ -17,7 +17,7 @@ __all__ = ["FileSource", "ResourceFileError", "read_resources"]
 
 log = structlog.get_logger(__name__)
 
-POLL_S = 0.5
+POLL_S = 0.2
 GROUP = "tierwise.dev/"
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -31,7 +31,7 @@ class ResourceFileError(TierwiseError):
 class FileSource:
     """Reads files, and reads them again when one changes.
 
-    Modification times are looked at twice a second: that works on every file system, in a mounted
+    Modification times are looked at five times a second: that works on every file system, in a mounted
     ConfigMap (where the file is a link that is switched) as on a network drive. A file that does
     not parse any more keeps what it said before.
     """

@@ -1,0 +1,147 @@
+"""Requests are spread by load, sessions stick, and dead endpoints sit out."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+from dispatchers import route
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tierwise_core.errors import NoEndpointError
+from tierwise_router.balance import Balancer, EndpointLoad
+
+URLS = tuple(f"http://10.0.0.{number}:8000" for number in range(1, 5))
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def balancer(clock: Clock | None = None) -> Balancer:
+    return Balancer(clock or Clock(), random.Random(7))
+
+
+def test_the_busier_of_two_is_never_picked() -> None:
+    balance = balancer()
+    sorter = route("sorter", *URLS[:2])
+    busy = balance.pick(sorter)
+    busy.in_flight = 1
+
+    assert all(balance.pick(sorter) is not busy for _ in range(50))
+
+
+@given(seed=st.integers(0, 1000))
+def test_requests_that_stay_open_are_spread_evenly(seed: int) -> None:
+    balance = Balancer(Clock(), random.Random(seed))
+    sorter = route("sorter", *URLS)
+    loads = Counter[str]()
+
+    for _ in range(100):
+        load = balance.pick(sorter)
+        load.in_flight += 1
+        loads[load.target.url] += 1
+
+    # Two choices keep the gap between the busiest and the idlest at log log n, not at sqrt n.
+    assert max(loads.values()) - min(loads[url] for url in URLS) <= 6
+
+
+def test_an_endpoint_that_failed_sits_out_longer_each_time() -> None:
+    clock = Clock()
+    balance = balancer(clock)
+    sorter = route("sorter", *URLS[:2])
+    bad = balance.pick(sorter)
+
+    for wait in (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0):
+        balance.failed(bad)
+        clock.now += wait - 0.01
+        assert all(balance.pick(sorter) is not bad for _ in range(20))
+        clock.now += 0.02
+        assert any(balance.pick(sorter) is bad for _ in range(50))
+
+
+def test_one_success_forgives_everything() -> None:
+    balance = balancer()
+    sorter = route("sorter", *URLS[:2])
+    bad = balance.pick(sorter)
+    for _ in range(5):
+        balance.failed(bad)
+
+    balance.succeeded(bad)
+
+    assert any(balance.pick(sorter) is bad for _ in range(50))
+
+
+def test_when_all_sit_out_the_first_to_come_back_is_tried() -> None:
+    balance = balancer()
+    sorter = route("sorter", *URLS[:2])
+    one = balance.pick(sorter)
+    other = balance.pick(sorter, tried=(one,))
+    balance.failed(one)
+    balance.failed(other)
+    balance.failed(other)
+
+    assert balance.pick(sorter) is one
+
+
+def test_what_was_tried_is_not_tried_again() -> None:
+    balance = balancer()
+    sorter = route("sorter", *URLS[:3])
+    tried: tuple[EndpointLoad, ...] = ()
+    for _ in range(3):
+        tried = (*tried, balance.pick(sorter, tried=tried))
+
+    assert len(set(tried)) == 3
+    with pytest.raises(NoEndpointError, match="none of its 3 endpoints"):
+        balance.pick(sorter, tried=tried)
+
+
+def test_sessions_spread_and_only_those_of_a_lost_pod_move() -> None:
+    sessions = [f"s-{number}".encode() for number in range(400)]
+    all_four, three = route("sorter", *URLS), route("sorter", *URLS[:3])
+    balance = balancer()
+
+    before = {session: balance.pick(all_four, session=session) for session in sessions}
+    after = {session: balance.pick(three, session=session) for session in sessions}
+
+    homes = Counter(load.target.url for load in before.values())
+    assert min(homes.values()) > 60  # 100 each, give or take
+    for session, load in before.items():
+        if load.target.url != URLS[3]:
+            assert after[session] is load
+
+
+def test_a_session_s_home_is_the_same_in_every_dispatcher() -> None:
+    sorter = route("sorter", *URLS)
+
+    one, other = balancer(), Balancer(Clock(), random.Random(99))
+
+    for number in range(20):
+        session = f"s-{number}".encode()
+        url = one.pick(sorter, session=session).target.url
+        assert other.pick(sorter, session=session).target.url == url
+
+
+def test_a_session_leaves_a_home_that_is_far_busier() -> None:
+    balance = balancer()
+    sorter = route("sorter", *URLS[:2])
+    home = balance.pick(sorter, session=b"s-1")
+    home.in_flight = 50
+
+    assert balance.pick(sorter, session=b"s-1") is not home
+
+
+def test_endpoints_that_left_are_forgotten() -> None:
+    balance = balancer()
+    for _ in range(20):
+        balance.pick(route("sorter", *URLS))
+
+    gone = balance.keep_only(URLS[:1])
+
+    assert set(gone) == set(URLS[1:])
