@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -52,6 +54,13 @@ def general(name: str, *urls: str, **changes: object) -> Route:
 
 def brain(*routes: Route) -> Brain:
     return Brain.build(RouteTable.of(routes, TIERS))
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the event loop turn until something has happened; fails after five seconds."""
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - what is waited for has no event to tell it
+            await asyncio.sleep(0.001)
 
 
 @dataclass(slots=True)

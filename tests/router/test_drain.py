@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
-from dispatchers import Running, route
+from dispatchers import Running, route, until
 from fake_engine import FakeEngine, Script, Turn, answers, sse
 
 from tierwise_router.dispatcher import Phase
@@ -33,8 +33,7 @@ async def test_a_stream_in_progress_is_finished(engine: Engine, run: Run) -> Non
     await pod.arrived.wait()
 
     draining = asyncio.ensure_future(router.listener.drain())
-    while router.listener._server.servers[0].is_serving():
-        await asyncio.sleep(0.01)
+    await until(lambda: not router.listener._server.servers[0].is_serving())
     with pytest.raises(httpx.ConnectError):
         await httpx.AsyncClient().get(f"{router.url}/healthz")
     finish.set()
@@ -85,11 +84,9 @@ async def test_no_request_is_lost_when_one_of_two_is_stopped_under_load(
     routers[0].dispatcher.phase = Phase.WITHDRAW
     answered = routers[0].dispatcher.tally.requests
     before = sum(answered.values())
-    while sum(answered.values()) < before + 20:
-        await asyncio.sleep(0.001)
+    await until(lambda: sum(answered.values()) >= before + 20)
     in_service.remove(routers[0])
-    while routers[0].dispatcher.tally.in_flight:
-        await asyncio.sleep(0.001)
+    await until(lambda: not routers[0].dispatcher.tally.in_flight)
     await routers[0].listener.drain()
     done.set()
 

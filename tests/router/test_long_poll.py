@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-from dispatchers import Running, route
+from dispatchers import Running, brain, route, until
 from fake_api import specialist
 from fake_engine import FakeEngine, Script, Turn, answers
 
@@ -50,10 +50,12 @@ async def watch(source: Pushed) -> RouteWatch:
 
 
 async def version(dispatcher: Dispatcher, differs_from: str = "") -> str:
-    async with asyncio.timeout(5):
-        while dispatcher.brain is None or dispatcher.brain.table.version == differs_from:
-            await asyncio.sleep(0.001)
-    return dispatcher.brain.table.version
+    await until(lambda: dispatcher.brain is not None and known(dispatcher) != differs_from)
+    return known(dispatcher)
+
+
+def known(dispatcher: Dispatcher) -> str:
+    return dispatcher.current_brain().table.version
 
 
 def follower(dispatcher: Dispatcher, watch: RouteWatch) -> Follower:
@@ -123,9 +125,7 @@ async def test_a_restarted_watcher_is_followed_again(source: Pushed) -> None:
     source.tell(specialist("other"))  # ends the poll that still hangs on the old one
     successor.tell(specialist("sorter"), specialist("adder"))
 
-    async with asyncio.timeout(5):
-        while "demo/adder" not in dispatcher.current_brain().table.routes:
-            await asyncio.sleep(0.001)
+    await until(lambda: "demo/adder" in dispatcher.current_brain().table.routes)
     assert first != dispatcher.current_brain().table.version
     following.cancel()
 
@@ -139,9 +139,7 @@ async def test_phases_reach_the_dispatcher(source: Pushed, watch: RouteWatch) ->
     assert dispatcher.ready
 
     await watch.set_phase(Phase.WITHDRAW)
-    async with asyncio.timeout(5):
-        while dispatcher.phase is not Phase.WITHDRAW:
-            await asyncio.sleep(0.001)
+    await until(lambda: dispatcher.phase is Phase.WITHDRAW)
     assert not dispatcher.ready
 
     await watch.set_phase(Phase.DRAIN)
@@ -162,8 +160,6 @@ async def test_a_table_swapped_under_load_loses_nothing(engine: Engine, run: Run
             text = reply.json()["choices"][0]["message"]["content"]
             seen.append((reply.status_code, text))
         return seen
-
-    from dispatchers import brain  # noqa: PLC0415 - reads as part of the story
 
     asking = [asyncio.ensure_future(ask_on()) for _ in range(8)]
     await old.arrived.wait()
@@ -190,8 +186,6 @@ async def test_a_request_finishes_on_a_pod_that_left_the_table(engine: Engine, r
     router = await run(route("sorter", pod.url))
     asking = asyncio.ensure_future(router.chat("sort dbca", "sorter"))
     await pod.arrived.wait()
-
-    from dispatchers import brain  # noqa: PLC0415 - reads as part of the story
 
     router.dispatcher.take(brain(route("sorter")))
     finish.set()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import uvloop
+from dispatchers import until
 from fake_engine import FakeEngine, Script, Turn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -226,9 +227,7 @@ async def test_a_connection_is_kept_no_longer_than_the_server_keeps_it(engine: E
     await answered(client, target)
     assert client.idle_connections(pod.url) == 1
 
-    async with asyncio.timeout(5):
-        while client.idle_connections(pod.url):
-            await asyncio.sleep(0.005)
+    await until(lambda: not client.idle_connections(pod.url))
 
     await answered(client, target)
     assert pod.connections == 2
@@ -297,7 +296,7 @@ def test_it_speaks_tls_on_uvloop_too(tmp_path: Path) -> None:
 
 def self_signed(folder: Path) -> Path:
     """A certificate for localhost and its key, in one file."""
-    import datetime  # noqa: PLC0415 - only this one needs them
+    import datetime as dt  # noqa: PLC0415 - only this one needs them
     import ipaddress  # noqa: PLC0415
 
     from cryptography import x509  # noqa: PLC0415
@@ -306,7 +305,7 @@ def self_signed(folder: Path) -> Path:
 
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     hosts = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
     certificate = (
         x509.CertificateBuilder()
@@ -314,8 +313,8 @@ def self_signed(folder: Path) -> Path:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(minutes=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
+        .not_valid_before(now - dt.timedelta(minutes=1))
+        .not_valid_after(now + dt.timedelta(hours=1))
         .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
         .sign(key, hashes.SHA256())
     )

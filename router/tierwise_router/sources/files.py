@@ -31,9 +31,9 @@ class ResourceFileError(TierwiseError):
 class FileSource:
     """Reads files, and reads them again when one changes.
 
-    Modification times are looked at five times a second: that works on every file system, in a mounted
-    ConfigMap (where the file is a link that is switched) as on a network drive. A file that does
-    not parse any more keeps what it said before.
+    Modification times are looked at five times a second: that works on every file system, in a
+    mounted ConfigMap (where the file is a link that is switched) as on a network drive. A file
+    that does not parse any more keeps what it said before.
     """
 
     def __init__(self, paths: Sequence[Path], poll_s: float = POLL_S) -> None:
