@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .console import step
 from .locks import locked
-from .paths import REPOSITORY, cache_root, runtime_root
+from .paths import REPOSITORY, cache_root
 from .shell import run, stream, succeeds
 
 SUITE = "bookworm"
@@ -61,7 +61,7 @@ def _store() -> Path:
 
 def _command() -> tuple[str, ...]:
     """Buildah on a store of our own: the machine's own images stay as they are."""
-    runroot = runtime_root() / ".buildah"
+    runroot = cache_root() / "containers.run"
     return ("buildah", "--root", str(_store()), "--runroot", str(runroot))
 
 

@@ -198,14 +198,20 @@ def chosen_name(name: str | None = None) -> str:
 
 def instances() -> Iterator[Instance]:
     """Every instance that is written down on this machine, by name."""
-    for path in sorted(state_root().glob("*/instance.json")):
-        yield _read(path)
+    written = [*state_root().glob("*/instance.json"), *runtime_root().glob("*/instance.json")]
+    for name in sorted({path.parent.name for path in written}):
+        found = find(name)
+        if found is not None:
+            yield found
 
 
 def find(name: str) -> Instance | None:
-    """The instance of that name, if there is one."""
-    path = state_root() / name / "instance.json"
-    return _read(path) if path.exists() else None
+    """The instance of that name, if there is one, even when somebody deleted its state."""
+    for root in (state_root(), runtime_root()):
+        path = root / name / "instance.json"
+        if path.exists():
+            return _read(path)
+    return None
 
 
 def get(name: str) -> Instance:
@@ -223,7 +229,7 @@ def allocate(name: str, mode: Mode) -> Instance:
     with locked(state_root()):
         found = find(name)
         if found is not None and found.mode is mode:
-            return found
+            return _write_down(found)
         if found is not None:
             raise InvalidNameError(
                 f"instance {name!r} exists as a {found.mode}: choose another name for a {mode}, "
@@ -233,18 +239,23 @@ def allocate(name: str, mode: Mode) -> Instance:
 
 
 def forget(instance: Instance) -> None:
-    """Remove what the instance kept on disk; its index is free again."""
+    """Remove what the instance kept on disk; its index is free again at the very end."""
+    for folder in (instance.runtime, instance.state):
+        for path in folder.iterdir() if folder.exists() else ():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
     with locked(state_root()):
-        shutil.rmtree(instance.runtime, ignore_errors=True)
-        shutil.rmtree(instance.state, ignore_errors=True)
+        for folder in (instance.runtime, instance.state):
+            shutil.rmtree(folder, ignore_errors=True)
+            if folder.parent.exists() and not any(folder.parent.iterdir()):
+                folder.parent.rmdir()
 
 
 def _write_down(instance: Instance) -> Instance:
-    instance.state.mkdir(parents=True, exist_ok=True)
-    path = instance.state / "instance.json"
-    path.write_text(
-        json.dumps({"name": instance.name, "index": instance.index, "mode": instance.mode})
-    )
+    fields = {"name": instance.name, "index": instance.index, "mode": instance.mode}
+    for folder in (instance.state, instance.runtime):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "instance.json").write_text(json.dumps(fields))
     return instance
 
 

@@ -144,6 +144,13 @@ def stop(record: Record, *, patience_seconds: float = _TERM_SECONDS) -> None:
         wait_gone([record], patience_seconds)
 
 
+def kill_all(records: Sequence[Record], *, patience_seconds: float = _TERM_SECONDS) -> None:
+    """Kill recorded processes at once and wait until they are gone."""
+    for record in records:
+        _signal(record, signal.SIGKILL)
+    wait_gone(records, patience_seconds)
+
+
 def wait_gone(records: Sequence[Record], seconds: float) -> bool:
     """Wait until none of the processes runs; False when some still do after `seconds`."""
     deadline = time.monotonic() + seconds

@@ -5,13 +5,12 @@ work after half an `up`, after a reboot and after parts were killed by hand.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from . import cgroups, network
 from .console import say, step
 from .errors import LeftoverError
 from .instance import Instance, Mode, find, forget
-from .processes import is_alive, read_record, stop
+from .processes import Record, is_alive, kill_all, read_record
 
 
 def remove_named(name: str) -> None:
@@ -26,14 +25,19 @@ def remove_named(name: str) -> None:
 
 
 def remove(instance: Instance) -> None:
-    """Remove an instance wholly. Raises LeftoverError naming whatever would not go."""
-    _stop_recorded(instance)
+    """Remove an instance wholly. Raises LeftoverError naming whatever would not go.
+
+    Nothing is asked to stop: all that it could save is about to be deleted.
+    """
+    started = _recorded(instance)
+    kill_all(started)
     if instance.mode is Mode.CLUSTER:
         cgroups.kill(instance.cgroup)
         network.remove(instance)
         cgroups.remove(instance.cgroup)
     forget(instance)
-    left = list(leftovers(instance))
+    left = [f"process {record.pid}" for record in started if is_alive(record)]
+    left += leftovers(instance)
     if left:
         lines = "\n".join(f"  - {item}" for item in left)
         raise LeftoverError(f"of the local cluster {instance.name} there is still:\n{lines}")
@@ -41,7 +45,7 @@ def remove(instance: Instance) -> None:
 
 def leftovers(instance: Instance) -> Iterator[str]:
     """What of an instance is still on this machine, in words."""
-    yield from (f"process {pid}" for pid in _recorded_pids(instance))
+    yield from (f"process {record.pid}" for record in _recorded(instance))
     if instance.mode is Mode.CLUSTER:
         yield from (
             f"process {pid} in cgroup {instance.cgroup}" for pid in cgroups.members(instance.cgroup)
@@ -51,22 +55,7 @@ def leftovers(instance: Instance) -> Iterator[str]:
     yield from (f"folder {path}" for path in (instance.state, instance.runtime) if path.exists())
 
 
-def _records(instance: Instance) -> list[Path]:
-    return sorted((instance.runtime / "processes").glob("*.json"))
-
-
-def _recorded_pids(instance: Instance) -> Iterator[int]:
-    for path in _records(instance):
-        record = read_record(path)
-        if record is not None and is_alive(record):
-            yield record.pid
-
-
-def _stop_recorded(instance: Instance) -> None:
-    """Clients before servers, so that nothing logs the loss of what it talks to."""
-    late = ("kube-apiserver", "etcd")
-    paths = _records(instance)
-    for path in sorted(paths, key=lambda path: late.index(path.stem) if path.stem in late else -1):
-        record = read_record(path)
-        if record is not None:
-            stop(record)
+def _recorded(instance: Instance) -> list[Record]:
+    paths = (instance.runtime / "processes").glob("*.json")
+    found = [read_record(path) for path in paths]
+    return [record for record in found if record is not None and is_alive(record)]
