@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tierwise_operator import logs
+from tierwise_operator.login import NoClusterError
 from tierwise_operator.run import run as run_operator
 from tierwise_operator.settings import Settings
 
@@ -68,4 +69,8 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
         hf_endpoint=hf_endpoint,
         hf_token=hf_token,
     )
-    raise typer.Exit(asyncio.run(run_operator(settings)))
+    try:
+        raise typer.Exit(asyncio.run(run_operator(settings)))
+    except NoClusterError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from error

@@ -1,22 +1,27 @@
 """The API server, as far as the operator needs it: plain JSON objects in and out."""
 
 import json
-import os
 from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 from typing import Any, Protocol
 
 import aiohttp
-from kubernetes.aio import config as kube_config
 from kubernetes.aio.client import ApiClient, Configuration
 
 from tierwise_core.errors import TierwiseError
 from tierwise_operator.kinds import Kind
+from tierwise_operator.login import log_in
 
 FIELD_MANAGER = "tierwise-operator"
 PAGE = 500
 TIMEOUT_SECONDS = 30.0
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+REFUSALS = frozenset(
+    {HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY}
+)
+# A field that the schema does not have is an internal error to server-side apply (status 500).
+UNTYPED = "failed to create typed patch object"
 
 Json = Mapping[str, Any]
 
@@ -34,9 +39,7 @@ class ClusterError(TierwiseError):
     @property
     def rejected(self) -> bool:
         """Whether the object itself was refused, so that trying again alone will not help."""
-        return self.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY} or (
-            self.status == HTTPStatus.FORBIDDEN
-        )
+        return self.status in REFUSALS or UNTYPED in str(self)
 
 
 class Cluster(Protocol):
@@ -71,14 +74,7 @@ class KubernetesCluster:
     async def connect(cls) -> "KubernetesCluster":
         """Return a client for the cluster that the environment names."""
         configuration = Configuration()
-        if os.environ.get("KUBECONFIG") or "KUBERNETES_SERVICE_HOST" not in os.environ:
-            await kube_config.load_kube_config(  # type: ignore[no-untyped-call]
-                client_configuration=configuration
-            )
-        else:
-            kube_config.load_incluster_config(  # type: ignore[no-untyped-call]
-                client_configuration=configuration
-            )
+        await log_in(configuration)
         return cls(ApiClient(configuration))
 
     async def close(self) -> None:
@@ -155,24 +151,39 @@ class KubernetesCluster:
         Raises:
             ClusterError: the answer is an error, or there is none.
         """
+        request = (method, path, query or {}, body, headers or {})
+        status, content = await self._send(*request)
+        if status == HTTPStatus.UNAUTHORIZED:  # the token was rotated
+            await log_in(self._client.configuration)
+            status, content = await self._send(*request)
+        if status >= HTTPStatus.BAD_REQUEST:
+            raise ClusterError(f"{method} {path}: {_explained(content)}", status)
+        parsed: Json = json.loads(content)
+        return parsed
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: Json | None,
+        headers: Mapping[str, str],
+    ) -> tuple[int, bytes]:
+        """Send one request and return status and content of whatever answer comes."""
         sent = await self._client.param_serialize(
             method,
             path,
-            query_params=list((query or {}).items()),
-            header_params=dict(headers or {}),
+            query_params=list(query.items()),
+            header_params=dict(headers),
             body=body,
             auth_settings=["BearerToken"],
         )
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
         try:
             answer = await self._client.call_api(*sent, _request_timeout=timeout)
-            content = await answer.read()  # type: ignore[no-untyped-call]
+            return answer.status, await answer.read()  # type: ignore[no-untyped-call]
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ClusterError(f"{method} {path}: no answer: {error!r}") from error
-        if answer.status >= HTTPStatus.BAD_REQUEST:
-            raise ClusterError(f"{method} {path}: {_explained(content)}", answer.status)
-        parsed: Json = json.loads(content)
-        return parsed
 
 
 def _explained(content: bytes) -> str:

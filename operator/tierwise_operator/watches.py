@@ -11,6 +11,7 @@ from typing import Any
 import kopf
 
 from tierwise_operator.kinds import WATCHED, Kind
+from tierwise_operator.login import connection_info
 from tierwise_operator.store import Store, key_of
 
 ERROR_BACKOFFS = (0.5, 1, 2, 3, 5, 8)
@@ -78,7 +79,7 @@ def settings() -> kopf.OperatorSettings:
 def registry(store: Store) -> kopf.OperatorRegistry:
     """Return handlers that feed the store."""
     handlers = kopf.OperatorRegistry()
-    kopf.on.login(registry=handlers)(kopf.login_via_client)
+    kopf.on.login(registry=handlers)(connection_info)
     for kind in WATCHED:
         _feed(handlers, store, kind)
     return handlers

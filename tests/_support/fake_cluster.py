@@ -62,7 +62,10 @@ class FakeCluster:
         """What somebody else writes: no write of ours, and everybody is told."""
         kind = BY_NAME[body["kind"]]
         stored = self._store(kind, body)
-        self.told(kind, stored, "")
+        if selected(kind, stored):
+            self.told(kind, stored, "")
+        else:
+            self.told(kind, None, key_of(stored["metadata"]))
         return stored
 
     def remove(self, kind: Kind, key: str) -> None:
@@ -80,7 +83,7 @@ class FakeCluster:
     async def objects(self, kind: Kind, *, metadata_only: bool = False) -> AsyncIterator[Json]:
         self.reads.append(f"list {kind.name}")
         for (name, _), body in list(self.objects_by_key.items()):
-            if name == kind.name:
+            if name == kind.name and selected(kind, body):
                 whole = copy.deepcopy(body)
                 yield {"metadata": whole["metadata"]} if metadata_only else whole
 
@@ -143,6 +146,14 @@ class FakeCluster:
     def _next_version(self) -> str:
         self._version += 1
         return str(self._version)
+
+
+def selected(kind: Kind, body: Json) -> bool:
+    """Whether a list or watch by the kind's label selector shows the object."""
+    if not kind.label_selector:
+        return True
+    name, _, value = kind.label_selector.partition("=")
+    return (body["metadata"].get("labels") or {}).get(name) == value
 
 
 def refuse(text: str, status: int, message: str = "refused") -> Callable[[Write], Any]:

@@ -10,7 +10,7 @@ from observed import HUGE
 from stage import Stage, node_body, pod_body, specialist_body, tier_body
 
 from tierwise_core.errors import SourceNotFoundError
-from tierwise_operator.kinds import DEPLOYMENT, NODE, POD, SERVICE, SPECIALIST
+from tierwise_operator.kinds import NODE, POD, SPECIALIST
 from tierwise_operator.workqueue import Item
 
 STATUS = "apply Specialist/status ai/sorter"
@@ -132,9 +132,10 @@ async def test_a_child_edited_by_hand_is_put_right_by_one_write(stage: Stage) ->
 
 async def test_a_child_that_loses_our_label_is_taken_back(stage: Stage) -> None:
     await serve(stage)
-    name = deployment_of(stage)["metadata"]["name"]
-    deployment_of(stage)["metadata"]["labels"].pop("app.kubernetes.io/managed-by")
-    stage.operator.store.forget(DEPLOYMENT, f"ai/{name}")  # the watch by label sees it go
+    body = deployment_of(stage)
+    name = body["metadata"]["name"]
+    body["metadata"]["labels"].pop("app.kubernetes.io/managed-by")
+    stage.cluster.put(body)
     assert await stage.settle() == [f"apply Deployment ai/{name}"]
 
 
@@ -218,10 +219,8 @@ async def test_a_service_of_that_name_that_is_not_ours_is_never_taken_over(stage
             "spec": {"selector": {"app": "shop"}},
         }
     )
-    stage.operator.store.forget(SERVICE, "ai/sorter")  # the watch by label never shows it
     stage.cluster.put(specialist_body())
-    stage.cluster.forget_writes()
-    await stage.operator.settle()
+    await stage.start()
     assert "apply Service ai/sorter" not in stage.cluster.writes
     assert conditions(stage)["Ready"] == ("False", "NameTaken")
 
