@@ -27,7 +27,6 @@ __all__ = [
     "Skip",
     "itinerary",
     "plan",
-    "plan_direct",
 ]
 
 MAX_HOPS: Final = 4
@@ -182,19 +181,6 @@ def plan(
     hops += [_hop(route, way, reading, floor, record) for route in _onward(way, skipped)]
     hops = _bounded(_ready(hops, skipped), skipped, max_hops)
     return CascadePlan(way.field, reading.confidence, tuple(hops), tuple(skipped))
-
-
-def plan_direct(
-    route: Route,
-    reading: FieldReading,
-    *,
-    floor: float | None = None,
-    record: Mapping[str, Record] = NO_RECORDS,
-) -> CascadePlan:
-    """Plan a request that names its Specialist: one hop, and no gate unless the request asks."""
-    predicted = _predict(route, reading, record, takes_over=route.field == GENERAL_FIELD)
-    hop = Hop(route, predicted, floor or 0.0, "named by the request")
-    return CascadePlan(route.field, reading.confidence, (hop,), ())
 
 
 def _hop(

@@ -19,7 +19,6 @@ from tierwise_core.routing import (
     Itinerary,
     itinerary,
     plan,
-    plan_direct,
 )
 from tierwise_router.classifier import FieldClassifier
 
@@ -66,11 +65,6 @@ class Brain:
         reading = self.classifier.read(text) if field is None else _told(field)
         way = self.itineraries.get(reading.field) or itinerary(self.table, reading.field)
         return plan(way, reading, floor=floor, record=self.record)
-
-    def direct(self, model: str, text: str, *, floor: float | None = None) -> CascadePlan:
-        """Plan a request that names its Specialist; raises what :meth:`RouteTable.resolve` does."""
-        route = self.table.resolve(model)
-        return plan_direct(route, self.classifier.read(text), floor=floor, record=self.record)
 
 
 def examples_of(table: RouteTable) -> Mapping[str, tuple[str, ...]]:

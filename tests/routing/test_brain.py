@@ -9,7 +9,6 @@ import pytest
 from routes import SORTING, a_route, a_table, the_demo
 
 from tierwise_core.confidence import Record
-from tierwise_core.errors import UnknownModelError
 from tierwise_core.route_table import Endpoint, RouteTable
 from tierwise_router.brain import Brain
 
@@ -42,18 +41,6 @@ def test_a_field_nobody_has_goes_to_the_generalists() -> None:
 
     assert made.field == "medicine"
     assert [hop.route.name for hop in made.hops] == ["generalist", "frontier"]
-
-
-def test_a_named_specialist_is_asked_alone() -> None:
-    made = DEMO.direct("demo/adder", "sort the letters qwxy")
-
-    assert [hop.route.name for hop in made.hops] == ["adder"]
-    assert made.hops[0].predicted_confidence < 0.1
-
-
-def test_a_name_nobody_has_is_an_error() -> None:
-    with pytest.raises(UnknownModelError):
-        DEMO.direct("nobody", "sort dbca")
 
 
 def test_a_record_is_part_of_the_prediction() -> None:

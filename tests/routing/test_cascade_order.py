@@ -9,7 +9,7 @@ from routes import FLEET, a_route, a_table, the_demo
 
 from tierwise_core.confidence import Record
 from tierwise_core.route_table import Price, RouteTable, TierRoute
-from tierwise_core.routing import CascadePlan, FieldReading, itinerary, plan, plan_direct
+from tierwise_core.routing import CascadePlan, FieldReading, itinerary, plan
 
 
 def reads_as(field: str | None, probability: float = 0.99, in_domain: float = 0.98) -> FieldReading:
@@ -193,21 +193,6 @@ def test_whoever_takes_over_is_judged_by_its_record_and_not_by_the_field() -> No
 
     assert plain.predicted_confidence == pytest.approx(0.85)
     assert proven.predicted_confidence == pytest.approx(197 / 200)
-
-
-def test_a_named_specialist_is_one_hop_without_a_gate() -> None:
-    route = the_demo().resolve("sorter")
-
-    made = plan_direct(route, reads_as("arithmetic"))
-
-    assert names(made) == ["sorter"]
-    assert (made.hops[0].floor, made.hops[0].predicted_confidence) == (0.0, 0.0)
-    assert made.hops[0].reason == "named by the request"
-
-
-def test_a_named_specialist_has_a_gate_when_the_request_asks_for_one() -> None:
-    assert plan_direct(the_demo().resolve("sorter"), reads_as("sorting"), floor=0.7).hops[0].floor \
-        == 0.7  # fmt: skip
 
 
 def test_a_cheaper_tier_changes_the_order_at_once() -> None:
