@@ -25,7 +25,8 @@ __all__ = [
     "Hop",
     "Itinerary",
     "Skip",
-    "itinerary",
+    "itineraries",
+    "itinerary_of_unknown",
     "plan",
 ]
 
@@ -103,60 +104,85 @@ class Itinerary:
     elsewhere: tuple[Skip, ...]
 
 
-def itinerary(table: RouteTable, field_name: str | None) -> Itinerary:
-    """Lay out the way of one field; None is the way of what lies outside every field.
+@dataclass(frozen=True, slots=True)
+class _Fleet:
+    """What every itinerary of one table shares; the routes of a field are cheapest first."""
+
+    table: RouteTable
+    by_field: Mapping[str, tuple[Route, ...]]
+    elsewhere: tuple[Skip, ...]
+
+    @property
+    def general(self) -> tuple[Route, ...]:
+        return self.by_field.get(GENERAL_FIELD, ())
+
+
+def itineraries(table: RouteTable) -> Mapping[str | None, Itinerary]:
+    """Lay out the way of every field; None is the way of what lies outside every field."""
+    by_field: dict[str, list[Route]] = {}
+    for route in sorted(
+        table.routes.values(), key=lambda route: (expected_call_usd(route.price), route.key)
+    ):
+        by_field.setdefault(route.field, []).append(route)
+    fleet = _Fleet(
+        table,
+        {name: tuple(routes) for name, routes in by_field.items()},
+        tuple(Skip(key, f"its field is {route.field!r}") for key, route in table.routes.items()),
+    )
+    return {name: _itinerary(fleet, name) for name in (None, *by_field)}
+
+
+def itinerary_of_unknown(ways: Mapping[str | None, Itinerary], field_name: str) -> Itinerary:
+    """Lay out the way of a field that a caller names and no Specialist has: the generalists."""
+    outside = ways[None]
+    onward = (*outside.in_field, *outside.onward)
+    return Itinerary(field_name, (), onward, (), outside.reasons, outside.elsewhere)
+
+
+def _itinerary(fleet: _Fleet, field_name: str | None) -> Itinerary:
+    """Lay out one way.
 
     Escalation goes from each route to its ``escalate_to``, else to its parent, else to the
     generalists on its tier's ``escalate_to``; breadth first, nobody twice, so that a cycle ends.
     """
     outside = field_name is None or field_name == GENERAL_FIELD
-    general = _cheapest_first(table, GENERAL_FIELD)
-    in_field = general if outside else _cheapest_first(table, field_name or "")
-    onward = tuple(_escalation(table, in_field))
+    in_field = fleet.by_field.get(GENERAL_FIELD if field_name is None else field_name, ())
+    onward = tuple(_escalation(fleet, in_field))
+    reasons = {route.key: reason for route, reason in onward}
+    considered = {*reasons, *(route.key for route in (*in_field, *fleet.general))}
     return Itinerary(
         field=field_name,
         in_field=in_field,
         onward=tuple(route for route, _ in onward),
-        general=tuple(route for route in general if route not in in_field),
-        reasons=MappingProxyType({route.key: reason for route, reason in onward}),
-        elsewhere=tuple(_elsewhere(table, {*in_field, *general, *(route for route, _ in onward)})),
+        general=() if outside else fleet.general,
+        reasons=reasons,
+        elsewhere=tuple(skip for skip in fleet.elsewhere if skip.route_name not in considered),
     )
 
 
-def _cheapest_first(table: RouteTable, field_name: str) -> tuple[Route, ...]:
-    routes = (route for route in table.routes.values() if route.field == field_name)
-    return tuple(sorted(routes, key=lambda route: (expected_call_usd(route.price), route.key)))
-
-
-def _escalation(table: RouteTable, start: tuple[Route, ...]) -> Iterator[tuple[Route, str]]:
+def _escalation(fleet: _Fleet, start: tuple[Route, ...]) -> Iterator[tuple[Route, str]]:
     seen = {route.key for route in start}
     queue = list(start)
     while queue:
         current = queue.pop(0)
-        for key, reason in _next_of(table, current):
-            if key in seen or (route := table.routes.get(key)) is None:
+        for key, reason in _next_of(fleet, current):
+            if key in seen or (route := fleet.table.routes.get(key)) is None:
                 continue
             seen.add(key)
             queue.append(route)
             yield route, reason
 
 
-def _next_of(table: RouteTable, route: Route) -> list[tuple[str, str]]:
+def _next_of(fleet: _Fleet, route: Route) -> list[tuple[str, str]]:
     if route.escalate_to:
         return [(key, f"{route.name} escalates to it") for key in route.escalate_to]
     if route.parent is not None:
         return [(route.parent, f"parent of {route.name}")]
-    tier = table.tiers.get(route.tier)
+    tier = fleet.table.tiers.get(route.tier)
     if tier is None or tier.escalate_to is None:
         return []
-    above = (up for up in _cheapest_first(table, GENERAL_FIELD) if up.tier == tier.escalate_to)
-    return [(up.key, f"general on {up.tier}, above {route.tier}") for up in above]
-
-
-def _elsewhere(table: RouteTable, considered: set[Route]) -> Iterator[Skip]:
-    for route in table.routes.values():
-        if route not in considered:
-            yield Skip(route.key, f"its field is {route.field!r}")
+    above = (general for general in fleet.general if general.tier == tier.escalate_to)
+    return [(general.key, f"general on {general.tier}, above {route.tier}") for general in above]
 
 
 def plan(

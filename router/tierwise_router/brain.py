@@ -17,7 +17,8 @@ from tierwise_core.routing import (
     CascadePlan,
     FieldReading,
     Itinerary,
-    itinerary,
+    itineraries,
+    itinerary_of_unknown,
     plan,
 )
 from tierwise_router.classifier import FieldClassifier
@@ -51,8 +52,7 @@ class Brain:
             classifier = previous.classifier
         else:
             classifier = FieldClassifier.train(examples)
-        fields = (None, *sorted({route.field for route in table.routes.values()}))
-        return cls(table, classifier, {name: itinerary(table, name) for name in fields}, record)
+        return cls(table, classifier, itineraries(table), record)
 
     def plan(
         self, text: str, *, floor: float | None = None, field: str | None = None
@@ -63,7 +63,9 @@ class Brain:
         replaces the classifier. A field that no Specialist has goes to the generalists.
         """
         reading = self.classifier.read(text) if field is None else _told(field)
-        way = self.itineraries.get(reading.field) or itinerary(self.table, reading.field)
+        way = self.itineraries.get(reading.field)
+        if way is None:
+            way = itinerary_of_unknown(self.itineraries, reading.field or "")
         return plan(way, reading, floor=floor, record=self.record)
 
 

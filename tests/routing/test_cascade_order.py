@@ -9,7 +9,7 @@ from routes import FLEET, a_route, a_table, the_demo
 
 from tierwise_core.confidence import Record
 from tierwise_core.route_table import Price, RouteTable, TierRoute
-from tierwise_core.routing import CascadePlan, FieldReading, itinerary, plan
+from tierwise_core.routing import CascadePlan, FieldReading, itineraries, itinerary_of_unknown, plan
 
 
 def reads_as(field: str | None, probability: float = 0.99, in_domain: float = 0.98) -> FieldReading:
@@ -18,7 +18,9 @@ def reads_as(field: str | None, probability: float = 0.99, in_domain: float = 0.
 
 
 def planned(table: RouteTable, reading: FieldReading, **how: object) -> CascadePlan:
-    return plan(itinerary(table, reading.field), reading, **how)  # type: ignore[arg-type]
+    ways = itineraries(table)
+    way = ways.get(reading.field) or itinerary_of_unknown(ways, reading.field or "")
+    return plan(way, reading, **how)  # type: ignore[arg-type]
 
 
 def names(made: CascadePlan) -> list[str]:
@@ -158,6 +160,19 @@ def test_with_nobody_confident_and_no_generalist_nobody_answers() -> None:
 
     assert made.hops == ()
     assert why_not(made, "sorter").startswith("predicted 0.24 < floor")
+
+
+def test_a_field_nobody_has_starts_with_the_generalists() -> None:
+    table = a_table(
+        a_route("generalist", escalate_to=("demo/doctor",)),
+        a_route("doctor", "medicine", usd=3.0),
+        a_route("sorter", "sorting"),
+    )
+
+    made = planned(table, reads_as("law"))
+
+    assert names(made) == ["generalist", "doctor"]
+    assert (made.field, made.hops[1].reason) == ("law", "generalist escalates to it")
 
 
 def test_an_empty_table_plans_nothing() -> None:
