@@ -3,6 +3,7 @@
 `TIERWISE_E2E_CLUSTER=NAME` uses a cluster that `make up NAME=...` left running, and leaves it.
 """
 
+import hashlib
 import json
 import os
 import subprocess
@@ -17,11 +18,18 @@ from cluster import ROOT, Cluster
 def cluster() -> Iterator[Cluster]:
     """The cluster that `make up` makes, removed afterwards by `make down`."""
     standing = os.environ.get("TIERWISE_E2E_CLUSTER")
-    name = standing or "e2e"
+    name = standing or name_of_this_checkout()
+    if not standing:
+        make("down", name)  # what a run that was killed may have left
     make("up", name)
     yield describe(name)
     if not standing:
         make("down", name)
+
+
+def name_of_this_checkout() -> str:
+    """A cluster name that two checkouts on one machine do not share."""
+    return "e2e-" + hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
 
 
 def make(target: str, name: str) -> None:

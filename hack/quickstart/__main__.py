@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from quickstart import steps
-from quickstart.shell import StepError
-from quickstart.target import Target, existing, local
+from localcluster.errors import LocalClusterError
+from quickstart import local, steps
+from quickstart.target import existing
 
 app = typer.Typer(
     help="Bring up tierwise with five small real models.",
@@ -33,11 +33,14 @@ def up(
     theirs = existing()
     if theirs:
         steps.install(theirs, values or [])
-        steps.say_what_next(theirs)
+        steps.wait_for_pods(theirs)
+        steps.say_what_next()
         return
-    target = local(name)
-    steps.install(target, values or [])
-    steps.run_models(target)
+    target, own_values, engine = local.prepare(name)
+    steps.install(target, [own_values, *(values or [])])
+    models = steps.apply_models(target, engine)
+    steps.wait_for_pods(target)
+    steps.wait_for_models(target, models)
     steps.show(target)
 
 
@@ -47,7 +50,7 @@ def info(
     output: Annotated[str, typer.Option(help="text or json.")] = "text",
 ) -> None:
     """Where the running quickstart's cluster and router are."""
-    target = existing() or Target.of_local(name)
+    target = existing() or local.target_of(name)
     facts = {
         "name": name,
         "kubeconfig": str(target.kubeconfig),
@@ -58,9 +61,17 @@ def info(
     print(json.dumps(facts) if output == "json" else text)
 
 
+@app.command(epilog="Example: python -m quickstart models")
+def models() -> None:
+    """Train the example models again, then measure them and write their cards; minutes each."""
+    for words in (["train"], ["questions"], ["evaluate"]):
+        every = ["--model", "all"] if words != ["questions"] else []
+        local.forge([*words, *every])
+
+
 if __name__ == "__main__":
     try:
         app(prog_name="quickstart")
-    except StepError as error:
+    except LocalClusterError as error:
         print(f"tierwise: {error}", file=sys.stderr)
         sys.exit(1)

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from localcluster.console import say, step
 from localcluster.paths import REPOSITORY
-
+from localcluster.shell import run
 from quickstart.manifests import Manifest, names, rendered
 from quickstart.progress import wait_until_ready
 from quickstart.target import NAMESPACE, Target
@@ -115,13 +116,12 @@ def _name_argument(target: Target) -> str:
 
 def ask(target: Target, url: str, question: str) -> str:
     """Ask as a person would, with the `tierwise` command beside this Python."""
-    from localcluster.shell import run
-
-    command = [REPOSITORY / ".venv" / "bin" / "tierwise", "ask", question, "--url", url]
+    tierwise = REPOSITORY / ".venv" / "bin" / "tierwise"
+    command = (tierwise, "ask", question, "--url", url)
     return run(command, env={**os.environ, **target.environment}).rstrip()
 
 
-def say_what_next(target: Target) -> None:
+def say_what_next() -> None:
     """After installing into a cluster that the user has."""
     say(
         f"\ntierwise runs in namespace {NAMESPACE} of the cluster that KUBECONFIG names.\n"
@@ -130,4 +130,3 @@ def say_what_next(target: Target) -> None:
         "  kubectl get sp,gt                                models and tiers\n"
         "To remove it again: docs/install.md"
     )
-    del target
