@@ -1,10 +1,7 @@
 """A real kube-apiserver with our CRDs, one for the whole test session.
 
-A folder that wants it says so in its conftest::
-
-    from apiserver import api_server  # and __all__ = ["api_server"]
-
-and marks its tests with ``pytest.mark.apiserver``.
+tests/conftest.py offers it to every folder; a test that asks for it is marked with
+``pytest.mark.apiserver``.
 """
 
 from __future__ import annotations

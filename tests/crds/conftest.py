@@ -2,10 +2,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from apiserver import ApiServer, api_server
+from apiserver import ApiServer
 from manifests import MODELS, manifest
-
-__all__ = ["api_server"]
 
 
 @pytest.fixture
