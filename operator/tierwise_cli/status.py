@@ -21,6 +21,8 @@ EXAMPLES = examples(
     "tierwise status --output json | jq '.specialists[] | select(.ready | not)'",
 )
 
+_HEADERS = {"usdPerGPUHour": "USD/GPU-H", "usdPerHour": "USD/H"}
+
 Object = Mapping[str, Any]
 Row = dict[str, Any]
 
@@ -96,7 +98,7 @@ def _print(title: str, rows: Sequence[Row]) -> None:
         return
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
     for name in rows[0]:
-        table.add_column(name.upper(), no_wrap=True)
+        table.add_column(_HEADERS.get(name, name.upper()), no_wrap=True)
     for row in rows:
         table.add_row(*_cells(row.values()))
     console().print(table, "")
