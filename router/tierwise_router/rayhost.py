@@ -15,12 +15,19 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["RayHost", "prepare_environment"]
+import structlog
+
+from tierwise_core.errors import TierwiseError
+
+__all__ = ["RayHost", "RayStartError", "prepare_environment"]
+
+log = structlog.get_logger(__name__)
 
 LOOPBACK: Final = "127.0.0.1"
 OBJECT_STORE_BYTES: Final = 80 * 1024 * 1024
 LOGICAL_CPUS: Final = 4
 LAST_LINES: Final = 30
+ATTEMPTS: Final = 3
 ENVIRONMENT: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # Ray takes the machine's outward address for its own unless it thinks that it is on a laptop.
@@ -46,11 +53,19 @@ def prepare_environment(env: MutableMapping[str, str] = os.environ) -> None:
         env["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 
 
+class RayStartError(TierwiseError):
+    """Ray's processes did not come up; the machine is likely too busy."""
+
+    reason = "RayNotStarted"
+
+
 class RayHost:
     """Ray's processes on this machine, and our connection to them.
 
     Args:
         folder: for Ray's sessions; its path must be short, because sockets are made in it.
+
+    Raises RayStartError.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -72,7 +87,7 @@ class RayHost:
             temp_dir=str(folder),
         )
         self._ray = ray
-        self._node: Any = Node(parameters, head=True, shutdown_at_exit=True, spawn_reaper=True)
+        self._node: Any = _started_node(Node, parameters)
         logging.getLogger("ray").setLevel(logging.WARNING)
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
         ray.init(address=self._node.gcs_address, log_to_driver=False, configure_logging=False)
@@ -94,3 +109,21 @@ class RayHost:
         """Disconnect and end every process."""
         self._ray.shutdown()
         self._node.kill_all_processes(check_alive=False, allow_graceful=False)
+
+
+def _started_node(kind: Any, parameters: Any) -> Any:
+    """Start Ray's processes, again if need be.
+
+    Ray gives its own processes half a minute to find each other. On a node where a dozen engines
+    load their weights that is not always enough, and the second try finds everything in memory.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        node = kind.__new__(kind)
+        try:
+            node.__init__(parameters, head=True, shutdown_at_exit=True, spawn_reaper=True)
+        except Exception as error:  # noqa: BLE001 - Ray raises bare Exceptions
+            log.warning("Ray did not start", attempt=attempt, error=str(error))
+            node.kill_all_processes(check_alive=False, allow_graceful=False)
+        else:
+            return node
+    raise RayStartError(f"Ray did not start in {ATTEMPTS} attempts; is the machine overloaded?")
