@@ -10,6 +10,7 @@ import re
 import shutil
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
@@ -247,8 +248,13 @@ def forget(instance: Instance) -> None:
     with locked(state_root()):
         for folder in (instance.runtime, instance.state):
             shutil.rmtree(folder, ignore_errors=True)
-            if folder.parent.exists() and not any(folder.parent.iterdir()):
-                folder.parent.rmdir()
+            _remove_if_empty(folder.parent)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    """Best effort: a root that holds other instances, or is not ours to remove, stays."""
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _write_down(instance: Instance) -> Instance:
