@@ -12,6 +12,7 @@ import os
 import secrets
 import sys
 from collections.abc import MutableMapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ import structlog
 
 from tierwise_core.errors import TierwiseError
 
-__all__ = ["RayHost", "RayStartError", "prepare_environment"]
+__all__ = ["RayHost", "RayStartError", "keep_serve_private", "prepare_environment"]
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +52,23 @@ def prepare_environment(env: MutableMapping[str, str] = os.environ) -> None:
         env.setdefault(name, value)
     if not env.get("RAY_AUTH_TOKEN"):
         env["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+
+
+def keep_serve_private() -> None:
+    """Bind the port on which Serve's replicas call each other to loopback.
+
+    Serve opens it on every address, without a token, and unpickles what it is sent: whoever
+    reaches it can run code. Call it in a replica before Serve has opened the port. Fails when
+    Serve has no such function any more, so that the hole cannot come back unseen.
+    """
+    replica: Any = import_module("ray.serve._private.replica")
+    bind = replica.add_port_to_grpc_server
+
+    def bind_loopback(server: Any, address: str) -> int:
+        port: int = bind(server, address.replace("[::]", LOOPBACK))
+        return port
+
+    replica.add_port_to_grpc_server = bind_loopback
 
 
 class RayStartError(TierwiseError):

@@ -18,6 +18,7 @@ from tierwise_router.exposition import leave_tally
 from tierwise_router.follow import Follower
 from tierwise_router.listener import Listener, shared_socket
 from tierwise_router.logs import Logs
+from tierwise_router.rayhost import keep_serve_private
 from tierwise_router.settings import Settings
 from tierwise_router.sources import Source
 from tierwise_router.sources.files import FileSource
@@ -63,6 +64,7 @@ class DispatcherReplica:
 
     def __init__(self, watch: Any, settings: Settings, run_dir: str, logs: Logs) -> None:
         logs.configure()
+        keep_serve_private()
         self._watch = watch
         self._settings = settings
         self._run_dir = run_dir

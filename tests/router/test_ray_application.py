@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -90,6 +91,39 @@ def free_port() -> int:
         return port
 
 
+def exposed_ports(root: int) -> set[str]:
+    """The ports of a process and its descendants that listen on more than loopback."""
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            text = stat.read_text()
+            parent = int(text.rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(stat.parent.name))
+    family, todo = set[int](), [root]
+    while todo:
+        family.add(one := todo.pop())
+        todo += children.get(one, [])
+    sockets = set[str]()
+    for one in family:
+        for link in Path(f"/proc/{one}/fd").glob("*"):
+            with contextlib.suppress(OSError):
+                sockets.add(str(link.readlink()))
+    assert len(family) > 5
+    return {address for address, inode in listening() if f"socket:[{inode}]" in sockets}
+
+
+def listening() -> list[tuple[str, str]]:
+    """Address and inode of every listening TCP socket that is not bound to loopback."""
+    loopback = ("0100007F", "00000000000000000000000001000000", "0000000000000000FFFF00000100007F")
+    found = []
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and not fields[1].startswith(loopback):
+                found.append((fields[1], fields[9]))
+    return found
+
+
 def table_version(metrics: str) -> str:
     found = re.search(r'table_info\{version="(\w+)"', metrics)
     return found[1] if found else ""
@@ -116,6 +150,8 @@ async def test_a_pod_answers_follows_changes_and_drains_without_losing_a_request
     router = await start(routes)
     await router.until("table taken", times=2)
     body = {"model": "sorter", "messages": [{"role": "user", "content": "sort dbca"}]}
+
+    assert exposed_ports(router.process.pid) == set()
 
     async with httpx.AsyncClient(base_url=router.url, timeout=30) as client:
         first = await client.post("/v1/chat/completions", json=body)
