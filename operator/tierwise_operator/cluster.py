@@ -48,8 +48,10 @@ class Cluster(Protocol):
     async def get(self, kind: Kind, namespace: str, name: str) -> Json | None:
         """Return an object, or None when it does not exist."""
 
-    def objects(self, kind: Kind, *, metadata_only: bool = False) -> AsyncIterator[Json]:
-        """Yield all objects of a kind that its selectors admit, page by page."""
+    def objects(
+        self, kind: Kind, namespace: str = "", *, metadata_only: bool = False
+    ) -> AsyncIterator[Json]:
+        """Yield all objects of a kind, or those of a namespace, that its selectors admit."""
 
     async def apply(self, kind: Kind, body: Json, subresource: str = "") -> Json:
         """Server-side apply an object, taking over fields that others had changed."""
@@ -95,12 +97,14 @@ class KubernetesCluster:
                 return None
             raise
 
-    async def objects(self, kind: Kind, *, metadata_only: bool = False) -> AsyncIterator[Json]:
-        """Yield all objects of a kind that its selectors admit, page by page."""
+    async def objects(
+        self, kind: Kind, namespace: str = "", *, metadata_only: bool = False
+    ) -> AsyncIterator[Json]:
+        """Yield all objects of a kind, or those of a namespace, that its selectors admit."""
         query: dict[str, str] = {**kind.query, "limit": str(PAGE)}
         headers = {"Accept": METADATA_ONLY} if metadata_only else {}
         while True:
-            page = await self.call("GET", kind.path(), query, headers=headers)
+            page = await self.call("GET", kind.path(namespace), query, headers=headers)
             for item in page["items"] or ():  # a list of metadata alone has null for none
                 yield item
             following = page["metadata"].get("continue")

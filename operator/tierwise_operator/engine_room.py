@@ -42,7 +42,7 @@ class Operator:
         self._settings = settings
         self.metrics = metrics or Metrics()
         self.queue = WorkQueue()
-        self.store = Store(self.queue.add, settings.namespaces)
+        self.store = Store(self.queue.add)
         self.readings = Readings(read, lambda: self.queue.add(FLEET), lambda: clock().timestamp())
         recorder = Recorder(cluster, settings.identity, clock)
         executor = Executor(cluster, self.store, recorder, self.metrics)
@@ -52,7 +52,7 @@ class Operator:
 
     async def load(self) -> None:
         """Take the first picture of the cluster."""
-        await census.load(self._cluster, self.store)
+        await census.load(self._cluster, self.store, self._settings.namespaces)
 
     async def work(self) -> None:
         """Make passes for ever, a bounded number at once."""
@@ -115,7 +115,7 @@ class Operator:
     async def resync(self, *, prune: bool) -> None:
         """Ask for a pass over everything."""
         if prune:
-            await census.prune(self._cluster, self.store)
+            await census.prune(self._cluster, self.store, self._settings.namespaces)
         self.queue.add(FLEET)
         for name in self.store.tiers:
             self.queue.add(Item("GPUTier", name))

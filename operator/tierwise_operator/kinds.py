@@ -1,6 +1,6 @@
 """The kinds of objects the operator reads and writes, and where the API server keeps them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tierwise_core.children import MANAGED_BY
@@ -58,5 +58,20 @@ SERVICE = Kind("Service", "", "v1", "services", label_selector=OURS)
 EVENT = Kind("Event", "events.k8s.io", "v1", "events")
 LEASE = Kind("Lease", "coordination.k8s.io", "v1", "leases")
 
-WATCHED = (GPU_TIER, NODE, DEPLOYMENT, SERVICE, POD, SPECIALIST)
+# What the fleet has and what its GPUs are used for is seen everywhere; what the operator writes to
+# is seen where it serves.
+FLEET_WIDE = (GPU_TIER, NODE, POD)
+SERVED = (DEPLOYMENT, SERVICE, SPECIALIST)
+WATCHED = (*FLEET_WIDE, *SERVED)
+
+
+def scopes(kind: Kind, namespaces: Sequence[str]) -> tuple[str, ...]:
+    """Return the namespaces to list a kind in; the empty one is all of them.
+
+    >>> scopes(SPECIALIST, ["ai"]), scopes(POD, ["ai"]), scopes(SPECIALIST, [])
+    (('ai',), ('',), ('',))
+    """
+    return tuple(namespaces) if namespaces and kind in SERVED else ("",)
+
+
 BY_NAME: Mapping[str, Kind] = {kind.name: kind for kind in (*WATCHED, EVENT, LEASE)}

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Collection, Coroutine
+from collections.abc import Collection, Coroutine, Sequence
 from typing import Any
 
 import httpx
@@ -12,7 +12,7 @@ from tierwise_operator import health, watches
 from tierwise_operator.cluster import Cluster, ClusterError, KubernetesCluster
 from tierwise_operator.engine_room import Operator, model_reader
 from tierwise_operator.health import Health
-from tierwise_operator.kinds import WATCHED
+from tierwise_operator.kinds import WATCHED, scopes
 from tierwise_operator.leadership import Leadership
 from tierwise_operator.metrics import Metrics
 from tierwise_operator.settings import Settings
@@ -81,26 +81,26 @@ async def _lead(
         async with asyncio.TaskGroup() as group:
             if settings.leader_elect:
                 group.create_task(leadership.keep(), name="leadership")
-            group.create_task(_operate(cluster, operator, state, stop), name="operate")
+            group.create_task(_operate(cluster, settings, operator, state, stop), name="operate")
     finally:
         await asyncio.shield(leadership.give_back())
 
 
 async def _operate(
-    cluster: Cluster, operator: Operator, state: Health, stop: asyncio.Event
+    cluster: Cluster, settings: Settings, operator: Operator, state: Health, stop: asyncio.Event
 ) -> None:
     operator.metrics.leader.set(1)
     state.becomes("waiting for the custom resource definitions", ready=False)
-    await wait_for_kinds(cluster)
+    await wait_for_kinds(cluster, settings.namespaces)
     state.becomes("listing", ready=False)
     await operator.load()
     state.becomes("leading", ready=True)
     async with asyncio.TaskGroup() as group:
         group.create_task(operator.work(), name="work")
         ours = asyncio.all_tasks()
-        tasks = await watches.start(operator.store)
+        for tasks in await watches.start(operator.store, settings.namespaces):
+            group.create_task(_watch(tasks, ours), name="watch")
         _listen_for_signals(stop)  # kopf has installed its own
-        group.create_task(_watch(tasks, ours), name="watch")
 
 
 async def _watch(tasks: Collection[asyncio.Task[Any]], ours: Collection[asyncio.Task[Any]]) -> None:
@@ -108,13 +108,14 @@ async def _watch(tasks: Collection[asyncio.Task[Any]], ours: Collection[asyncio.
     raise WatchesEndedError("kopf stopped watching")
 
 
-async def wait_for_kinds(cluster: Cluster) -> None:
+async def wait_for_kinds(cluster: Cluster, namespaces: Sequence[str] = ()) -> None:
     """Wait until the API server serves every kind the operator watches."""
     while True:
         try:
             for kind in WATCHED:
-                async for _ in cluster.objects(kind, metadata_only=True):
-                    break
+                for namespace in scopes(kind, namespaces):
+                    async for _ in cluster.objects(kind, namespace, metadata_only=True):
+                        break
         except ClusterError as error:
             log.warning(
                 "not served yet; is the chart installed (kubectl apply -f crds/)?", error=str(error)

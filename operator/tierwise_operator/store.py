@@ -4,7 +4,7 @@ kopf's events and the operator's own writes both end here. What did not change c
 kubelet's heartbeat, or the echo of a status that the operator has just written.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tierwise_core.children import Child
@@ -22,9 +22,8 @@ FLEET = Item("Fleet")
 class Store:
     """What is in the cluster, as far as it was seen; ``enqueue`` is told what needs a pass."""
 
-    def __init__(self, enqueue: Callable[[Item], None], namespaces: Iterable[str] = ()) -> None:
+    def __init__(self, enqueue: Callable[[Item], None]) -> None:
         self._enqueue = enqueue
-        self._namespaces = frozenset(namespaces)
         self.specialists: Shelf[Specialist] = Shelf()
         self.tiers: Shelf[GPUTier] = Shelf()
         self.nodes: Shelf[Node] = Shelf()
@@ -49,8 +48,6 @@ class Store:
         """Take in an object as it is now; ``echo`` marks the answer to a write of our own."""
         metadata = body["metadata"]
         key = key_of(metadata)
-        if self._foreign(kind, metadata):
-            return
         shelf, version = self.shelf(kind), str(metadata.get("resourceVersion", ""))
         if shelf.has_seen(key, version):
             return
@@ -66,14 +63,6 @@ class Store:
         before = self.shelf(kind).drop(key)
         if before is not None:
             self._notice(kind, key, before, None, echo=False)
-
-    def _foreign(self, kind: Kind, metadata: Json) -> bool:
-        """Say whether a Specialist belongs to a namespace that this operator does not serve."""
-        return (
-            kind is SPECIALIST
-            and bool(self._namespaces)
-            and metadata.get("namespace") not in self._namespaces
-        )
 
     def _notice(self, kind: Kind, key: str, before: Any, after: Any, *, echo: bool) -> None:
         match kind.name:

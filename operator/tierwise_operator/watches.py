@@ -5,16 +5,18 @@ and compares no objects; see ``docs/decisions/kopf-only-watches.md``.
 """
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import kopf
 
-from tierwise_operator.kinds import WATCHED, Kind
+from tierwise_operator.cluster import PAGE
+from tierwise_operator.kinds import FLEET_WIDE, SERVED, WATCHED, Kind
 from tierwise_operator.login import connection_info
 from tierwise_operator.store import Store, key_of
 
 ERROR_BACKOFFS = (0.5, 1, 2, 3, 5, 8)
+IDLE_SECONDS = 0.5  # a task of kopf's holds the last event of its object this long
 
 
 class NoDiffBase(kopf.DiffBaseStorage):
@@ -67,6 +69,8 @@ def settings() -> kopf.OperatorSettings:
     chosen.persistence.diffbase_storage = NoDiffBase()
     chosen.persistence.progress_storage = NoProgress()
     chosen.networking.error_backoffs = ERROR_BACKOFFS
+    chosen.watching.chunk_size = PAGE
+    chosen.queueing.idle_timeout = IDLE_SECONDS
     chosen.process.ultimate_exiting_timeout = 20
     for kind in WATCHED:
         if kind.label_selector:
@@ -76,11 +80,11 @@ def settings() -> kopf.OperatorSettings:
     return chosen
 
 
-def registry(store: Store) -> kopf.OperatorRegistry:
+def registry(store: Store, kinds: Iterable[Kind] = WATCHED) -> kopf.OperatorRegistry:
     """Return handlers that feed the store."""
     handlers = kopf.OperatorRegistry()
     kopf.on.login(registry=handlers)(connection_info)
-    for kind in WATCHED:
+    for kind in kinds:
         _feed(handlers, store, kind)
     return handlers
 
@@ -98,10 +102,27 @@ def _feed(handlers: kopf.OperatorRegistry, store: Store, kind: Kind) -> None:
     )(seen)
 
 
-async def start(store: Store) -> Collection[asyncio.Task[Any]]:
-    """Start watching and return kopf's tasks, for `run`."""
+async def start(
+    store: Store, namespaces: Sequence[str] = ()
+) -> list[Collection[asyncio.Task[Any]]]:
+    """Start watching and return the tasks of each kopf, for `run`.
+
+    One kopf watches either the whole cluster or some namespaces. To serve some namespaces there
+    are two: the fleet is still seen whole, and Roles in those namespaces suffice for the rest.
+    """
+    if not namespaces:
+        return [await _spawn(store, WATCHED, clusterwide=True)]
+    return [
+        await _spawn(store, FLEET_WIDE, clusterwide=True),
+        await _spawn(store, SERVED, namespaces=list(namespaces)),
+    ]
+
+
+async def _spawn(
+    store: Store, kinds: Iterable[Kind], **where: Any
+) -> Collection[asyncio.Task[Any]]:
     return await kopf.spawn_tasks(
-        registry=registry(store), settings=settings(), clusterwide=True, standalone=True
+        registry=registry(store, kinds), settings=settings(), standalone=True, **where
     )
 
 

@@ -80,10 +80,13 @@ class FakeCluster:
         self.reads.append(f"get {kind.name} {key}")
         return copy.deepcopy(self.objects_by_key.get((kind.name, key)))
 
-    async def objects(self, kind: Kind, *, metadata_only: bool = False) -> AsyncIterator[Json]:
+    async def objects(
+        self, kind: Kind, namespace: str = "", *, metadata_only: bool = False
+    ) -> AsyncIterator[Json]:
         self.reads.append(f"list {kind.name}")
         for (name, _), body in list(self.objects_by_key.items()):
-            if name == kind.name and selected(kind, body):
+            inside = not namespace or body["metadata"].get("namespace") == namespace
+            if name == kind.name and inside and selected(kind, body):
                 whole = copy.deepcopy(body)
                 yield {"metadata": whole["metadata"]} if metadata_only else whole
 

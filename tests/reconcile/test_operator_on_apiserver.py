@@ -6,6 +6,7 @@ themselves where they need one. Passes are driven directly; kopf is not running.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,7 @@ from tierwise_operator.kinds import (
     GPU_TIER,
     NODE,
     POD,
+    SERVED,
     SERVICE,
     SPECIALIST,
     WATCHED,
@@ -76,7 +78,8 @@ class Real:
         """Let the store see what is there, as the watches would."""
         for kind in WATCHED:
             there = set()
-            async for body in self.cluster.objects(kind):
+            scope = self.namespace if kind in SERVED else ""
+            async for body in self.cluster.objects(kind, scope):
                 metadata = body["metadata"]
                 there.add(f"{metadata.get('namespace')}/{metadata['name']}")
                 self.operator.store.observe(kind, body)
@@ -367,13 +370,13 @@ async def test_an_error_of_the_api_server_carries_its_words(real: Real) -> None:
     assert caught.value.rejected
 
 
-async def test_kopf_feeds_the_store_and_writes_nothing(real: Real) -> None:
+@pytest.mark.parametrize("everywhere", [True, False], ids=["everywhere", "one namespace"])
+async def test_kopf_feeds_the_store_and_writes_nothing(real: Real, *, everywhere: bool) -> None:
     """The one test with kopf itself: an object appears, changes and goes."""
-    import asyncio  # noqa: PLC0415 - the event loop is kopf's business elsewhere
-
+    namespaces = () if everywhere else (real.namespace,)
     ours = asyncio.all_tasks()
-    tasks = await watches.start(real.operator.store)
-    watching = asyncio.create_task(watches.run(tasks, ours))
+    kopfs = await watches.start(real.operator.store, namespaces)
+    watching = [asyncio.create_task(watches.run(tasks, ours)) for tasks in kopfs]
     try:
         created = await real.specialist()
         key = f"{real.namespace}/sorter"
@@ -394,5 +397,6 @@ async def test_kopf_feeds_the_store_and_writes_nothing(real: Real) -> None:
             real.server.kubectl("delete", "sp", "sorter", "-n", real.namespace)
             await until(lambda: shelf.get(key) is None)
     finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+        for task in watching:
+            task.cancel()
+        await asyncio.gather(*watching, return_exceptions=True)

@@ -271,8 +271,8 @@ async def test_a_new_tier_gives_room_to_who_waited_for_it(stage: Stage) -> None:
 
 
 async def test_only_specialists_of_the_served_namespaces_are_touched(stage: Stage) -> None:
-    stage.restart(namespaces=("other",))
     stage.cluster.put(specialist_body())
+    stage.restart(namespaces=("other",))
     assert [w for w in await stage.start() if "Specialist" in w] == []
 
 
