@@ -67,7 +67,8 @@ class Settings:
 
 def _whole(env: Mapping[str, str], name: str, default: int, least: int = 0) -> int:
     text = env.get(name, "")
-    if not text:
+    # In a namespace with a Service called "tierwise", Kubernetes sets TIERWISE_PORT=tcp://...
+    if not text or text.startswith("tcp://"):
         return default
     try:
         value = int(text)
