@@ -39,17 +39,19 @@ class Executor:
     async def carry_out(self, plan: Plan, subject: Subject) -> None:
         """Write children, then the status, then Events."""
         for action in plan.actions:
-            await self._act(action)
+            await self._act(action, subject)
         if plan.status is not None:
-            await self._publish(plan.status)
+            await self._publish(plan.status, subject)
         for event in plan.events:
             await self._recorder.announce(subject, event)
 
-    async def _act(self, action: Action) -> None:
+    async def _act(self, action: Action, subject: Subject) -> None:
         if isinstance(action, Delete):
             await self._delete(action)
         else:
             await self._apply(action)
+        verb = "delete" if isinstance(action, Delete) else "apply"
+        self._wrote(action.kind, verb, action.name, subject, action.reason)
 
     async def _apply(self, action: Apply) -> None:
         kind = BY_NAME[action.kind]
@@ -57,7 +59,6 @@ class Executor:
             await self._refuse_foreign(action)
         answer = await self._cluster.apply(kind, action.manifest)
         self._store.observe(kind, answer, echo=True)
-        self._wrote(action.kind, "apply", action.namespace, action.name, action.reason)
 
     async def _refuse_foreign(self, action: Apply) -> None:
         """Raise if an object of that name exists that nobody would want us to take over."""
@@ -74,9 +75,8 @@ class Executor:
     async def _delete(self, action: Delete) -> None:
         kind = BY_NAME[action.kind]
         await self._cluster.delete(kind, action.namespace, action.name, action.uid)
-        self._wrote(action.kind, "delete", action.namespace, action.name, action.reason)
 
-    async def _publish(self, publish: PublishStatus) -> None:
+    async def _publish(self, publish: PublishStatus, subject: Subject) -> None:
         kind = BY_NAME[publish.kind]
         metadata = {"name": publish.name}
         if publish.namespace:
@@ -94,12 +94,12 @@ class Executor:
                 return  # it was deleted meanwhile
             raise
         self._store.observe(kind, answer, echo=True)
-        name = f"{publish.kind}/status"
-        self._wrote(name, "apply", publish.namespace, publish.name, publish.reason)
+        self._wrote(f"{publish.kind}/status", "apply", publish.name, subject, publish.reason)
 
-    def _wrote(self, kind: str, verb: str, namespace: str, name: str, reason: str) -> None:
+    def _wrote(self, kind: str, verb: str, name: str, subject: Subject, reason: str) -> None:
         self._metrics.writes.labels(kind, verb).inc()
-        log.info("wrote", action=verb, kind=kind, namespace=namespace, name=name, reason=reason)
+        whose = {subject.kind.name.lower(): subject.key, "generation": subject.generation}
+        log.info("wrote", **whose, action=verb, kind=kind, name=name, reason=reason)
 
 
 def _owned(metadata: Mapping[str, Any], action: Apply) -> bool:

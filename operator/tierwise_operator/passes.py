@@ -57,7 +57,7 @@ class Passes:
         specialist = self.store.specialists.get(item.key)
         if specialist is None:
             return
-        subject = Subject(SPECIALIST, specialist.namespace, specialist.name, specialist.uid)
+        subject = _subject(specialist)
         try:
             plan = decide(self._snapshot(specialist), self.clock())
             await self.executor.carry_out(plan, subject)
@@ -108,7 +108,8 @@ class Passes:
         escalations = {other.name: other.escalate_to for other in self.store.tiers.all()}
         snapshot = TierSnapshot(tier, self.store.nodes.all(), self.store.use, escalations)
         plan = decide_tier(snapshot, self.clock())
-        await self.executor.carry_out(plan, Subject(GPU_TIER, "", tier.name, tier.uid))
+        subject = Subject(GPU_TIER, "", tier.name, tier.uid, tier.generation)
+        await self.executor.carry_out(plan, subject)
 
     async def _fleet(self, item: Item) -> None:
         """Plan the whole fleet, and ask for a pass over everyone for whom something changed."""
@@ -144,6 +145,16 @@ class Passes:
             if held is not None:
                 found[specialist.key] = held
         return found
+
+
+def _subject(specialist: Specialist) -> Subject:
+    return Subject(
+        SPECIALIST,
+        specialist.namespace,
+        specialist.name,
+        specialist.uid,
+        specialist.generation,
+    )
 
 
 def _timed(fleet: Fleet, before: FleetPlan) -> tuple[FleetPlan, float]:

@@ -30,6 +30,12 @@ class Subject:
     namespace: str
     name: str
     uid: str
+    generation: int = 0
+
+    @property
+    def key(self) -> str:
+        """``namespace/name``, or the name of a cluster-scoped object."""
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
 
 
 class Recorder:
