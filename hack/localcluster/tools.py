@@ -5,14 +5,14 @@ into the build, so a changed go.mod builds beside the old one and two checkouts 
 """
 
 import hashlib
-import os
 import re
 import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .console import step
+from .console import Detail, step
 from .errors import PreflightError, Problem
 from .locks import locked
 from .paths import TOOLS, cache_root
@@ -101,7 +101,11 @@ HELM = Module(
     },
 )
 KWOK = Module("kwok", "sigs.k8s.io/kwok", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"})
-COREDNS = Module("coredns", "github.com/coredns/coredns", {"coredns": "."})
+COREDNS = Module(
+    name="coredns",
+    versioned_by="github.com/coredns/coredns",
+    programs={"coredns": "tierwise.dev/hack/tools/coredns"},
+)
 
 MODULES = (KUBERNETES, HELM, COREDNS, KWOK)
 CONTROL_PLANE_PROGRAMS = ("etcd", "kube-apiserver", "kubectl")
@@ -130,8 +134,11 @@ def missing(programs: tuple[str, ...] = PROGRAMS) -> tuple[str, ...]:
 
 def ensure(programs: tuple[str, ...] = PROGRAMS) -> None:
     """Build those of the programs that are missing; the others cost nothing."""
-    for program in missing(programs):
-        _build(module_of(program), program)
+    unbuilt = missing(programs)
+    for module in MODULES:
+        wanted = tuple(name for name in unbuilt if name in module.programs)
+        if wanted:
+            _build(module, wanted)
 
 
 def go_problem(programs: tuple[str, ...] = PROGRAMS) -> Problem | None:
@@ -171,34 +178,41 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in found[0].strip(".").split(".")) if found else ()
 
 
-def _build(module: Module, program: str) -> None:
-    problem = go_problem((program,))
+def _build(module: Module, programs: tuple[str, ...]) -> None:
+    """Build several programs at once: what they share is compiled once, and linking overlaps."""
+    problem = go_problem(programs)
     if problem is not None:
         raise PreflightError([problem])
-    target = module.binary(program)
-    with (
-        step(f"build {program} (tools module {module.name} {module.version})") as detail,
-        locked(target.parent),
-    ):
-        if target.exists():
-            return
-        compiled = 0
-
-        def line_seen(_line: str) -> None:
-            nonlocal compiled
-            compiled += 1
-            detail(f"{compiled} packages compiled")
-
-        unfinished = target.with_name(f".{program}.{os.getpid()}")
-        stream(
-            [*_go_build(module), "-o", unfinished, module.programs[program]],
-            line_seen,
-            env={"CGO_ENABLED": "0"},
-            cwd=module.folder,
-        )
-        unfinished.rename(target)
+    folder = module.binary(programs[0]).parent
+    what = f"build {', '.join(programs)} (tools module {module.name} {module.version})"
+    with step(what) as detail, locked(folder):
+        unbuilt = missing(programs)
+        if unbuilt:
+            _go_build(module, unbuilt, folder, detail)
 
 
-def _go_build(module: Module) -> list[str]:
-    go = _go() or "go"
-    return ["nice", "-n", "5", go, "build", "-v", "-trimpath", "-ldflags", module.ldflags]
+def _go_build(module: Module, programs: tuple[str, ...], folder: Path, detail: Detail) -> None:
+    compiled = 0
+
+    def line_seen(_line: str) -> None:
+        nonlocal compiled
+        compiled += 1
+        detail(f"{compiled} packages compiled")
+
+    flags = ("-v", "-trimpath", "-ldflags", module.ldflags)
+    packages = [module.programs[program] for program in programs]
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as unfinished:
+        command = ["nice", "-n", "5", _go() or "go", "build", *flags, "-o", f"{unfinished}/"]
+        stream([*command, *packages], line_seen, env={"CGO_ENABLED": "0"}, cwd=module.folder)
+        for program, package in zip(programs, packages, strict=True):
+            Path(unfinished, executable_name(package)).rename(module.binary(program))
+
+
+def executable_name(package: str) -> str:
+    """What `go build` calls the program of a package.
+
+    >>> executable_name("go.etcd.io/etcd/server/v3"), executable_name("./pause")
+    ('server', 'pause')
+    """
+    parts = [part for part in package.split("/") if not re.fullmatch(r"v[0-9]+", part)]
+    return parts[-1]
