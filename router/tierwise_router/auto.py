@@ -24,7 +24,7 @@ from tierwise_router.call import Call
 from tierwise_router.decision import Decision, Step
 from tierwise_router.dispatch import Ask
 from tierwise_router.dispatcher import Dispatcher
-from tierwise_router.errors import UpstreamDiedError, answer_for
+from tierwise_router.errors import UpstreamDiedError, failure_word
 from tierwise_router.upstream.response import Headers
 
 __all__ = ["Accepted", "Refused", "Rejected", "next_hops", "run_cascade"]
@@ -108,9 +108,9 @@ async def _try_hop(
     asked_at = time.perf_counter()
     try:
         reply = await _ask(dispatcher, call, hop)
-    except TierwiseError as error:
-        decision.steps.append(Step(hop, failure=answer_for(error).code or "error"))
-        if is_last:
+    except BaseException as error:
+        decision.steps.append(Step(hop, failure=failure_word(error)))
+        if is_last or not isinstance(error, TierwiseError):
             raise
         return None
     answer = read_answer(reply.body) if reply.status < BAD_REQUEST else None

@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,6 +33,7 @@ __all__ = [
     "UpstreamTimeoutError",
     "UpstreamUnreachableError",
     "answer_for",
+    "failure_word",
 ]
 
 RETRY_AFTER_S: Final = 5
@@ -130,6 +132,17 @@ def answer_for(error: TierwiseError) -> ErrorAnswer:
     if isinstance(error, AmbiguousModelError):
         return ErrorAnswer(400, message, code="model_ambiguous", param="model")
     return _server_answer(error, message)
+
+
+def failure_word(error: BaseException) -> str:
+    """Say in one word why a Specialist gave no answer, for the path of a decision.
+
+    >>> failure_word(UpstreamTimeoutError("silent for 300 s")), failure_word(CancelledError())
+    ('upstream_timeout', 'abandoned')
+    """
+    if isinstance(error, CancelledError):  # the client left, or the whole request's time is up
+        return "abandoned"
+    return (answer_for(error).code if isinstance(error, TierwiseError) else None) or "error"
 
 
 def _server_answer(error: TierwiseError, message: str) -> ErrorAnswer:

@@ -14,12 +14,14 @@ from tierwise_router.call import Call
 from tierwise_router.decision import Decision, Step
 from tierwise_router.dispatch import WHOLE_BYTES, Ask
 from tierwise_router.dispatcher import Dispatcher
-from tierwise_router.errors import UpstreamError, answer_for
+from tierwise_router.errors import UpstreamError, answer_for, failure_word
 from tierwise_router.exchange import Exchange
 from tierwise_router.sse import error_event, is_event_stream
 from tierwise_router.upstream.response import Headers, Response
 
 __all__ = ["client_headers", "relay_hop", "relay_named"]
+
+FIRST_ERROR_STATUS = 400
 
 NOT_RELAYED = frozenset(
     {
@@ -66,13 +68,19 @@ async def relay_hop(  # noqa: PLR0913 - the exchange, the call and who answers i
     :meth:`Dispatch.ask` does as long as nothing has been sent.
     """
     route = hop.route
-    decision.steps.append(Step(hop, predicted))
     hold_bytes = 0 if call.stream else WHOLE_BYTES
-    asked_at = time.perf_counter()
     asked = Ask(call.endpoint, call.headers, call.body_for(route), call.session, hold_bytes)
-    lease = await dispatcher.dispatch.ask(route, asked)
+    asked_at = time.perf_counter()
+    try:
+        lease = await dispatcher.dispatch.ask(route, asked)
+    except BaseException as error:
+        decision.steps.append(Step(hop, failure=failure_word(error)))
+        raise
     waited_s = time.perf_counter() - asked_at
     dispatcher.tally.first_byte[route.key].add(waited_s)
+    status = lease.response.status
+    failure = f"status-{status}" if status >= FIRST_ERROR_STATUS else ""
+    decision.steps.append(Step(hop, predicted, failure))
     try:
         if lease.response.complete:
             await _relay_whole(exchange, lease.response, decision, route, waited_s)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -135,3 +137,18 @@ async def test_a_body_just_small_enough_passes(engine: Engine, run: Run) -> None
 
     assert reply.status_code == 200
     assert pod.requests[0].body == body
+
+
+async def test_an_endless_header_is_cut_off(run: Run) -> None:
+    router = await run(route("sorter"))
+    reader, writer = await asyncio.open_connection("127.0.0.1", router.listener.port)
+    writer.write(b"GET /healthz HTTP/1.1\r\nx-endless: ")
+
+    with contextlib.suppress(ConnectionError):
+        for _ in range(64):
+            writer.write(b"a" * 65536)
+            await writer.drain()
+        assert await reader.read() == b""
+
+    assert not router.listener._server.server_state.connections
+    writer.close()

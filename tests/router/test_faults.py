@@ -118,6 +118,7 @@ async def test_a_dead_only_pod_is_a_bad_gateway_that_names_it(engine: Engine, ru
     assert reply.json()["error"]["code"] == "upstream_unavailable"
     assert url in reply.json()["error"]["message"]
     assert reply.headers["x-tierwise-specialist"] == "demo/sorter"
+    assert reply.headers["x-tierwise-path"] == "sorter@small=failed:upstream_unavailable"
 
 
 async def test_no_ready_pod_is_unavailable_with_a_time_to_come_back(run: Run) -> None:
