@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ __all__ = ["run_dir"]
 BASE = Path("/tmp")  # noqa: S108 - mkdtemp makes the folder ours alone
 PREFIX = "tierwise-router-"
 LOCK = "lock"
+NEWBORN_S = 60.0
 
 
 @contextlib.contextmanager
@@ -36,6 +38,18 @@ def run_dir(base: Path = BASE) -> Iterator[Path]:
 
 def _sweep(base: Path) -> None:
     for folder in base.glob(f"{PREFIX}*"):
-        with contextlib.suppress(OSError), (folder / LOCK).open() as lock:
+        with contextlib.suppress(OSError):
+            if _is_left(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_left(folder: Path) -> bool:
+    try:
+        with (folder / LOCK).open() as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder, ignore_errors=True)
+    except BlockingIOError:
+        return False
+    except FileNotFoundError:
+        # A router has just made it, or a process of Ray that died late has written to it again.
+        return time.time() - folder.stat().st_mtime > NEWBORN_S
+    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import orjson
@@ -60,12 +61,16 @@ async def test_what_a_dead_dispatcher_counted_stays_but_not_its_requests(tmp_pat
 
 def test_what_a_killed_router_left_is_swept(tmp_path: Path) -> None:
     with run_dir(tmp_path) as living:
-        left = tmp_path / "tierwise-router-dead"
-        left.mkdir()
+        left, late, newborn = (tmp_path / f"tierwise-router-{name}" for name in "abc")
+        for folder in (left, late, newborn):
+            folder.mkdir()
         (left / "lock").touch()
+        os.utime(late, (0, 0))
 
         with run_dir(tmp_path) as mine:
-            assert not left.exists()
             assert living.exists()
+            assert newborn.exists()
+            assert not left.exists()
+            assert not late.exists()
 
         assert not mine.exists()
