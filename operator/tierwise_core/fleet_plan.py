@@ -102,10 +102,16 @@ class FleetPlan:
         return planned is not None and planned.generation == specialist.generation
 
     def essence(self, key: str) -> tuple[object, ...]:
-        """Return what decides about one Specialist, to be compared with another plan's."""
+        """Return what decides about one Specialist, to be compared with another plan's.
+
+        The generation is part of it: a pass over a spec newer than the plan waits for the next
+        plan, so that plan has to ask for the pass, whatever it says.
+        """
         assignment = self.placements.assignments.get(key)
         failure = self.placements.failures.get(key)
+        specialist = self.specialists.get(key)
         return (
+            specialist.generation if specialist else None,
             self.sizes.get(key),
             self.lines.get(key),
             assignment,

@@ -76,7 +76,8 @@ def _unloaded(source: str, state: Engines) -> Verdict:
         return _weights(UNKNOWN, "ScaledToZero", f"no pod has to load {source}")
     runs = state.loading and state.worst is not None and state.worst.reason == "PodsStarting"
     status = FALSE if runs else UNKNOWN  # before a container runs, nobody has tried
-    return _weights(status, "Loading", f"no pod has loaded {source} yet")
+    story = f"; {state.worst.message}" if runs and state.worst else ""
+    return _weights(status, "Loading", f"no pod has loaded {source} yet{story}")
 
 
 def serving_verdict(specialist: Specialist, state: Engines, context: str = "") -> Verdict:

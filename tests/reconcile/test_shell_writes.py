@@ -139,6 +139,25 @@ async def test_a_child_that_loses_our_label_is_taken_back(stage: Stage) -> None:
     assert await stage.settle() == [f"apply Deployment ai/{name}"]
 
 
+async def test_a_pass_that_comes_before_the_fleet_is_planned_anew_is_made_again(
+    stage: Stage,
+) -> None:
+    """Workers run side by side: the Specialist's turn may come first."""
+    await serve(stage)
+    body = stage.cluster.find("Specialist", "ai/sorter")
+    stage.cluster.forget_writes()
+    image = {**body["spec"], "engine": {"image": "vllm:2"}}
+    stage.cluster.put({**body, "spec": image})
+    queue = stage.operator.queue
+    fleet, specialist = queue.take(), queue.take()
+    assert (fleet, specialist) == (Item("Fleet"), Item("Specialist", "ai/sorter"))
+    for item in (specialist, fleet):
+        assert item is not None
+        await stage.operator._pass(item)
+    await stage.operator.settle()
+    assert [w.split()[1] for w in stage.cluster.writes] == ["Deployment", "Specialist/status"]
+
+
 async def test_a_deleted_specialist_is_forgotten_without_a_write(stage: Stage) -> None:
     await serve(stage)
     stage.cluster.remove(SPECIALIST, "ai/sorter")
