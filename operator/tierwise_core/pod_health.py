@@ -19,7 +19,7 @@ CREATE_REASONS = frozenset(
     {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 )
 SEVERITY = ("ImagePullFailed", "CrashLoop", "ContainerError", "Unschedulable", "PodsStarting")
-EXIT_MESSAGE_LIMIT = 600  # the end of a traceback; the whole is in the pod's log
+LAST_WORDS_LIMIT = 300  # the end of a traceback; the whole is in the pod's log
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +66,27 @@ def _container_trouble(pod: Pod, image: str) -> Trouble:
 def _crash(pod: Pod, last: Exit) -> str:
     cause = f"exit code {last.code}" + (f", {last.reason}" if last.reason else "")
     times = f"{pod.restarts} restart" + ("" if pod.restarts == 1 else "s")
-    said = last.message.strip()[-EXIT_MESSAGE_LIMIT:]
+    said = last_words(last.message)
     tail = f"; it ended with: {said}" if said else f"; see kubectl logs --previous {pod.name}"
     return f"pod {pod.name}: the engine stopped ({cause}, {times}){tail}"
+
+
+def last_words(log: str, limit: int = LAST_WORDS_LIMIT) -> str:
+    r"""Return the last lines of a log in one line, as many as fit, at least a part of the last.
+
+    >>> last_words("usage: serve\n  [--x]\nerror: unrecognized arguments: --y\n", 50)
+    '[--x] | error: unrecognized arguments: --y'
+    """
+    kept: list[str] = []
+    room = limit
+    for line in reversed(log.splitlines()):
+        words = " ".join(line.split())
+        if words and kept and len(words) + 3 > room:
+            break
+        if words:
+            kept.insert(0, words[-limit:])
+            room -= len(words) + 3
+    return " | ".join(kept)
 
 
 def _starting(pod: Pod) -> str:

@@ -102,18 +102,22 @@ def serving_verdict(specialist: Specialist, state: Engines, context: str = "") -
 def _meanwhile(state: Engines) -> str:
     if not state.active or state.active == state.wanted:
         return ""
-    return f"revision {state.active} serves meanwhile with {len(state.endpoints)} pods"
+    return f"revision {state.active} serves meanwhile with {_pods(len(state.endpoints))}"
 
 
 def not_started(specialist: Specialist, placed: Verdict, state: Engines) -> Verdict:
     """Return ``ServingReady`` for a Specialist that has no place to run."""
     if state.endpoints:
-        message = f"revision {state.active} serves with {len(state.endpoints)} pods as before"
+        message = f"revision {state.active} serves with {_pods(len(state.endpoints))} as before"
         return _serving(TRUE, "PodsReady", message)
     if specialist.placement.min_replicas == 0:
         return serving_verdict(specialist, state)
     status = UNKNOWN if placed.status == UNKNOWN else FALSE
     return _serving(status, placed.reason, "no pod runs: it is not placed")
+
+
+def _pods(count: int) -> str:
+    return f"{count} pod" if count == 1 else f"{count} pods"
 
 
 def _weights(status: Status, reason: str, message: str) -> Verdict:
