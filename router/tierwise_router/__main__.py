@@ -47,7 +47,7 @@ def _run(settings: Settings, choice: SourceChoice, logs: Logs) -> int:
     except (TierwiseError, OSError) as error:
         log.error("router failed", error=str(error))  # noqa: TRY400 - the message says it all
         return 1
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):  # SystemExit: Ray's own handler, while it starts
         log.info("stopped before it was running")
         return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import threading
@@ -98,8 +99,7 @@ def run_pod(
         pod = stack.enter_context(
             _started(settings, choice, replace(logs, collector=collector.path), folder)
         )
-        # From here on Ray's own handlers are replaced, and a signal only asks.
-        stop.listen()
+        stop.listen()  # Ray has put handlers of its own in the place of ours
         stop.interrupts = False
         stack.enter_context(_beating(pulse, pod))
         on_ready(pod)
@@ -128,6 +128,7 @@ def _deploy(
     import ray  # noqa: PLC0415 - RayHost has prepared what it reads while it is imported
     from ray import serve  # noqa: PLC0415
 
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     log.info("starting Serve", dispatchers=settings.dispatchers)
     actor: Any = ray.remote(WatchActor)
     watch = actor.options(num_cpus=0, max_restarts=-1, max_concurrency=1000).remote(choice, logs)

@@ -29,6 +29,8 @@ OBJECT_STORE_BYTES: Final = 80 * 1024 * 1024
 LOGICAL_CPUS: Final = 4
 LAST_LINES: Final = 30
 ATTEMPTS: Final = 3
+# Read when Ray is imported. Its handler takes SIGTERM for a crash; in the workers it may stay.
+NO_CRASH_HANDLER: Final = "RAY_DISABLE_FAILURE_SIGNAL_HANDLER"
 ENVIRONMENT: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # Ray takes the machine's outward address for its own unless it thinks that it is on a laptop.
@@ -90,6 +92,7 @@ class RayHost:
         prepare_environment()
         # Blocks an import with which Ray decides whether to start the dashboard in full.
         sys.modules.setdefault("ray.dashboard.optional_deps", None)  # type: ignore[arg-type]
+        os.environ[NO_CRASH_HANDLER] = "1"
         import ray  # noqa: PLC0415 - only now is the environment what it reads
         from ray._private.node import Node  # noqa: PLC0415
         from ray._private.parameter import RayParams  # noqa: PLC0415
@@ -104,10 +107,10 @@ class RayHost:
             redirect_output=None,
             temp_dir=str(folder),
         )
+        os.environ.pop(NO_CRASH_HANDLER, None)
         self._ray = ray
         self._node: Any = _started_node(Node, parameters)
         logging.getLogger("ray").setLevel(logging.WARNING)
-        logging.getLogger("ray.serve").setLevel(logging.WARNING)
         ray.init(address=self._node.gcs_address, log_to_driver=False, configure_logging=False)
 
     def dead_processes(self) -> list[str]:
@@ -126,7 +129,7 @@ class RayHost:
     def stop(self) -> None:
         """Disconnect and end every process."""
         self._ray.shutdown()
-        self._node.kill_all_processes(check_alive=False, allow_graceful=False)
+        self._node.kill_all_processes(check_alive=False, allow_graceful=True)
 
 
 def _started_node(kind: Any, parameters: Any) -> Any:
@@ -141,7 +144,7 @@ def _started_node(kind: Any, parameters: Any) -> Any:
             node.__init__(parameters, head=True, shutdown_at_exit=True, spawn_reaper=True)
         except Exception as error:  # noqa: BLE001 - Ray raises bare Exceptions
             log.warning("Ray did not start", attempt=attempt, error=str(error))
-            node.kill_all_processes(check_alive=False, allow_graceful=False)
+            node.kill_all_processes(check_alive=False, allow_graceful=True)
         else:
             return node
     raise RayStartError(f"Ray did not start in {ATTEMPTS} attempts; is the machine overloaded?")

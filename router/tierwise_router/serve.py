@@ -58,7 +58,7 @@ def _run(settings: Settings, names: tuple[str, ...], table: RouteTable) -> int:
     _say(f"starting a router for {len(table.routes)} Specialists; Ray takes about 15 s ...")
     try:
         return run_pod(settings, SourceChoice(names), logs, stop=stop, on_ready=ready)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):  # SystemExit: Ray's own handler, while it starts
         return 0
     finally:
         _say("stopped")
