@@ -166,9 +166,14 @@ def engine_command(
     pod_template: Annotated[
         bool, typer.Option("--pod-template", help="Print the pod template patch only.")
     ] = False,
+    lock: Annotated[
+        bool, typer.Option("--lock", help="Resolve hack/engine/requirements.txt again first.")
+    ] = False,
     output: Format = Output.TEXT,
 ) -> None:
     """Make vLLM's environment; with --output, print what Specialist.spec.engine must be."""
+    if lock:
+        engine.lock()
     folder = engine.ensure()
     if pod_template:
         _print(engine.pod_template(), Output.JSON if output is Output.JSON else Output.YAML, ())

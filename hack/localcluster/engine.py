@@ -75,6 +75,19 @@ def _build(uv: Path, folder: Path) -> None:
     (folder / ".complete").touch()
 
 
+def lock() -> None:
+    """Resolve the engine's requirements again into the hash-locked list, naming no host."""
+    folder = REQUIREMENTS.parent
+    unneeded = ("torchvision", "torchaudio", "torchcodec")
+    flags = [
+        *("--universal", "--python-version", "3.11", "--generate-hashes", "--no-header", "--quiet"),
+        *("--no-emit-index-url", "--no-emit-find-links", "--override", "overrides.in"),
+        *(word for name in unneeded for word in ("--no-emit-package", name)),
+    ]
+    with step("resolve the engine's requirements"):
+        run([_uv(), "pip", "compile", *flags, "requirements.in", "-o", REQUIREMENTS], cwd=folder)
+
+
 def image() -> ScratchImage:
     """The empty image: a place to mount things on, and the few files a program looks for."""
     return ScratchImage(

@@ -46,7 +46,7 @@ class Namespace:
     @property
     def enter(self) -> tuple[str, ...]:
         """The words that run a command in here; the command keeps the process id."""
-        mount = (f"--mount={self.mnt}",) if self.mnt.exists() else ()
+        mount = (f"--mount={self.mnt}",) if str(self.mnt) in mount_points() else ()
         return ("nsenter", f"--net={self.net}", *mount, "--")
 
     def run(self, *argv: str) -> str:

@@ -10,6 +10,7 @@ from . import cgroups, network
 from .console import say, step
 from .errors import LeftoverError
 from .instance import Instance, Mode, find, forget
+from .locks import locked
 from .processes import Record, is_alive, kill_all, read_record
 
 
@@ -19,7 +20,7 @@ def remove_named(name: str) -> None:
     if found is None:
         say(f"there is no local cluster named {name}")
         return
-    with step(f"remove the local cluster {name}"):
+    with step(f"remove the local cluster {name}"), locked(found.state):
         remove(found)
     say(f"nothing of {name} is left: no process, mount, network device, cgroup or folder")
 
