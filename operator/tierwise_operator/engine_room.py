@@ -22,7 +22,8 @@ from tierwise_operator.sources.read import DEFAULT_ENDPOINT
 from tierwise_operator.store import FLEET, Store
 from tierwise_operator.workqueue import Item, WorkQueue
 
-PRUNE_EVERY = 2  # resyncs
+# What vanished between our first listing and kopf's was told by neither.
+FIRST_PRUNE_SECONDS = 15.0
 
 log = structlog.get_logger("tierwise.operator")
 
@@ -103,19 +104,17 @@ class Operator:
 
     async def _resync(self) -> None:
         """Look at everything again now and then, in case a change was never told."""
-        rounds = 0
+        await asyncio.sleep(min(FIRST_PRUNE_SECONDS, self._settings.resync_seconds))
         while True:
-            await asyncio.sleep(self._settings.resync_seconds)
-            rounds += 1
             try:
-                await self.resync(prune=rounds % PRUNE_EVERY == 0)
+                await self.resync()
             except ClusterError as error:
                 log.warning("resync failed", error=str(error))
+            await asyncio.sleep(self._settings.resync_seconds)
 
-    async def resync(self, *, prune: bool) -> None:
-        """Ask for a pass over everything."""
-        if prune:
-            await census.prune(self._cluster, self.store, self._settings.namespaces)
+    async def resync(self) -> None:
+        """Forget what is gone, and ask for a pass over everything that is there."""
+        await census.prune(self._cluster, self.store, self._settings.namespaces)
         self.queue.add(FLEET)
         for name in self.store.tiers:
             self.queue.add(Item("GPUTier", name))

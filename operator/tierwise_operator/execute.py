@@ -75,6 +75,7 @@ class Executor:
     async def _delete(self, action: Delete) -> None:
         kind = BY_NAME[action.kind]
         await self._cluster.delete(kind, action.namespace, action.name, action.uid)
+        self._store.forget(kind, f"{action.namespace}/{action.name}")
 
     async def _publish(self, publish: PublishStatus, subject: Subject) -> None:
         kind = BY_NAME[publish.kind]

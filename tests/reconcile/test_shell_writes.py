@@ -84,7 +84,7 @@ async def test_a_restart_beside_a_converged_cluster_writes_nothing(stage: Stage)
 
 async def test_a_resync_of_a_converged_cluster_writes_nothing(stage: Stage) -> None:
     await serve(stage)
-    await stage.operator.resync(prune=True)
+    await stage.operator.resync()
     assert await stage.settle() == []
 
 
@@ -156,6 +156,22 @@ async def test_a_pass_that_comes_before_the_fleet_is_planned_anew_is_made_again(
         await stage.operator._pass(item)
     await stage.operator.settle()
     assert [w.split()[1] for w in stage.cluster.writes] == ["Deployment", "Specialist/status"]
+
+
+async def test_what_we_delete_is_forgotten_without_waiting_for_the_watch(stage: Stage) -> None:
+    await serve(stage)
+    old = deployment_of(stage)["metadata"]["name"]
+    stage.cluster.told = lambda *_: None  # the watch is not open yet
+    body = stage.cluster.find("Specialist", "ai/sorter")
+    external = {"baseURL": "https://api.example.com/v1", "model": "m"}
+    moved = {**body["spec"], "external": external}
+    del moved["model"]
+    stage.operator.store.observe(SPECIALIST, stage.cluster.put({**body, "spec": moved}))
+    writes = await stage.settle()
+    assert f"delete Deployment ai/{old}" in writes
+    assert len(stage.operator.store.deployments) == 0
+    await stage.operator.resync()
+    assert await stage.settle() == []
 
 
 async def test_a_deleted_specialist_is_forgotten_without_a_write(stage: Stage) -> None:
@@ -254,7 +270,7 @@ async def test_writes_of_a_specialist_deleted_meanwhile_are_no_error(stage: Stag
 async def test_what_vanished_while_no_watch_was_open_is_pruned(stage: Stage) -> None:
     await serve(stage)
     del stage.cluster.objects_by_key["Node", "n2"]
-    await stage.operator.resync(prune=True)
+    await stage.operator.resync()
     await stage.settle()
     assert stage.operator.store.shelf(NODE).get("n2") is None
     assert stage.cluster.find("GPUTier", "h100")["status"]["nodes"] == 0
@@ -273,7 +289,7 @@ async def test_a_source_that_appears_later_is_found_by_the_resync(stage: Stage) 
     await stage.start()
     del stage.library.models["file:///models/sorter"]
     stage.operator.readings.expire_failures()
-    await stage.operator.resync(prune=False)
+    await stage.operator.resync()
     await stage.settle()
     assert conditions(stage)["Placed"] == ("True", "Placed")
 
