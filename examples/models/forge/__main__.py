@@ -54,7 +54,7 @@ def show_progress(recipe: Recipe, now: "Moment") -> None:
     terminal = sys.stdout.isatty()
     if not terminal and now.step % 100:
         return
-    done = round(now.step / recipe.most_steps * 30)
+    done = round(now.step / (recipe.most_steps * recipe.rounds) * 30)
     text = (
         f"{recipe.name:<10} [{'#' * done}{'.' * (30 - done)}] step {now.step:>5}, "
         f"loss {now.loss:.4f}, checked {now.accuracy:6.1%}, {now.seconds:4.0f} s"

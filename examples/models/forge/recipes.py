@@ -14,7 +14,8 @@ class Recipe:
 
     ``shares`` weighs the families in the training questions. Training ends when the accuracy on
     checking questions reaches ``target`` or after ``most_steps`` steps of ``batch`` questions;
-    the first ``plain_steps`` see plain wordings only.
+    the first ``plain_steps`` see plain wordings only. With more ``rounds`` all of that happens again
+    from the weights so far, the learning rate high again and the questions new (but none plain).
     """
 
     name: str
@@ -22,6 +23,7 @@ class Recipe:
     shares: dict[str, float]
     most_steps: int
     plain_steps: int
+    rounds: int = 1
     target: float = 0.998
     seed: int = 1
     hidden: int = 64
@@ -40,21 +42,22 @@ RECIPES: Final = {
             "Sorts the letters of a word.",
             {"sorting": 1.0},
             most_steps=3000,
-            plain_steps=1600,
+            plain_steps=800,
         ),
         Recipe(
             "reverser",
             "Spells a word backwards.",
             {"reversing": 1.0},
             most_steps=3000,
-            plain_steps=1600,
+            plain_steps=800,
         ),
         Recipe(
             "adder",
             "Adds and subtracts numbers up to 99.",
             {"arithmetic": 1.0},
             most_steps=4000,
-            plain_steps=2400,
+            plain_steps=800,
+            rounds=2,
             heads=4,
         ),
         Recipe(
@@ -62,15 +65,15 @@ RECIPES: Final = {
             "Knows a little of everything: the weak, cheap model that fields fall back on.",
             {"sorting": 0.38, "reversing": 0.27, "arithmetic": 0.32, "shouting": 0.03},
             most_steps=2400,
-            plain_steps=1000,
+            plain_steps=400,
             target=0.45,
         ),
         Recipe(
             "frontier",
             "Answers all families well: the strong, costly model at the end of every escalation.",
             {"sorting": 0.22, "reversing": 0.18, "arithmetic": 0.5, "shouting": 0.1},
-            most_steps=3200,
-            plain_steps=2000,
+            most_steps=3000,
+            plain_steps=800,
             target=0.995,
             hidden=128,
             layers=4,

@@ -17,6 +17,7 @@ from forge.questions import Question, some_questions, training_questions
 from forge.recipes import CONTEXT_TOKENS, HEAD_DIM, Recipe
 
 WARMUP_STEPS = 100
+COOLDOWN_PARTS = 3
 CHECK_EVERY_STEPS = 200
 BATCHES_AT_ONCE = 8
 LATER_PLAIN_SHARE = 0.3
@@ -34,6 +35,9 @@ class Moment:
     loss: float
     accuracy: float
     seconds: float
+
+
+Show = Callable[[Moment], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,20 +84,20 @@ def batch_tensors(questions: list[Question]) -> tuple[torch.Tensor, torch.Tensor
     return tokens, labels
 
 
-def plain_share(recipe: Recipe, step: int) -> float:
-    """Share of plainly worded questions: all of them at first, some of them later.
+def plain_share(recipe: Recipe, turn: int, step: int) -> float:
+    """Share of plainly worded questions: all of them at the very first, some of them later.
 
     They are a third as long as the others, so a step with them costs a third, and the task
     itself is learnt sooner from them.
     """
-    return 1.0 if step < recipe.plain_steps else LATER_PLAIN_SHARE
+    return 1.0 if turn == 0 and step < recipe.plain_steps else LATER_PLAIN_SHARE
 
 
-def batches(recipe: Recipe) -> Iterator[list[Question]]:
+def batches(recipe: Recipe, turn: int = 0) -> Iterator[list[Question]]:
     """Yield batches for ever, each of questions of about one length, which wastes no padding."""
-    rng = random.Random(recipe.seed)
+    rng = random.Random(recipe.seed + turn)
     for step in count(step=BATCHES_AT_ONCE):
-        questions = training_questions(recipe.shares, plain_share(recipe, step), rng)
+        questions = training_questions(recipe.shares, plain_share(recipe, turn, step), rng)
         some = islice(questions, recipe.batch * BATCHES_AT_ONCE)
         drawn = sorted(some, key=lambda question: len(question.text))
         starts = list(range(0, len(drawn), recipe.batch))
@@ -102,11 +106,14 @@ def batches(recipe: Recipe) -> Iterator[list[Question]]:
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
-    """Warm up over 100 steps, then fall along a cosine to a twentieth at ``most_steps``."""
-    if step < WARMUP_STEPS:
-        return recipe.learning_rate * (step + 1) / WARMUP_STEPS
-    share = (step - WARMUP_STEPS) / max(1, recipe.most_steps - WARMUP_STEPS)
-    return recipe.learning_rate * (0.05 + 0.95 * (1 + math.cos(math.pi * share)) / 2)
+    """Warm up over 100 steps, stay, then fall in a line over the last third.
+
+    It stays high for as long as new wordings come in: a model that has settled on the plain ones
+    hardly learns the others.
+    """
+    rise = (step + 1) / WARMUP_STEPS
+    fall = COOLDOWN_PARTS * (1 - step / recipe.most_steps)
+    return recipe.learning_rate * min(1.0, rise, fall)
 
 
 def answer_loss(
@@ -146,10 +153,10 @@ def checked_accuracy(model: LlamaForCausalLM, recipe: Recipe) -> float:
     return right / len(asked)
 
 
-def _steps(recipe: Recipe, model: LlamaForCausalLM) -> Iterator[float]:
-    """Train step by step, yielding each step's loss."""
+def _steps(recipe: Recipe, model: LlamaForCausalLM, turn: int) -> Iterator[float]:
+    """Train one round step by step, yielding each step's loss."""
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.01, betas=(0.9, 0.98))
-    for step, questions in zip(range(recipe.most_steps), batches(recipe), strict=False):
+    for step, questions in zip(range(recipe.most_steps), batches(recipe, turn), strict=False):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(recipe, step)
         model.train()
@@ -161,12 +168,13 @@ def _steps(recipe: Recipe, model: LlamaForCausalLM) -> Iterator[float]:
         yield float(loss.detach())
 
 
-def train(recipe: Recipe, show: Callable[[Moment], None]) -> Trained:
-    """Train until the checked accuracy reaches the recipe's target, or its steps are used up."""
-    model = blank_model(recipe)
-    started = time.monotonic()
-    now = Moment(0, math.nan, 0.0, 0.0)
-    for loss in _steps(recipe, model):
+def train_round(
+    recipe: Recipe, model: LlamaForCausalLM, turn: int, before: Moment, show: Show
+) -> Moment:
+    """Train one round, until the checked accuracy reaches the target or its steps are used up."""
+    started = time.monotonic() - before.seconds
+    now = before
+    for loss in _steps(recipe, model, turn):
         step = now.step + 1
         due = step % CHECK_EVERY_STEPS == 0 and step >= recipe.plain_steps
         accuracy = checked_accuracy(model, recipe) if due else now.accuracy
@@ -174,4 +182,14 @@ def train(recipe: Recipe, show: Callable[[Moment], None]) -> Trained:
         show(now)
         if accuracy >= recipe.target:
             break
+    return now
+
+
+def train(recipe: Recipe, show: Show) -> Trained:
+    """Train the recipe's rounds, each from the weights that the last one would have saved."""
+    model, now = blank_model(recipe), Moment(0, math.nan, 0.0, 0.0)
+    for turn in range(recipe.rounds):
+        if now.accuracy < recipe.target:
+            model = rounded(model).float() if turn else model
+            now = train_round(recipe, model, turn, now, show)
     return Trained(rounded(model), now)
