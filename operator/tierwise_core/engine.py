@@ -73,6 +73,8 @@ def _pod_spec(
     volumes = [volume for source in sources.values() for volume in source.volumes]
     spec: dict[str, Any] = {
         "automountServiceAccountToken": False,
+        # As process 1, an engine that is still importing would ignore the signal to stop.
+        "shareProcessNamespace": True,
         "enableServiceLinks": False,  # a Service called "vllm" would set VLLM_PORT and break vLLM
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "nodeSelector": dict(layout.tier.node_selector),
