@@ -1,7 +1,7 @@
 """``GPUTier.status``: which nodes a tier has, how many GPUs, and what is wrong with it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from tierwise_core.conditions import (
     read_conditions,
     transitions,
 )
-from tierwise_core.fleet import GPUTier, GpuUse, Node, admits, closure, free_gpus, nodes_of
+from tierwise_core.fleet import GPUTier, GpuUse, Node, admits, closure, free_gpus, matches, nodes_of
 from tierwise_core.graph import leads_into_cycle, listed
 from tierwise_core.plan import Announce, Plan, PublishStatus
 from tierwise_core.quantities import format_bytes
@@ -25,12 +25,12 @@ OWNED = ("observedGeneration", "conditions", "nodes", "gpus", "memory", "usdPerH
 
 @dataclass(frozen=True, slots=True)
 class TierSnapshot:
-    """What one pass over a tier looks at; ``escalations`` maps every tier to its ``escalateTo``."""
+    """What one pass over a tier looks at; ``others`` are the tiers beside it."""
 
     tier: GPUTier
     nodes: tuple[Node, ...] = ()
     use: GpuUse | None = None
-    escalations: Mapping[str, str | None] | None = None
+    others: tuple[GPUTier, ...] = ()
 
 
 def decide_tier(snapshot: TierSnapshot, now: datetime) -> Plan:
@@ -38,7 +38,9 @@ def decide_tier(snapshot: TierSnapshot, now: datetime) -> Plan:
     tier = snapshot.tier
     if tier.invalid is not None:
         return _publish(tier, {}, _ready(FALSE, "InvalidSpec", tier.invalid), now)
-    nodes = nodes_of(tier, snapshot.nodes)
+    matched = nodes_of(tier, snapshot.nodes)
+    lost = lost_nodes(tier, matched, snapshot.others)
+    nodes = tuple(node for node in matched if node.name not in lost)
     counts = count_gpus(tier, nodes, snapshot.use or {})
     status = {
         "nodes": len(nodes),
@@ -46,7 +48,39 @@ def decide_tier(snapshot: TierSnapshot, now: datetime) -> Plan:
         "memory": tier.memory_text,
         "usdPerHour": round(tier.usd_per_gpu_hour * counts["capacity"], 6),
     }
-    return _publish(tier, status, _judge(tier, nodes, counts, snapshot.escalations or {}), now)
+    escalations = {each.name: each.escalate_to for each in (tier, *snapshot.others)}
+    ready = _judge(tier, nodes, counts, escalations)
+    return _publish(tier, status, _with_losses(ready, lost), now)
+
+
+def lost_nodes(tier: GPUTier, nodes: Iterable[Node], others: Iterable[GPUTier]) -> dict[str, str]:
+    """Return the nodes that count for another tier, which selects them too, and which that is.
+
+    Of tiers with the same resource the first by name has the node, in placement as well, so that
+    no GPU is counted twice.
+    """
+    rivals = sorted(
+        other.name
+        for other in others
+        if other.name < tier.name
+        and other.resource_name == tier.resource_name
+        and other.invalid is None
+    )
+    selectors = {other.name: other.node_selector for other in others}
+    return {
+        node.name: rival
+        for node in nodes
+        for rival in reversed(rivals)
+        if matches(selectors[rival], node.labels)
+    }
+
+
+def _with_losses(ready: Verdict, lost: Mapping[str, str]) -> Verdict:
+    if not lost:
+        return ready
+    shown = ", ".join(f"{node} for {rival}" for node, rival in sorted(lost.items())[:NODES_SHOWN])
+    note = f"spec.nodeSelector: selects nodes that count for another tier ({shown})"
+    return replace(ready, message=f"{ready.message}; {note}")
 
 
 def count_gpus(tier: GPUTier, nodes: Sequence[Node], use: GpuUse) -> dict[str, int]:

@@ -105,8 +105,8 @@ class Passes:
         tier = self.store.tiers.get(item.key)
         if tier is None:
             return
-        escalations = {other.name: other.escalate_to for other in self.store.tiers.all()}
-        snapshot = TierSnapshot(tier, self.store.nodes.all(), self.store.use, escalations)
+        others = tuple(other for other in self.store.tiers.all() if other.name != tier.name)
+        snapshot = TierSnapshot(tier, self.store.nodes.all(), self.store.use, others)
         plan = decide_tier(snapshot, self.clock())
         subject = Subject(GPU_TIER, "", tier.name, tier.uid, tier.generation)
         await self.executor.carry_out(plan, subject)

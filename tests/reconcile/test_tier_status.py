@@ -14,10 +14,9 @@ def look(
     tier: GPUTier,
     nodes: tuple[Node, ...] = (),
     pods: tuple[Pod, ...] = (),
-    others: dict[str, str | None] | None = None,
+    others: tuple[GPUTier, ...] = (),
 ) -> Plan:
-    escalations = {tier.name: tier.escalate_to, **(others or {})}
-    return decide_tier(TierSnapshot(tier, nodes, gpu_use(pods), escalations), NOON)
+    return decide_tier(TierSnapshot(tier, nodes, gpu_use(pods), others), NOON)
 
 
 def status(plan: Plan) -> dict[str, Any]:
@@ -65,13 +64,17 @@ def test_a_gpu_nobody_knows_asks_for_its_memory() -> None:
 
 
 def test_an_escalation_to_nowhere_lists_the_tiers_there_are() -> None:
-    plan = look(a_tier(escalate_to="h1000"), (a_node("n1"),), others={"h100": None})
+    plan = look(a_tier(escalate_to="h1000"), (a_node("n1"),), others=(a_tier("h100"),))
     assert ready(plan)[:2] == ("False", "UnknownTier")
     assert "'h100'" in ready(plan)[2]
 
 
 def test_an_escalation_in_a_circle_shows_the_circle() -> None:
-    plan = look(a_tier(escalate_to="h100"), (a_node("n1"),), others={"h100": "rtx-4090"})
+    plan = look(
+        a_tier(escalate_to="h100"),
+        (a_node("n1"),),
+        others=(a_tier("h100", escalate_to="rtx-4090"),),
+    )
     assert ready(plan)[:2] == ("False", "EscalationCycle")
     assert "rtx-4090 -> h100 -> rtx-4090" in ready(plan)[2]
 
@@ -94,6 +97,20 @@ def test_pods_of_other_resources_on_the_same_node_are_not_counted() -> None:
     node = Node("n1", {"gpu": "rtx-4090"}, {GPU: 4, "nvidia.com/mig-1g.10gb": 7})
     found = status(look(mig, (node,), (a_pod("r", node="n1", gpus=4),)))
     assert found["gpus"] == {"capacity": 7, "allocated": 0, "free": 7}
+
+
+def test_a_node_that_two_tiers_select_counts_for_the_first_by_name() -> None:
+    twin = a_tier("another", node_selector={"gpu": "rtx-4090"})
+    plan = look(a_tier(), (a_node("n1"),), others=(twin,))
+    assert status(plan)["gpus"]["capacity"] == 0
+    assert "n1 for another" in ready(plan)[2]
+    assert status(look(twin, (a_node("n1"),), others=(a_tier(),)))["gpus"]["capacity"] == 4
+
+
+def test_tiers_of_different_resources_share_a_node() -> None:
+    mig = a_tier("a-mig", node_selector={"gpu": "rtx-4090"}, resource_name="nvidia.com/mig-1g")
+    plan = look(a_tier(), (a_node("n1"),), others=(mig,))
+    assert status(plan)["gpus"]["capacity"] == 4
 
 
 def test_a_node_with_fewer_gpus_than_its_pods_hold_has_none_free() -> None:
