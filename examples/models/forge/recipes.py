@@ -74,6 +74,7 @@ RECIPES: Final = {
             {"sorting": 0.22, "reversing": 0.18, "arithmetic": 0.5, "shouting": 0.1},
             most_steps=3000,
             plain_steps=800,
+            rounds=2,
             target=0.995,
             hidden=128,
             layers=4,
