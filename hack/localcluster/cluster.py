@@ -16,7 +16,7 @@ from .nodesoftware import NodeSoftware
 from .resolve import resolve
 from .shell import succeeds
 
-_NODE_SECONDS = 120.0
+_NODE_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def _ensure_dns(cluster: Cluster) -> None:
     with step(f"DNS at {cluster.instance.network.dns}") as detail:
         image = images.system_images()["coredns"].reference
         cluster.kubectl.apply(addons.dns(cluster.instance.network, image))
-        wait = ("rollout", "status", "deployment/coredns", "-n", "kube-system", "--timeout=120s")
+        wait = ("rollout", "status", "deployment/coredns", "-n", "kube-system", "--timeout=300s")
         cluster.kubectl.run(*wait)
         _wait(lambda: _silent_dns(cluster.instance.network), detail)
 

@@ -14,7 +14,7 @@ from .instance import Instance, Mode
 from .pki import Authority, control_plane_identities
 from .processes import Daemon
 
-READY_SECONDS = 90.0
+READY_SECONDS = 240.0
 
 
 @dataclass(frozen=True, slots=True)

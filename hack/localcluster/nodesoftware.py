@@ -10,6 +10,7 @@ import yaml
 
 from . import cgroups, containerd, tools
 from .controlplane import ControlPlane
+from .files import write_if_changed
 from .instance import Instance
 from .namespaces import Namespace
 from .nodes import GPU_RESOURCE, NodeSpec, folder, inventory, write_gpus
@@ -53,11 +54,10 @@ class NodeSoftware:
         self.plane.authority.ensure({user: node_identity(self.spec.name, address)})
         self.plane.write_kubeconfig(self.plane.client(user), user)
         cgroups.create(self.cgroup)
-        (self.etc / "cni").mkdir(parents=True, exist_ok=True)
-        self._cni.write_text(json.dumps(self._cni_config(), indent=1))
-        self._toml.write_text(containerd.configuration(self.pause_image, self._cni))
-        self._kubelet_yaml.write_text(yaml.safe_dump(self._kubelet_config()))
-        self._proxy_yaml.write_text(yaml.safe_dump(self._proxy_config()))
+        write_if_changed(self._cni, json.dumps(self._cni_config(), indent=1))
+        write_if_changed(self._toml, containerd.configuration(self.pause_image, self._cni))
+        write_if_changed(self._kubelet_yaml, yaml.safe_dump(self._kubelet_config()))
+        write_if_changed(self._proxy_yaml, yaml.safe_dump(self._proxy_config()))
         if not inventory(self.instance, self.spec.name).exists():
             write_gpus(self.instance, self.spec.name, self.spec.gpus)
 

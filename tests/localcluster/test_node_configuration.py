@@ -72,6 +72,13 @@ def test_broken_gpus_survive_a_repeated_up(nodes: list[NodeSoftware]) -> None:
     assert read_gpus(nodes[0].instance, "gpu-4090-0") == (4, (3,))
 
 
+def test_an_unchanged_file_is_not_written(nodes: list[NodeSoftware]) -> None:
+    before = {path: path.stat().st_mtime_ns for path in nodes[0].etc.rglob("*") if path.is_file()}
+    assert len(before) == 4
+    nodes[0].prepare()
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
 def test_an_unchanged_node_keeps_its_daemons(nodes: list[NodeSoftware]) -> None:
     before = [daemon.fingerprint for daemon in nodes[0].daemons()]
     nodes[0].prepare()
