@@ -7,11 +7,14 @@ it skips the dashboard's start (11 s), and every port is on loopback, not on the
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import secrets
+import socket
 import sys
-from collections.abc import MutableMapping
+import time
+from collections.abc import Callable, Iterator, MutableMapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +32,7 @@ OBJECT_STORE_BYTES: Final = 80 * 1024 * 1024
 LOGICAL_CPUS: Final = 4
 LAST_LINES: Final = 30
 ATTEMPTS: Final = 3
+PATIENCE_S: Final = 180.0
 # Read when Ray is imported. Its handler takes SIGTERM for a crash; in the workers it may stay.
 NO_CRASH_HANDLER: Final = "RAY_DISABLE_FAILURE_SIGNAL_HANDLER"
 ENVIRONMENT: Final = {
@@ -41,6 +45,9 @@ ENVIRONMENT: Final = {
     "RAY_prestart_worker_first_driver": "0",
     "RAY_enable_worker_prestart": "0",
     "RAY_SERVE_LOG_TO_STDERR": "0",
+    # See _patience: the same for what Ray's native processes wait for.
+    "RAY_agent_register_timeout_ms": "180000",
+    "RAY_worker_register_timeout_seconds": "180",
 }
 
 
@@ -97,19 +104,27 @@ class RayHost:
         from ray._private.node import Node  # noqa: PLC0415
         from ray._private.parameter import RayParams  # noqa: PLC0415
 
-        parameters = RayParams(
-            node_ip_address=LOOPBACK,
-            num_cpus=LOGICAL_CPUS,
-            object_store_memory=OBJECT_STORE_BYTES,
-            include_dashboard=False,
-            include_log_monitor=False,  # type: ignore[arg-type]
-            no_monitor=True,
-            redirect_output=None,
-            temp_dir=str(folder),
-        )
+        def parameters() -> RayParams:
+            one, other, third, fourth = _free_ports(4)
+            return RayParams(
+                node_ip_address=LOOPBACK,
+                num_cpus=LOGICAL_CPUS,
+                object_store_memory=OBJECT_STORE_BYTES,
+                include_dashboard=False,
+                include_log_monitor=False,  # type: ignore[arg-type]
+                no_monitor=True,
+                redirect_output=None,
+                temp_dir=str(folder),
+                # Left to the agents, the raylet waits 15 s for each to tell its port, then aborts.
+                metrics_agent_port=one,
+                metrics_export_port=other,
+                dashboard_agent_listen_port=third,
+                runtime_env_agent_port=fourth,
+            )
+
         os.environ.pop(NO_CRASH_HANDLER, None)
         self._ray = ray
-        self._node: Any = _started_node(Node, parameters)
+        self._node: Any = _started_node(_without_dashboard(Node), parameters)
         logging.getLogger("ray").setLevel(logging.WARNING)
         ray.init(address=self._node.gcs_address, log_to_driver=False, configure_logging=False)
 
@@ -132,19 +147,75 @@ class RayHost:
         self._node.kill_all_processes(check_alive=False, allow_graceful=True)
 
 
-def _started_node(kind: Any, parameters: Any) -> Any:
-    """Start Ray's processes, again if need be.
+def _without_dashboard(kind: Any) -> Any:
+    """Leave out the dashboard's own process, which even without a page takes 85 MiB."""
 
-    Ray gives its own processes half a minute to find each other. On a node where a dozen engines
-    load their weights that is not always enough, and the second try finds everything in memory.
-    """
+    class Node(kind):  # type: ignore[misc]
+        def start_api_server(self, **_options: object) -> None:
+            self._webui_url = ""
+
+    return Node
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((LOOPBACK, 0))
+        return [probe.getsockname()[1] for probe in probes]
+
+
+def _complaints(logs: Path) -> list[str]:
+    """Find the last errors of Ray's native processes, which say more than its exceptions."""
+    lines = [
+        line[:300]
+        for name in ("gcs_server.out", "raylet.out", "raylet.err")
+        if (logs / name).exists()
+        for line in (logs / name).read_text(errors="replace").splitlines()
+        if " C " in line[:40] or " E " in line[:40]
+    ]
+    return lines[-3:]
+
+
+def _started_node(kind: Any, parameters: Callable[[], Any]) -> Any:
+    """Start Ray's processes, again if one of them dies: a port may have been taken meanwhile."""
     for attempt in range(1, ATTEMPTS + 1):
         node = kind.__new__(kind)
         try:
-            node.__init__(parameters, head=True, shutdown_at_exit=True, spawn_reaper=True)
+            with _patience(node):
+                node.__init__(parameters(), head=True, shutdown_at_exit=True, spawn_reaper=True)
         except Exception as error:  # noqa: BLE001 - Ray raises bare Exceptions
-            log.warning("Ray did not start", attempt=attempt, error=str(error))
+            why = _complaints(Path(node.get_logs_dir_path()))
+            log.warning("Ray did not start", attempt=attempt, error=str(error), ray_says=why)
             node.kill_all_processes(check_alive=False, allow_graceful=True)
         else:
             return node
     raise RayStartError(f"Ray did not start in {ATTEMPTS} attempts; is the machine overloaded?")
+
+
+@contextlib.contextmanager
+def _patience(node: Any) -> Iterator[None]:
+    """Let Ray's processes take their time to find each other, as long as they live.
+
+    Ray gives them 30 s, a constant in the middle of its code. On a node where a dozen engines load
+    their weights that is not enough, and starting again takes as long each time.
+    """
+    services: Any = import_module("ray._private.services")
+    get_node = services.get_node
+    deadline = time.monotonic() + PATIENCE_S
+
+    def get_node_patiently(*arguments: Any) -> Any:
+        while True:
+            try:
+                return get_node(*arguments)
+            except RuntimeError as error:
+                if time.monotonic() > deadline or node.dead_processes():
+                    raise
+                log.info("waiting for Ray's processes", error=str(error))
+                time.sleep(1.0)
+
+    services.get_node = get_node_patiently
+    try:
+        yield
+    finally:
+        services.get_node = get_node
