@@ -26,7 +26,7 @@ def control_plane(name: str | None = None) -> Iterator[Path]:
 
     Missing binaries are built first. Without a name, one is made from this process's id, so
     that any number may run at once. What a killed test run left behind is removed first.
-    Raises InvalidNameError when a living process uses an instance of that name.
+    Raises InvalidNameError when there is an instance of that name.
     """
     sweep()
     instance = _claim(name or f"test-{os.getpid()}")
@@ -55,11 +55,10 @@ def sweep() -> None:
 
 
 def _claim(name: str) -> Instance:
-    found = find(name)
-    owner = None if found is None else _owner(found)
-    if owner is not None:
+    if find(name) is not None:
         raise InvalidNameError(
-            f"the control plane {name!r} is in use by process {owner.pid}: choose another name"
+            f"there is an instance {name!r} already: choose another name, or remove it first "
+            f"with `down --name {name}`"
         )
     instance = allocate(name, Mode.CONTROL_PLANE)
     me = Record(os.getpid(), started_ticks(os.getpid()) or 0, "owner")

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from localcluster import control_plane, standalone
-from localcluster.instance import Mode, allocate, find, instances
+from localcluster.errors import InvalidNameError
+from localcluster.instance import Mode, allocate, find, forget, instances
 from localcluster.kubectl import Kubectl
 
 pytestmark = pytest.mark.apiserver
@@ -27,3 +28,13 @@ def test_what_a_killed_test_run_left_is_swept() -> None:
     (left.state / "owner.json").write_text(json.dumps(owner))
     standalone.sweep()
     assert find("side-dead") is None
+
+
+def test_a_control_plane_somebody_keeps_is_not_taken_over() -> None:
+    kept = allocate("side-kept", Mode.CONTROL_PLANE)
+    try:
+        with pytest.raises(InvalidNameError, match="already"), control_plane("side-kept"):
+            pytest.fail("it was taken over")
+        assert find("side-kept") == kept
+    finally:
+        forget(kept)
