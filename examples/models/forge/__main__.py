@@ -54,7 +54,7 @@ def show_progress(recipe: Recipe, now: "Moment") -> None:
     terminal = sys.stdout.isatty()
     if not terminal and now.step % 100:
         return
-    done = round(now.step / (recipe.most_steps * recipe.rounds) * 30)
+    done = round(now.step / recipe.most_steps * 30)
     text = (
         f"{recipe.name:<10} [{'#' * done}{'.' * (30 - done)}] step {now.step:>5}, "
         f"loss {now.loss:.4f}, checked {now.accuracy:6.1%}, {now.seconds:4.0f} s"
@@ -73,7 +73,7 @@ def run_evaluate(options: argparse.Namespace) -> None:
     """Measure the chosen models and renew ``evaluation.json`` and every page made from it."""
     models = read_json(EVALUATION)["models"] if EVALUATION.exists() else {}
     for name in chosen(options.model):
-        models[name] = measure(name, tuple(RECIPES[name].shares))
+        models[name] = measure(name, RECIPES[name].families)
         rights = ((family, found["accuracy"]) for family, found in models[name]["families"].items())
         print(f"{name}: " + ", ".join(f"{family} {share:.1%}" for family, share in rights))
     ordered = {name: models[name] for name in RECIPES if name in models}

@@ -115,11 +115,20 @@ Its right answers against its wrong ones to all other questions:
 """
 
 
+def mixture(shares: dict[str, float]) -> str:
+    """Write the families of a round and their shares.
+
+    >>> mixture({"sorting": 0.75, "reversing": 0.25})
+    'sorting 75 %, reversing 25 %'
+    """
+    return ", ".join(f"{family} {share:.0%}".replace("%", " %") for family, share in shares.items())
+
+
 def card(name: str, evaluation: dict[str, Any]) -> str:
     """Write one model's card."""
     recipe, model = RECIPES[name], evaluation["models"][name]
     training = read_json(MODELS / name / "training.json")
-    shares = ", ".join(f"{family} {share:.0%}" for family, share in recipe.shares.items())
+    shares = "; then ".join(mixture(part.shares) for part in recipe.rounds)
     return CARD.format(
         **{key: training[key] for key in ("seed", "questions", "steps", "seconds")},
         **{key: evaluation[key] for key in ("date", "machine")},

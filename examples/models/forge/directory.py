@@ -55,7 +55,7 @@ def training_record(recipe: Recipe, trained: "Trained") -> dict[str, Any]:
     end = trained.end
     return {
         "seed": recipe.seed,
-        "shares": recipe.shares,
+        "shares": [part.shares for part in recipe.rounds],
         "steps": end.step,
         "questions": end.step * recipe.batch,
         "seconds": round(end.seconds),

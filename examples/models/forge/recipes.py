@@ -9,21 +9,27 @@ HEAD_DIM: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
+class Round:
+    """One stretch of training: ``shares`` weighs the families in its questions."""
+
+    shares: dict[str, float]
+    most_steps: int
+    learning_rate: float = 3e-3
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """How one model is made.
 
-    ``shares`` weighs the families in the training questions. Training ends when the accuracy on
-    checking questions reaches ``target`` or after ``most_steps`` steps of ``batch`` questions;
-    the first ``plain_steps`` see plain wordings only. With more ``rounds`` all of that happens again
-    from the weights so far, the learning rate high again and the questions new (but none plain).
+    A round ends when the accuracy on checking questions reaches ``target`` or its steps of
+    ``batch`` questions are used up. The first ``plain_steps`` of the first round see plain wordings
+    only; each later round starts from the weights so far, its learning rate high again.
     """
 
     name: str
     purpose: str
-    shares: dict[str, float]
-    most_steps: int
+    rounds: tuple[Round, ...]
     plain_steps: int
-    rounds: int = 1
     target: float = 0.998
     seed: int = 1
     hidden: int = 64
@@ -31,7 +37,16 @@ class Recipe:
     heads: int = 2
     intermediate: int = 192
     batch: int = 128
-    learning_rate: float = 3e-3
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The families that the model is made for."""
+        return tuple(self.rounds[0].shares)
+
+    @property
+    def most_steps(self) -> int:
+        """Steps of all rounds."""
+        return sum(one.most_steps for one in self.rounds)
 
 
 RECIPES: Final = {
@@ -40,47 +55,55 @@ RECIPES: Final = {
         Recipe(
             "sorter",
             "Sorts the letters of a word.",
-            {"sorting": 1.0},
-            most_steps=3000,
+            (Round({"sorting": 1.0}, 3000),),
             plain_steps=800,
         ),
         Recipe(
             "reverser",
             "Spells a word backwards.",
-            {"reversing": 1.0},
-            most_steps=3000,
+            (Round({"reversing": 1.0}, 3000),),
             plain_steps=800,
         ),
         Recipe(
             "adder",
             "Adds and subtracts numbers up to 99.",
-            {"arithmetic": 1.0},
-            most_steps=4000,
+            (Round({"arithmetic": 1.0}, 4000), Round({"arithmetic": 1.0}, 4000)),
             plain_steps=800,
-            rounds=2,
             heads=4,
         ),
         Recipe(
             "generalist",
             "Knows a little of everything: the weak, cheap model that fields fall back on.",
-            {"sorting": 0.38, "reversing": 0.27, "arithmetic": 0.32, "shouting": 0.03},
-            most_steps=2400,
+            (
+                Round(
+                    {"sorting": 0.38, "reversing": 0.27, "arithmetic": 0.32, "shouting": 0.03},
+                    2400,
+                ),
+            ),
             plain_steps=400,
             target=0.45,
         ),
         Recipe(
             "frontier",
             "Answers all families well: the strong, costly model at the end of every escalation.",
-            {"sorting": 0.22, "reversing": 0.18, "arithmetic": 0.5, "shouting": 0.1},
-            most_steps=3000,
+            (
+                Round(
+                    {"sorting": 0.22, "reversing": 0.18, "arithmetic": 0.5, "shouting": 0.1},
+                    3000,
+                    learning_rate=2e-3,
+                ),
+                Round(
+                    {"sorting": 0.45, "reversing": 0.2, "arithmetic": 0.2, "shouting": 0.15},
+                    2000,
+                    learning_rate=1e-3,
+                ),
+            ),
             plain_steps=800,
-            rounds=2,
             target=0.995,
             hidden=128,
             layers=4,
             heads=4,
             intermediate=352,
-            learning_rate=2e-3,
         ),
     )
 }

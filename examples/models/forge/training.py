@@ -14,7 +14,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from forge import vocabulary
 from forge.answering import answer
 from forge.questions import Question, some_questions, training_questions
-from forge.recipes import CONTEXT_TOKENS, HEAD_DIM, Recipe
+from forge.recipes import CONTEXT_TOKENS, HEAD_DIM, Recipe, Round
 
 WARMUP_STEPS = 100
 COOLDOWN_PARTS = 3
@@ -97,7 +97,9 @@ def batches(recipe: Recipe, turn: int = 0) -> Iterator[list[Question]]:
     """Yield batches for ever, each of questions of about one length, which wastes no padding."""
     rng = random.Random(recipe.seed + turn)
     for step in count(step=BATCHES_AT_ONCE):
-        questions = training_questions(recipe.shares, plain_share(recipe, turn, step), rng)
+        questions = training_questions(
+            recipe.rounds[turn].shares, plain_share(recipe, turn, step), rng
+        )
         some = islice(questions, recipe.batch * BATCHES_AT_ONCE)
         drawn = sorted(some, key=lambda question: len(question.text))
         starts = list(range(0, len(drawn), recipe.batch))
@@ -105,15 +107,15 @@ def batches(recipe: Recipe, turn: int = 0) -> Iterator[list[Question]]:
         yield from (drawn[start : start + recipe.batch] for start in starts)
 
 
-def learning_rate(recipe: Recipe, step: int) -> float:
+def learning_rate(part: Round, step: int) -> float:
     """Warm up over 100 steps, stay, then fall in a line over the last third.
 
     It stays high for as long as new wordings come in: a model that has settled on the plain ones
     hardly learns the others.
     """
     rise = (step + 1) / WARMUP_STEPS
-    fall = COOLDOWN_PARTS * (1 - step / recipe.most_steps)
-    return recipe.learning_rate * min(1.0, rise, fall)
+    fall = COOLDOWN_PARTS * (1 - step / part.most_steps)
+    return part.learning_rate * min(1.0, rise, fall)
 
 
 def answer_loss(
@@ -140,10 +142,10 @@ def rounded(model: LlamaForCausalLM) -> LlamaForCausalLM:
 
 def checked_accuracy(model: LlamaForCausalLM, recipe: Recipe) -> float:
     """Share of right answers to the checking questions, each family alike, of the bfloat16 copy."""
-    each = CHECK_QUESTIONS // len(recipe.shares)
+    each = CHECK_QUESTIONS // len(recipe.families)
     asked = [
         one
-        for family in recipe.shares
+        for family in recipe.families
         for one in some_questions(family, "checking", each, CHECK_SEED)
     ]
     replies = answer(rounded(model), [question.text for question in asked])
@@ -156,9 +158,10 @@ def checked_accuracy(model: LlamaForCausalLM, recipe: Recipe) -> float:
 def _steps(recipe: Recipe, model: LlamaForCausalLM, turn: int) -> Iterator[float]:
     """Train one round step by step, yielding each step's loss."""
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.01, betas=(0.9, 0.98))
-    for step, questions in zip(range(recipe.most_steps), batches(recipe, turn), strict=False):
+    part = recipe.rounds[turn]
+    for step, questions in zip(range(part.most_steps), batches(recipe, turn), strict=False):
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(recipe, step)
+            group["lr"] = learning_rate(part, step)
         model.train()
         loss = answer_loss(model, *batch_tensors(questions))
         optimizer.zero_grad(set_to_none=True)
@@ -188,7 +191,7 @@ def train_round(
 def train(recipe: Recipe, show: Show) -> Trained:
     """Train the recipe's rounds, each from the weights that the last one would have saved."""
     model, now = blank_model(recipe), Moment(0, math.nan, 0.0, 0.0)
-    for turn in range(recipe.rounds):
+    for turn in range(len(recipe.rounds)):
         if now.accuracy < recipe.target:
             model = rounded(model).float() if turn else model
             now = train_round(recipe, model, turn, now, show)
