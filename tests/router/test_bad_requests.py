@@ -114,6 +114,20 @@ async def test_a_body_too_large_is_refused_before_it_is_read(engine: Engine, run
     assert not pod.requests
 
 
+async def test_an_announced_size_is_enough_to_be_refused(run: Run) -> None:
+    router = await run(route("sorter"), settings=Settings(max_body_bytes=1000))
+    reader, writer = await asyncio.open_connection("127.0.0.1", router.listener.port)
+
+    # curl asks before it sends: the refusal must come instead of "100 Continue".
+    head = (
+        f"POST {CHAT} HTTP/1.1\r\nhost: x\r\ncontent-length: 2000\r\nexpect: 100-continue\r\n\r\n"
+    )
+    writer.write(head.encode())
+
+    assert (await reader.readline()).startswith(b"HTTP/1.1 413")
+    writer.close()
+
+
 async def test_a_body_of_unknown_length_is_bounded_as_well(engine: Engine, run: Run) -> None:
     async def pieces():  # type: ignore[no-untyped-def]  # noqa: ANN202
         for _ in range(50):
