@@ -1,8 +1,6 @@
 """A Specialist that cannot run says why on itself, and disturbs nobody else."""
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,28 +20,6 @@ def specialist(name: str, **spec: Any) -> dict[str, Any]:
     }
 
 
-def huge_model(folder: Path) -> str:
-    """A 405-billion-parameter model's metadata: sizing never needs the weights themselves."""
-    config = {
-        "architectures": ["LlamaForCausalLM"],
-        "model_type": "llama",
-        "hidden_size": 16384,
-        "num_hidden_layers": 126,
-        "num_attention_heads": 128,
-        "num_key_value_heads": 8,
-        "max_position_embeddings": 131072,
-        "vocab_size": 128256,
-        "torch_dtype": "bfloat16",
-    }
-    index = {
-        "metadata": {"total_size": 811_706_499_072},
-        "weight_map": {"model.embed_tokens.weight": "model-00001-of-00191.safetensors"},
-    }
-    (folder / "config.json").write_text(json.dumps(config))
-    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
-    return f"file://{folder}"
-
-
 @pytest.fixture
 def stories(cluster: Cluster) -> Iterator[list[str]]:
     """Names of the Specialists that a story applies; they go when it ends."""
@@ -61,10 +37,11 @@ def told(cluster: Cluster, name: str, kind: str) -> str:
 
 
 def test_a_model_that_fits_no_tier_is_explained_in_numbers(
-    cluster: Cluster, stories: list[str], model_folder: Path
+    cluster: Cluster, stories: list[str]
 ) -> None:
     stories.append("too-large")
-    cluster.apply(specialist("too-large", model={"source": huge_model(model_folder)}))
+    model = {"source": f"file://{MODELS}/sorter", "size": {"weights": "812G"}}
+    cluster.apply(specialist("too-large", model=model))
 
     message = told(cluster, "too-large", "Placed")
 
@@ -115,7 +92,13 @@ def test_more_gpus_than_any_node_has_is_said_in_numbers(
     cluster: Cluster, stories: list[str]
 ) -> None:
     stories.append("wide")
-    cluster.apply(specialist("wide", placement={"tensorParallel": 8, "tiers": ["rtx-4090"]}))
+    model = {
+        "source": "pvc://models/wide",
+        "maxModelLen": 4096,
+        "size": {"weights": "70G", "kvBytesPerToken": 160000},
+    }
+    placement = {"tensorParallel": 8, "tiers": ["rtx-4090"]}
+    cluster.apply(specialist("wide", model=model, placement=placement))
 
     message = told(cluster, "wide", "Placed")
 
@@ -155,14 +138,3 @@ def test_a_manifest_that_cannot_be_meant_is_rejected_with_the_fix(
 ) -> None:
     with pytest.raises(KubectlError, match=hint):
         cluster.apply(specialist("never", **spec))
-
-
-@pytest.fixture
-def model_folder() -> Iterator[Path]:
-    """A folder the operator can read, beside the example models."""
-    folder = MODELS / "e2e-huge"
-    folder.mkdir(exist_ok=True)
-    yield folder
-    for file in folder.iterdir():
-        file.unlink()
-    folder.rmdir()

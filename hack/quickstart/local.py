@@ -5,15 +5,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from localcluster import cluster, engine, images
+from localcluster import cluster, engine, images, packages, preflight
 from localcluster.errors import CommandError
 from localcluster.instance import get
 from localcluster.paths import REPOSITORY
-from localcluster.tools import binary, ensure
+from localcluster.tools import CLUSTER_PROGRAMS, binary, ensure
 from quickstart.steps import local_values
 from quickstart.target import Target
 
 _MODELS = REPOSITORY / "examples" / "models"
+_PROGRAMS = (*CLUSTER_PROGRAMS, "helm")
 
 
 def prepare(name: str) -> tuple[Target, Path, Mapping[str, Any]]:
@@ -21,6 +22,7 @@ def prepare(name: str) -> tuple[Target, Path, Mapping[str, Any]]:
 
     Returns the cluster, the chart's values for it, and the `spec.engine` its Specialists need.
     """
+    preflight.check((*packages.NODE_PACKAGES, *packages.IMAGE_PACKAGES), _PROGRAMS)
     running = cluster.up(name)
     ensure(("helm",))
     engine.ensure()

@@ -15,7 +15,10 @@ _HOPELESS = {"NoTierFits", "UnknownTier", "UnknownArchitecture", "SourceNotFound
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What a Specialist's status says at a moment."""
+    """What a Specialist's status says at a moment.
+
+    `is_ready` also holds for one that somebody scaled to zero: it is as it was asked to be.
+    """
 
     name: str
     is_ready: bool
@@ -32,7 +35,7 @@ class Sight:
         name = specialist["metadata"]["name"]
         for condition in specialist.get("status", {}).get("conditions", []):
             if condition["type"] == "Ready":
-                is_ready = condition["status"] == "True"
+                is_ready = condition["status"] == "True" or condition["reason"] == "ScaledToZero"
                 return Sight(name, is_ready, condition["reason"], condition["message"])
         return Sight(name, is_ready=False, reason="Unseen", message="the operator has not seen it")
 
