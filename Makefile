@@ -17,12 +17,13 @@ help: ## Print this list
 	@printf 'tierwise\n\n'
 	@awk -F ':.*## ' '/^## /{printf "\n%s\n", substr($$0, 4)} /^[a-z][a-z0-9-]*:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\nVariables: NAME=tierwise (the local cluster), KUBECONFIG (use that cluster instead of a local one),\n'
+	@printf '           VALUES="a.yaml b.yaml" (more values for the chart),\n'
 	@printf '           TIERWISE_CACHE (built tools, engine and images; default ~/.cache/tierwise)\n'
 
 ## The main job
 .PHONY: up
 up: setup ## A cluster, operator, router and five real models, ready to answer
-	@PYTHONPATH=hack $(PYTHON) -m quickstart up --name $(NAME)
+	@PYTHONPATH=hack $(PYTHON) -m quickstart up --name $(NAME) $(foreach file,$(VALUES),--values $(file))
 
 .PHONY: down
 down: setup ## Remove the local cluster and everything it left on this machine

@@ -15,16 +15,19 @@ from cluster import ROOT, Cluster
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
+def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """The cluster that `make up` makes, removed afterwards by `make down`."""
     standing = os.environ.get("TIERWISE_E2E_CLUSTER")
     name = standing or name_of_this_checkout()
-    if not standing:
-        make("down", name)  # what a run that was killed may have left
-    make("up", name)
+    terminal = request.config.pluginmanager.getplugin("capturemanager")
+    with terminal.global_and_fixture_disabled():
+        if not standing:
+            make("down", name)  # what a run that was killed may have left
+        make("up", name)
     yield describe(name)
     if not standing:
-        make("down", name)
+        with terminal.global_and_fixture_disabled():
+            make("down", name)
 
 
 def name_of_this_checkout() -> str:
@@ -38,7 +41,6 @@ def make(target: str, name: str) -> None:
         ["make", target, f"NAME={name}"],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
-        stdout=sys.__stderr__,
         check=False,
         env=without_kubeconfig(),
     )

@@ -1,10 +1,11 @@
 """After `make up`, real models on the right tiers answer real questions."""
 
 import json
+import re
 
 import httpx
 import pytest
-from cluster import Cluster, answer
+from cluster import ROOT, Cluster, answer
 
 TIERS = {
     "sorter": "rtx-4090",
@@ -173,3 +174,20 @@ def test_doctor_finds_nothing_wrong(cluster: Cluster) -> None:
 
     assert told.returncode == 0, told.stdout
     assert not [check for check in json.loads(told.stdout)["checks"] if check["status"] == "fail"]
+
+
+def transcript() -> list[tuple[str, str, str]]:
+    """The README's questions with the answer and the Specialist it shows for each."""
+    shown = (ROOT / "README.md").read_text()
+    return re.findall(r'\$ tierwise ask "(.+)"\n(.+)\n\n  answered by  (\S+) on', shown)
+
+
+@pytest.mark.parametrize(("question", "right", "name"), transcript())
+def test_the_readme_shows_what_happens(
+    cluster: Cluster, question: str, right: str, name: str
+) -> None:
+    told = cluster.tierwise("ask", question, "--output", "json")
+
+    assert told.returncode == 0, told.stderr
+    shown = json.loads(told.stdout)
+    assert (shown["answer"], shown["specialist"]) == (right, name)

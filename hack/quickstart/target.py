@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,8 @@ class Target:
 
     def helm(self, *arguments: str | Path) -> str:
         """Run helm and return what it printed."""
-        return run([binary("helm"), *arguments], env=self.environment)
+        helm = binary("helm") if self.is_local else program("helm")
+        return run([helm, *arguments], env=self.environment)
 
     def listed(self, kind: str, *arguments: str) -> Sequence[Mapping[str, object]]:
         """The objects of a kind."""
@@ -62,12 +64,18 @@ class Target:
         return f"http://{address}"
 
 
+def program(name: str) -> Path:
+    """A user's own program where there is one, else ours, built when it is missing."""
+    own = shutil.which(name)
+    return Path(own) if own else binary(name)
+
+
 def existing() -> Target | None:
     """The cluster that KUBECONFIG points at, if it is set; checked before anything is changed."""
     kubeconfig = os.environ.get("KUBECONFIG")
     if not kubeconfig:
         return None
-    target = Target("yours", kubeconfig, binary("kubectl"), is_local=False)
+    target = Target("yours", kubeconfig, program("kubectl"), is_local=False)
     try:
         target.kubectl("version", "--request-timeout=10s")
     except LocalClusterError as error:
