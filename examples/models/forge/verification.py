@@ -2,12 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from forge.answering import Reply, answer
 from forge.directory import MODELS, load
 from forge.evaluation import read_questions
 from forge.questions import FAMILIES
 from forge.serving import Served, ask_server, server
+
+NEAR_TIE: Final = 0.2
+"""A lead that rounding may overturn: both engines round to bfloat16, each in an order of its own,
+which has been seen to move a probability by 0.09."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,7 @@ def some_questions(each: int) -> list[str]:
 
 def is_sure(reply: Reply) -> bool:
     """Tell whether no token was a near tie, which rounding may turn either way."""
-    return min(a - b for a, b in zip(reply.probabilities, reply.runner_ups, strict=True)) > 0.05
+    return min(a - b for a, b in zip(reply.probabilities, reply.runner_ups, strict=True)) > NEAR_TIE
 
 
 def compare(name: str, expected: Sequence[Reply], served: Sequence[Served]) -> Report:
