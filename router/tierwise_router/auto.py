@@ -11,6 +11,7 @@ import orjson
 from tierwise_core.confidence import Action, answer_confidence, verdict
 from tierwise_core.cost import call_cost_usd
 from tierwise_core.errors import NoEndpointError, TierwiseError
+from tierwise_core.route_table import RouteTable
 from tierwise_core.routing import CascadePlan, Hop
 from tierwise_router.answers import (
     assessable_body,
@@ -24,7 +25,7 @@ from tierwise_router.call import Call
 from tierwise_router.decision import Decision, Step
 from tierwise_router.dispatch import Ask
 from tierwise_router.dispatcher import Dispatcher
-from tierwise_router.errors import UpstreamDiedError, failure_word
+from tierwise_router.errors import NobodyConfidentError, UpstreamDiedError, failure_word
 from tierwise_router.upstream.response import Headers
 
 __all__ = ["Accepted", "Refused", "Rejected", "next_hops", "run_cascade"]
@@ -75,12 +76,20 @@ class Reply:
     body: bytes
 
 
-def next_hops(plan: CascadePlan) -> tuple[Hop, ...]:
-    """Give the hops of a plan; raises NoEndpointError with the plan's reasons when it has none."""
+def next_hops(plan: CascadePlan, table: RouteTable) -> tuple[Hop, ...]:
+    """Give the hops of a plan.
+
+    Raises NobodyConfidentError with the plan's reasons when nobody is worth asking, and
+    NoEndpointError when there is nobody at all.
+    """
     if plan.hops:
         return plan.hops
+    if not plan.skipped:
+        raise NoEndpointError("no Specialist is known yet; apply one, or try again in a moment")
+    routes = table.routes.values()
+    human = any(r.on_uncertain == "HumanReview" for r in routes if r.field == plan.field)
     why = "; ".join(f"{skip.route_name}: {skip.reason}" for skip in plan.skipped)
-    raise NoEndpointError(f"no Specialist can answer this request ({why or 'none is known yet'})")
+    raise NobodyConfidentError(why, human=human)
 
 
 async def run_cascade(

@@ -48,7 +48,7 @@ async def _answer_auto(
             param="messages" if call.endpoint == CHAT else "prompt",
             code="missing_text",
         )
-    hops = next_hops(brain.plan(text))
+    hops = next_hops(brain.plan(text), brain.table)
     async with within_deadline(dispatcher):
         # A stream cannot be taken back. So all but the last Specialist are judged before the
         # client sees a byte, and the last one, behind whom there is nobody, speaks directly.

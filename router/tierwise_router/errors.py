@@ -4,6 +4,7 @@
 
     TierwiseError
     ├── RequestError              the client must change the request; carries its HTTP status
+    ├── NobodyConfidentError      nobody is sure enough beforehand to be asked at all
     ├── EndpointUrlError          a resource has an endpoint that is no URL
     └── UpstreamError             an engine pod or a provider failed us
         ├── UpstreamUnreachableError  no connection: refused, reset or too slow to connect
@@ -27,6 +28,7 @@ from tierwise_core.errors import (
 __all__ = [
     "EndpointUrlError",
     "ErrorAnswer",
+    "NobodyConfidentError",
     "RequestError",
     "UpstreamDiedError",
     "UpstreamError",
@@ -93,6 +95,22 @@ class RequestError(TierwiseError):
         self.code = code
 
 
+class NobodyConfidentError(TierwiseError):
+    """Everybody who could be asked is predicted to stay below the floor.
+
+    Args:
+        why: each Specialist that was passed over, with its reason.
+        human: whether the field hands such questions over to a person.
+    """
+
+    reason = "NobodyConfident"
+
+    def __init__(self, why: str, *, human: bool = False) -> None:
+        then = "a person should answer this" if human else "ask differently, or add a generalist"
+        super().__init__(f"no Specialist is likely to answer this well ({why}); {then}")
+        self.kind = "human_review" if human else "abstained"
+
+
 @dataclass(frozen=True, slots=True)
 class ErrorAnswer:
     """An error as OpenAI's clients expect it, before it becomes bytes."""
@@ -127,6 +145,8 @@ def answer_for(error: TierwiseError) -> ErrorAnswer:
     message = str(error)
     if isinstance(error, RequestError):
         return ErrorAnswer(error.status, message, code=error.code, param=error.param)
+    if isinstance(error, NobodyConfidentError):
+        return ErrorAnswer(422, message, type=error.kind, code=error.kind)
     if isinstance(error, UnknownModelError):
         return ErrorAnswer(404, message, code="model_not_found", param="model")
     if isinstance(error, AmbiguousModelError):

@@ -45,7 +45,7 @@ async def answer_query(dispatcher: Dispatcher, exchange: Exchange, decision: Dec
     call = _chat_call(asked, exchange)
     brain = dispatcher.current_brain()
     plan = brain.plan(asked.query, floor=asked.confidence_floor, field=asked.field)
-    hops = next_hops(plan)
+    hops = next_hops(plan, brain.table)
     with exchange.watch():
         async with within_deadline(dispatcher):
             outcome = await run_cascade(dispatcher, call, decision, hops, ends=True)

@@ -202,6 +202,32 @@ async def test_a_specialist_can_ask_for_a_person_instead(engine: Engine, run: Ru
     assert reply.json()["error"]["type"] == "human_review"
 
 
+async def test_nobody_likely_enough_to_be_asked_is_a_refusal_too(engine: Engine, run: Run) -> None:
+    small = await engine(answers("abcd", SURE))
+    router = await run(route("sorter", small.url))
+
+    reply = await router.chat("who wrote Faust?")
+
+    assert reply.status_code == 422
+    error = reply.json()["error"]
+    assert (error["type"], error["code"]) == ("abstained", "abstained")
+    assert "demo/sorter: " in error["message"]
+    assert "add a generalist" in error["message"]
+    assert not small.requests
+
+
+async def test_nobody_likely_enough_can_be_handed_to_a_person(engine: Engine, run: Run) -> None:
+    small = await engine(answers("abcd", SURE))
+    router = await run(route("sorter", small.url, on_uncertain="HumanReview"))
+
+    reply = await router.client.post(
+        "/query", json={"query": "sort dbca", "field": "sorting", "confidence_floor": 0.999}
+    )
+
+    assert reply.status_code == 422
+    assert reply.json()["error"]["type"] == "human_review"
+
+
 async def test_the_least_sure_of_several_choices_counts(engine: Engine, run: Run) -> None:
     async def two(turn: Turn) -> None:
         answer = chat("abcd", [SURE])
