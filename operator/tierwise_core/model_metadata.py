@@ -92,6 +92,7 @@ class Demand:
         max_batched_tokens: vLLM's ``--max-num-batched-tokens``, tokens of one forward pass.
         max_sequences: vLLM's ``--max-num-seqs``, rows of logits that are sampled at once.
         kv_cache_dtype: vLLM's ``--kv-cache-dtype``: ``auto``, or ``fp8`` and its variants.
+        pipeline_parallel: nodes that share the layers (``spec.placement.nodesPerReplica``).
     """
 
     context_length_tokens: int | None = None
@@ -100,6 +101,7 @@ class Demand:
     max_batched_tokens: int = 8192
     max_sequences: int = 256
     kv_cache_dtype: str = "auto"
+    pipeline_parallel: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,8 +45,10 @@ x 0.9 = 71.7 GiB usable:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
+from tierwise_core.correction import NO_CORRECTION, Correction, corrected
 from tierwise_core.engine_memory import (
     UNKNOWN_ACTIVATION_BYTES,
     activation_bytes,
@@ -68,6 +70,9 @@ __all__ = [
     "context_tokens",
     "memory_per_gpu",
     "missing_without_metadata",
+    "replica_kv_bytes",
+    "replica_kv_bytes_per_token",
+    "replica_weights_bytes",
     "size_request",
     "sizing_assumptions",
 ]
@@ -109,8 +114,11 @@ def memory_per_gpu(
     overrides: SizeOverrides,
     demand: Demand,
     tensor_parallel: int,
+    correction: Correction = NO_CORRECTION,
 ) -> MemoryBreakdown:
     """The memory one replica takes of each of its ``tensor_parallel`` GPUs (module docstring).
+
+    A tier's learned ``correction`` changes what is estimated, never what is overridden.
 
     Raises:
         UnknownArchitectureError: something is neither in the metadata nor overridden.
@@ -122,12 +130,39 @@ def memory_per_gpu(
         raise UnknownArchitectureError(
             f"the model's metadata was not read, so {' and '.join(missing)} must be given"
         )
-    return MemoryBreakdown(
-        weights_bytes=-(-_weights_bytes(metadata, overrides) // tensor_parallel),
+    weights = replica_weights_bytes(metadata, overrides)
+    need = MemoryBreakdown(
+        weights_bytes=-(-weights // (tensor_parallel * demand.pipeline_parallel)),
         kv_cache_bytes=_kv_cache_bytes(metadata, overrides, demand, tensor_parallel),
         activation_bytes=_activation_bytes(metadata, overrides, demand, tensor_parallel),
         overhead_bytes=_overhead_bytes(metadata, overrides, tensor_parallel),
     )
+    return corrected(need, _of_estimates(correction, overrides))
+
+
+def _of_estimates(correction: Correction, overrides: SizeOverrides) -> Correction:
+    """The part of a correction that does not touch what the user gave."""
+    return replace(
+        correction,
+        weights_factor=1.0 if overrides.weights_bytes is not None else correction.weights_factor,
+        overhead_bytes=0 if overrides.overhead_bytes is not None else correction.overhead_bytes,
+    )
+
+
+def replica_kv_bytes(
+    metadata: ModelMetadata | None, overrides: SizeOverrides, demand: Demand
+) -> int:
+    """The KV cache of the demanded sequences over the whole model, were it on one GPU."""
+    return _kv_cache_bytes(metadata, overrides, replace(demand, pipeline_parallel=1), 1)
+
+
+def replica_kv_bytes_per_token(
+    metadata: ModelMetadata | None, overrides: SizeOverrides, demand: Demand
+) -> int:
+    """The KV cache of one token over the whole model."""
+    if overrides.kv_bytes_per_token is not None:
+        return overrides.kv_bytes_per_token
+    return _kv_bytes_per_token(metadata, demand.kv_cache_dtype)
 
 
 def missing_without_metadata(overrides: SizeOverrides, demand: Demand) -> tuple[str, ...]:
@@ -203,6 +238,7 @@ def _check_numbers(overrides: SizeOverrides, demand: Demand) -> None:
         "spec.placement.targetConcurrency": demand.concurrency,
         "max-num-batched-tokens": demand.max_batched_tokens,
         "max-num-seqs": demand.max_sequences,
+        "spec.placement.nodesPerReplica": demand.pipeline_parallel,
     }
     for least, numbers in ((0, at_least_zero), (1, at_least_one)):
         for field, value in numbers.items():
@@ -210,7 +246,7 @@ def _check_numbers(overrides: SizeOverrides, demand: Demand) -> None:
                 raise InvalidSizeError(f"{field}: {value} is too small; give {least} or more")
 
 
-def _weights_bytes(metadata: ModelMetadata | None, overrides: SizeOverrides) -> int:
+def replica_weights_bytes(metadata: ModelMetadata | None, overrides: SizeOverrides) -> int:
     """The whole model's weights: the override, else parameters x their width, else the files."""
     if overrides.weights_bytes is not None:
         return overrides.weights_bytes
@@ -233,7 +269,8 @@ def _kv_cache_bytes(
         per_token = _kv_bytes_per_token(metadata, demand.kv_cache_dtype)
     blocks = -(-context_tokens(metadata, demand) // KV_BLOCK_TOKENS)
     tokens = blocks * KV_BLOCK_TOKENS * demand.concurrency
-    return -(-per_token * tokens // kv_shards(metadata, tensor_parallel))
+    shards = kv_shards(metadata, tensor_parallel) * demand.pipeline_parallel
+    return -(-per_token * tokens // shards)
 
 
 def _kv_bytes_per_token(metadata: ModelMetadata | None, kv_cache_dtype: str) -> int:
