@@ -10,6 +10,7 @@ from tierwise_api.base import Spec
 from tierwise_api.common import Fraction01, Name, TierName
 from tierwise_api.corev1 import EnvVar
 from tierwise_api.rules import Rule, unique
+from tierwise_api.scaling import AlternativeRef, ScalingSpec, target_in_flight
 
 __all__ = ["DEFAULT_ENGINE_IMAGE", "EngineSpec", "PlacementSpec", "Replicas", "RoutingSpec"]
 
@@ -38,15 +39,16 @@ class Replicas(Spec):
         default=1,
         ge=0,
         le=MAX_REPLICAS,
-        description="Replicas that always run. 0 lets the Specialist rest. kubectl scale "
-        "sets this number.",
+        description="Replicas that always run. kubectl scale, an HPA or KEDA set this number. 0 "
+        "lets the Specialist rest: with a max of 1 or more a request wakes it.",
         examples=[1],
     )
     max: int | None = Field(
         default=None,
         ge=1,
         le=MAX_REPLICAS,
-        description="Replicas it may grow to under load. By default as many as min.",
+        description="Replicas it may grow to under load, chosen by tierwise. Leave it out where "
+        "an HPA, KEDA or a person chooses the number: then it is min.",
         examples=[3],
     )
 
@@ -90,6 +92,22 @@ class PlacementSpec(Spec):
         "1, 2, 4 and 8 that fit.",
         examples=[2],
     )
+    scaling: ScalingSpec = Field(
+        default_factory=ScalingSpec,
+        description="How the number between replicas.min and replicas.max is chosen.",
+        examples=[{"scaleDownAfter": "10m", "whenAsleep": "Escalate"}],
+    )
+    alternative: AlternativeRef | None = Field(
+        default=None,
+        description="An external Specialist that could answer instead: status.dedicated then says "
+        "which is cheaper for the observed load, and what mix would be cheapest.",
+        examples=[{"specialistRef": "sorter-api"}],
+    )
+
+    @property
+    def target_in_flight(self) -> float:
+        """The requests one replica should have at a time, the default filled in."""
+        return target_in_flight(self.scaling, self.target_concurrency)
 
 
 class RoutingSpec(Spec):

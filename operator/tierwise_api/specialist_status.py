@@ -8,6 +8,7 @@ from pydantic import Field
 
 from tierwise_api.base import Status
 from tierwise_api.common import Conditions
+from tierwise_api.scaling import DedicatedStatus, ScalingStatus, WakeStatus
 
 __all__ = [
     "Endpoint",
@@ -138,6 +139,15 @@ class SpecialistStatus(Status):
         default=None, description="Where it runs, and why there."
     )
     model: ModelStatus | None = Field(default=None, description="What the model's files say.")
+    scaling: ScalingStatus | None = Field(
+        default=None, description="What the autoscaler sees and wants; none where it is not asked."
+    )
+    wake: WakeStatus | None = Field(
+        default=None, description="Requests that wait for a replica, as the routers tell."
+    )
+    dedicated: DedicatedStatus | None = Field(
+        default=None, description="Own replicas compared with placement.alternative."
+    )
     endpoints: list[Endpoint] = Field(
         default_factory=list,
         max_length=4096,
