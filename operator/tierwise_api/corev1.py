@@ -10,7 +10,7 @@ from tierwise_api.base import Spec
 from tierwise_api.common import Text
 from tierwise_api.rules import Rule
 
-__all__ = ["EnvVar", "SecretKeyRef", "Toleration"]
+__all__ = ["EnvVar", "SecretKeyRef", "SecretRef", "Toleration"]
 
 
 class Toleration(Spec):
@@ -57,6 +57,12 @@ class SecretKeyRef(Spec):
 
     name: Text = Field(description="The Secret's name.", examples=["openai"])
     key: Text = Field(description="The key in the Secret's data.", examples=["api-key"])
+
+
+class SecretRef(Spec):
+    """A whole Secret in the same namespace."""
+
+    name: Text = Field(description="The Secret's name.", examples=["model-store"])
 
 
 class EnvVar(Spec):

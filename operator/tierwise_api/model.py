@@ -8,7 +8,7 @@ from pydantic import Field
 
 from tierwise_api.base import Spec
 from tierwise_api.common import Date, Quantity, Text
-from tierwise_api.corev1 import SecretKeyRef
+from tierwise_api.corev1 import SecretKeyRef, SecretRef
 from tierwise_api.rules import Rule, matches, unique
 from tierwise_core.quantities import parse_quantity
 
@@ -132,6 +132,13 @@ class ModelSpec(Spec):
         "default; name a commit to make the deployment repeatable.",
         examples=["main"],
     )
+    secret_ref: SecretRef | None = Field(
+        default=None,
+        description="The Secret with the credentials of the source and of the adapters. Keys: "
+        "HF_TOKEN for hf://; AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and where needed "
+        "AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL for s3://; .dockerconfigjson for oci://.",
+        examples=[{"name": "model-store"}],
+    )
     quantization: str | None = Field(
         default=None,
         max_length=63,
@@ -159,8 +166,8 @@ class ModelSpec(Spec):
     )
     size: ModelSize | None = Field(
         default=None,
-        description="Overrides for sizing: needed where the source's files cannot be read before "
-        "a pod runs (pvc, s3, oci), useful to correct an estimate.",
+        description="Overrides for sizing: needed where the source's files do not say it (an "
+        "unknown architecture, weights that are no safetensors), useful to correct an estimate.",
         examples=[{"weights": "40Gi"}],
     )
 

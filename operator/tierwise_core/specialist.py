@@ -18,7 +18,10 @@ class Adapter:
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """``spec.model``: where the weights are and how to load them."""
+    """``spec.model``: where the weights are and how to load them.
+
+    ``secret_name`` is the Secret of the namespace with the source's credentials; empty for none.
+    """
 
     source: str
     revision: str | None = None
@@ -26,6 +29,7 @@ class ModelSpec:
     max_model_len_tokens: int | None = None
     adapters: tuple[Adapter, ...] = ()
     size: SizeOverrides = dataclasses.field(default_factory=SizeOverrides)
+    secret_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,7 @@ def _model(model: ModelSpecResource) -> ModelSpec:
         )
         if size
         else SizeOverrides(),
+        secret_name=model.secret_ref.name if model.secret_ref else "",
     )
 
 
