@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -14,12 +14,16 @@ from tierwise_core.quantities import parse_quantity
 
 __all__ = [
     "Adapter",
+    "AdapterLimits",
     "ExternalLimits",
     "ExternalPrice",
     "ExternalSpec",
     "ModelSize",
     "ModelSpec",
 ]
+
+DEFAULT_MAX_RANK: Final = 16
+DEFAULT_MAX_LOADED: Final = 4
 
 SOURCE_PATTERN = r"(hf|pvc|file|s3|oci)://[^\s]+"
 
@@ -53,9 +57,37 @@ class Adapter(Spec):
             "name must be letters and digits with inner dashes, dots or underscores, "
             "such as customer-a",
         ),
-    ] = Field(description="The model name that requests ask for.", examples=["customer-a"])
+    ] = Field(
+        description="Its name behind the Specialist's: requests ask for the model "
+        "SPECIALIST:NAME, such as sorter:customer-a.",
+        examples=["customer-a"],
+    )
     source: Source = Field(
-        description="Where the adapter's files are.", examples=["hf://acme/sorter-lora"]
+        description="Where the adapter's files are: a directory with adapter_config.json and "
+        "adapter_model.safetensors, as PEFT writes them. A new source is a new adapter, which is "
+        "loaded in place of the old one.",
+        examples=["file:///models/adapters/customer-a"],
+    )
+
+
+class AdapterLimits(Spec):
+    """What the engine keeps room for. Within these limits adapters come and go without a restart.
+
+    The memory is taken when a pod starts, whether or not adapters are loaded. Given without any
+    adapter, it prepares the pods for the first one.
+    """
+
+    max_rank: Literal[1, 8, 16, 32, 64, 128, 256, 320, 512] = Field(
+        default=DEFAULT_MAX_RANK,
+        description="The highest rank an adapter may have; one of those that vLLM knows.",
+        examples=[16],
+    )
+    max_loaded: int = Field(
+        default=DEFAULT_MAX_LOADED,
+        ge=1,
+        le=64,
+        description="How many adapters may be loaded at the same time.",
+        examples=[4],
     )
 
 
@@ -116,8 +148,24 @@ def _optional(quantity: int | str | None) -> int | None:
     return None if quantity is None else parse_quantity(quantity)
 
 
+def _adapters_fit(model: ModelSpec) -> bool:
+    limits = model.adapter_limits
+    return len(model.adapters) <= (limits.max_loaded if limits else DEFAULT_MAX_LOADED)
+
+
 class ModelSpec(Spec):
     """A model that tierwise runs on the fleet's own GPUs."""
+
+    rules = (
+        Rule(
+            cel="!has(self.adapters) || self.adapters.size() <= "
+            f"(has(self.adapterLimits) ? self.adapterLimits.maxLoaded : {DEFAULT_MAX_LOADED})",
+            holds=_adapters_fit,
+            message="adapters must not be more than adapterLimits.maxLoaded "
+            f"({DEFAULT_MAX_LOADED} where it is left out): raise it, or remove an adapter",
+            at="adapters",
+        ),
+    )
 
     source: Source = Field(
         description="Where the model's files are: hf://OWNER/NAME on the Hugging Face hub, "
@@ -158,11 +206,18 @@ class ModelSpec(Spec):
         unique("adapters must have names of their own: two have the same", key="name"),
     ] = Field(
         default_factory=list,
-        description="LoRA adapters that are served beside the base model.",
+        description="LoRA adapters that are served beside the base model. Adding and removing "
+        "them restarts no pod while they stay within adapterLimits.",
         json_schema_extra={
             "x-kubernetes-list-type": "map",
             "x-kubernetes-list-map-keys": ["name"],
         },
+    )
+    adapter_limits: AdapterLimits | None = Field(
+        default=None,
+        description="What the engine keeps room for. Left out, rank 16 and 4 adapters, from the "
+        "first adapter on; give it to have the room before there is one. A change restarts pods.",
+        examples=[{"maxRank": 16, "maxLoaded": 4}],
     )
     size: ModelSize | None = Field(
         default=None,

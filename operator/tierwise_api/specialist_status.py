@@ -11,6 +11,7 @@ from tierwise_api.common import Conditions
 from tierwise_api.scaling import DedicatedStatus, ScalingStatus, WakeStatus
 
 __all__ = [
+    "AdapterStatus",
     "Endpoint",
     "MemoryStatus",
     "ModelStatus",
@@ -114,6 +115,42 @@ class Endpoint(Status):
     node: str | None = Field(default=None, max_length=253, description="The pod's node.")
 
 
+AdapterState = Annotated[
+    str,
+    Field(
+        max_length=63,
+        json_schema_extra={"enum": ["Loading", "Loaded", "Partial", "Failed", "Removing"]},
+    ),
+]
+
+
+class AdapterStatus(Status):
+    """A LoRA adapter, as the serving pods have it."""
+
+    name: str = Field(max_length=63, description="The adapter's name.", examples=["customer-a"])
+    source: str | None = Field(
+        default=None, max_length=1024, description="Where its files are, as the spec has it."
+    )
+    state: AdapterState = Field(
+        description="Loading while no serving pod has it, Partial while some have it, Loaded "
+        "when all have it, Failed when it cannot be loaded, Removing while a pod still has one "
+        "that the spec no longer names."
+    )
+    rank: int | None = Field(default=None, ge=1, description="Its rank, as its files say.")
+    loaded_pods: int | None = Field(default=None, ge=0, description="Serving pods that have it.")
+    total_pods: int | None = Field(default=None, ge=0, description="Serving pods there are.")
+    absent_from: list[Annotated[str, Field(max_length=253)]] = Field(
+        default_factory=list,
+        max_length=256,
+        description="Of status.endpoints, the pods that do not have it: the router sends no "
+        "request for it there. Empty when all have it, and when none has.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+    message: str | None = Field(
+        default=None, max_length=1024, description="Why it is not loaded, and what would be right."
+    )
+
+
 class SpecialistStatus(Status):
     """What the operator sees of the Specialist."""
 
@@ -153,4 +190,13 @@ class SpecialistStatus(Status):
         max_length=4096,
         description="Where the router sends requests: ready pods only.",
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+    adapters: list[AdapterStatus] = Field(
+        default_factory=list,
+        max_length=128,
+        description="The LoRA adapters, and which pods have them.",
+        json_schema_extra={
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["name"],
+        },
     )
