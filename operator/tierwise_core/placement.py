@@ -36,22 +36,30 @@ from tierwise_core.errors import InvalidPlacementError
 from tierwise_core.placement_reasons import Rejections, failure
 from tierwise_core.placement_types import (
     Assignment,
+    Move,
     NodeCapacity,
     PlacementPlan,
+    Policy,
     Rejection,
     RejectionCode,
     Request,
+    Running,
+    Share,
     Tier,
 )
 from tierwise_core.tier_capacity import TierCapacity, tier_capacities
 
 __all__ = [
     "Assignment",
+    "Move",
     "NodeCapacity",
     "PlacementPlan",
+    "Policy",
     "Rejection",
     "RejectionCode",
     "Request",
+    "Running",
+    "Share",
     "Tier",
     "place",
 ]
@@ -125,20 +133,18 @@ class _FirstFit:
         bound = min(wanted, capacity.bound(request.held, size))
         kept = bound + capacity.take(size, wanted - bound)
         if kept or not wanted:
-            assignment = _assignment(request, capacity, size, kept)
-            self.assignments[request.key] = replace(assignment, kept=True)
+            self.assignments[request.key] = _assignment(request, capacity, size, kept, kept)
 
     def grow(self, request: Request) -> None:
         """Give a kept request the replicas it lacks, and one without a tier the cheapest."""
         kept = self.assignments.get(request.key)
+        assigned: Assignment | None
         if kept is None:
             assigned = self._assign_cheapest(request) or self._assign_by_releasing(request)
         else:
             capacity, size = self.capacities[kept.tier], kept.tensor_parallel
             more = capacity.take(size, kept.missing_replicas)
-            assigned = replace(
-                _assignment(request, capacity, size, kept.replicas + more), kept=True
-            )
+            assigned = _assignment(request, capacity, size, kept.replicas + more, kept.replicas)
         if assigned is not None:
             self.assignments[request.key] = assigned
 
@@ -198,17 +204,20 @@ def _by_price(
     )
 
 
-def _assignment(request: Request, capacity: TierCapacity, size: int, replicas: int) -> Assignment:
+def _assignment(
+    request: Request, capacity: TierCapacity, size: int, replicas: int, kept: int = 0
+) -> Assignment:
     """The request on that tier; its GPUs are planned already."""
-    tier, memory = capacity.tier, request.memory[size]
-    return Assignment(
+    tier, memory = capacity.tier, request.memory_on(capacity.tier.name)[size]
+    share = Share(
         tier=tier.name,
         tensor_parallel=size,
         gpus_per_replica=size,
         replicas=replicas,
-        missing_replicas=request.replicas - replicas,
         usd_per_hour=size * replicas * tier.usd_per_gpu_hour,
         memory=memory,
         usable_bytes_per_gpu=tier.usable_bytes_per_gpu,
         headroom_bytes=tier.usable_bytes_per_gpu - memory.total_bytes_per_gpu,
+        kept=kept,
     )
+    return Assignment((share,), request.replicas - replicas, share.usd_per_hour)

@@ -12,11 +12,15 @@ from tierwise_core.model_metadata import MemoryBreakdown
 
 __all__ = [
     "Assignment",
+    "Move",
     "NodeCapacity",
     "PlacementPlan",
+    "Policy",
     "Rejection",
     "RejectionCode",
     "Request",
+    "Running",
+    "Share",
     "Tier",
 ]
 
@@ -78,20 +82,41 @@ class Tier:
 
 
 @dataclass(frozen=True, slots=True)
+class Running:
+    """Replicas of a request that run, start or are being started on one tier.
+
+    Attributes:
+        tier: the tier they are on.
+        tensor_parallel: GPUs of each replica.
+        replicas: how many there are, bound to nodes or not yet.
+        held: GPUs that their pods hold now, by node, beside the nodes' ``gpus_free``. Replicas
+            beyond those that ``held`` accounts for still need room.
+    """
+
+    tier: str
+    tensor_parallel: int = 1
+    replicas: int = 1
+    held: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One Specialist that wants GPUs.
 
     Attributes:
         key: ``namespace/name``.
-        priority: higher is served first; nobody who runs is pushed out.
+        priority: higher is served first; nobody who runs is pushed out, save by ``Policy.preempt``.
         replicas: pods wanted; 0 finds a tier and takes nothing.
         allowed_tiers: ``spec.placement.tiers``; empty allows all.
         memory: need of each GPU by tensor-parallel size, from ``sizing.size_request``.
-        current_tier: where it runs now, ``None`` if nowhere.
-        current_tensor_parallel: over how many GPUs each replica runs now.
+        memory_by_tier: the same for single tiers, where what was learned there differs.
+        nodes_per_replica: nodes that one replica spans, with a tensor-parallel group on each.
+        running: what runs now; several where it spans tiers or moves.
+        usd_per_accepted: measured cost of an accepted answer by tier; empty compares prices alone.
+        current_tier: where it runs now, for callers without ``running``.
+        current_tensor_parallel: over how many GPUs each replica runs now, likewise.
         current_replicas: how many replicas run or start there; ``None`` for all of ``replicas``.
-        held: GPUs that its pods hold now, by node, beside the nodes' ``gpus_free``. Without it
-            they must be counted free, and the solver may believe in room that fragments deny.
+        held: GPUs that its pods hold now, by node; see ``Running.held``.
     """
 
     key: str
@@ -99,6 +124,10 @@ class Request:
     replicas: int = 1
     allowed_tiers: Collection[str] = ()
     memory: Mapping[int, MemoryBreakdown] = field(default_factory=dict)
+    memory_by_tier: Mapping[str, Mapping[int, MemoryBreakdown]] = field(default_factory=dict)
+    nodes_per_replica: int = 1
+    running: tuple[Running, ...] = ()
+    usd_per_accepted: Mapping[str, float] = field(default_factory=dict)
     current_tier: str | None = None
     current_tensor_parallel: int | None = None
     current_replicas: int | None = None
@@ -108,43 +137,154 @@ class Request:
         """Whether ``spec.placement.tiers`` lets it run there."""
         return not self.allowed_tiers or tier.name in self.allowed_tiers
 
+    def memory_on(self, tier: str) -> Mapping[int, MemoryBreakdown]:
+        """The need of each GPU by tensor-parallel size, as that tier has taught us."""
+        return self.memory_by_tier.get(tier, self.memory)
+
     def fitting_sizes(self, tier: Tier) -> tuple[int, ...]:
         """The tensor-parallel sizes at which the memory fits one GPU of the tier, ascending."""
         usable = tier.usable_bytes_per_gpu
         return tuple(
-            size for size, need in sorted(self.memory.items()) if need.total_bytes_per_gpu <= usable
+            size
+            for size, need in sorted(self.memory_on(tier.name).items())
+            if need.total_bytes_per_gpu <= usable
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Assignment:
-    """Where a request goes.
+class Share:
+    """The replicas of one request on one tier.
 
     Attributes:
         tier: the tier's name.
-        tensor_parallel: over how many GPUs each replica is cut.
-        gpus_per_replica: the same number, as pods request it.
+        tensor_parallel: over how many GPUs of a node each replica is cut.
+        gpus_per_replica: GPUs of a replica over all its nodes.
         replicas: pods that have room; the plan never gives more.
-        missing_replicas: pods wanted beyond those.
-        usd_per_hour: all replicas together.
+        usd_per_hour: all of them together.
         memory: the need of each GPU.
         usable_bytes_per_gpu: what the tier offers on each GPU.
         headroom_bytes: usable less needed.
-        kept: it ran there before.
-        releases_first: there is room only once its own old pods are gone.
+        kept: how many of the replicas are there already.
     """
 
     tier: str
     tensor_parallel: int
     gpus_per_replica: int
     replicas: int
-    missing_replicas: int
     usd_per_hour: float
     memory: MemoryBreakdown
     usable_bytes_per_gpu: int
     headroom_bytes: int
-    kept: bool = False
+    kept: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Where a request goes: one tier, or several where none has room for all replicas.
+
+    The properties named as those of :class:`Share` are the primary share's.
+
+    Attributes:
+        shares: by replicas (most first), price, name; never empty.
+        missing_replicas: pods wanted beyond those that have room.
+        usd_per_hour: all shares together.
+        releases_first: there is room only once its own old pods are gone.
+    """
+
+    shares: tuple[Share, ...]
+    missing_replicas: int = 0
+    usd_per_hour: float = 0.0
     releases_first: bool = False
+
+    @property
+    def primary(self) -> Share:
+        """The share with most replicas."""
+        return self.shares[0]
+
+    @property
+    def tier(self) -> str:
+        """The primary share's tier."""
+        return self.shares[0].tier
+
+    @property
+    def tensor_parallel(self) -> int:
+        """Over how many GPUs of a node each replica of the primary share is cut."""
+        return self.shares[0].tensor_parallel
+
+    @property
+    def gpus_per_replica(self) -> int:
+        """GPUs of each replica of the primary share."""
+        return self.shares[0].gpus_per_replica
+
+    @property
+    def replicas(self) -> int:
+        """Replicas of the primary share."""
+        return self.shares[0].replicas
+
+    @property
+    def placed_replicas(self) -> int:
+        """Replicas of all shares."""
+        return sum(share.replicas for share in self.shares)
+
+    @property
+    def memory(self) -> MemoryBreakdown:
+        """The need of each GPU of the primary share."""
+        return self.shares[0].memory
+
+    @property
+    def usable_bytes_per_gpu(self) -> int:
+        """What each GPU of the primary share's tier offers."""
+        return self.shares[0].usable_bytes_per_gpu
+
+    @property
+    def headroom_bytes(self) -> int:
+        """What is left of it."""
+        return self.shares[0].headroom_bytes
+
+    @property
+    def kept(self) -> bool:
+        """Whether replicas stay where they are."""
+        return any(share.kept for share in self.shares)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a move must bring, and who may be pushed out.
+
+    A running replica moves of its own accord only if that saves more than
+    ``move_threshold_fraction`` of what it costs now, and ``move_penalty_usd_per_hour`` besides.
+
+    Attributes:
+        move_threshold_fraction: the least saving, as a share of the present price.
+        move_penalty_usd_per_hour: what a move costs by itself (loading twice), per replica.
+        preempt: whether a running replica may be moved, or stopped where it fits nowhere else, to
+            place one of a higher priority.
+    """
+
+    move_threshold_fraction: float = 0.2
+    move_penalty_usd_per_hour: float = 0.05
+    preempt: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Running replicas that go elsewhere.
+
+    Attributes:
+        key: the request.
+        from_tier: where they run.
+        to_tier: where they go; ``None`` if they stop.
+        replicas: how many.
+        saves_usd_per_hour: what all of them cost less there; below zero if they cost more.
+        reason: why, in words.
+    """
+
+    key: str
+    from_tier: str
+    to_tier: str | None
+    replicas: int
+    saves_usd_per_hour: float
+    reason: str
 
 
 class RejectionCode(StrEnum):
@@ -181,9 +321,13 @@ class PlacementPlan:
         failures: for the requests without an assignment, why (NoTierFitsError, NoCapacityError or
             UnknownTierError, ready for a condition).
         problems: what is wrong with the fleet itself.
+        moves: who leaves where it runs, and why; by key.
+        usd_per_hour: everything that is placed.
     """
 
     assignments: Mapping[str, Assignment]
     rejections: Mapping[str, tuple[Rejection, ...]]
     failures: Mapping[str, PlacementError]
     problems: tuple[str, ...] = ()
+    moves: tuple[Move, ...] = ()
+    usd_per_hour: float = 0.0
