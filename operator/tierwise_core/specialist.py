@@ -17,6 +17,14 @@ class Adapter:
 
 
 @dataclass(frozen=True, slots=True)
+class AdapterLimits:
+    """What a pod keeps room for: adapters of at most this rank, so many at the same time."""
+
+    max_rank: int = 16
+    max_loaded: int = 4
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
     """``spec.model``: where the weights are and how to load them.
 
@@ -28,8 +36,22 @@ class ModelSpec:
     quantization: str | None = None
     max_model_len_tokens: int | None = None
     adapters: tuple[Adapter, ...] = ()
+    adapter_limits: AdapterLimits | None = None
     size: SizeOverrides = dataclasses.field(default_factory=SizeOverrides)
     secret_name: str = ""
+
+    @property
+    def lora(self) -> AdapterLimits | None:
+        """What the engine keeps room for; None when it serves the base model alone.
+
+        >>> ModelSpec("hf://a/b").lora is None
+        True
+        >>> ModelSpec("hf://a/b", adapters=(Adapter("x", "hf://a/x"),)).lora
+        AdapterLimits(max_rank=16, max_loaded=4)
+        """
+        if self.adapter_limits is not None:
+            return self.adapter_limits
+        return AdapterLimits() if self.adapters else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from tierwise_core.rollover import wanted_parts
 from tierwise_core.sizing import SizeOverrides
 from tierwise_core.specialist import (
     Adapter,
+    AdapterLimits,
     EngineSpec,
     ExternalSpec,
     ModelSpec,
@@ -93,6 +94,9 @@ def _model(model: ModelSpecResource) -> ModelSpec:
         quantization=model.quantization,
         max_model_len_tokens=model.max_model_len,
         adapters=tuple(Adapter(adapter.name, adapter.source) for adapter in model.adapters),
+        adapter_limits=AdapterLimits(model.adapter_limits.max_rank, model.adapter_limits.max_loaded)
+        if model.adapter_limits
+        else None,
         size=SizeOverrides(
             weights_bytes=size.weights_bytes,
             parameters=size.parameter_count,

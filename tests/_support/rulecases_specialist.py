@@ -127,6 +127,18 @@ SPECIALIST = (
         says="adapters must have names of their own: two have the same",
     ),
     RuleCase(
+        name="adapters find room",
+        kind="Specialist",
+        good={
+            "spec.model.adapterLimits": {"maxLoaded": 5},
+            "spec.model.adapters": [{"name": n, "source": f"hf://x/{n}"} for n in "abcde"],
+        },
+        bad={"spec.model.adapters": [{"name": n, "source": f"hf://x/{n}"} for n in "abcde"]},
+        at="spec.model.adapters",
+        says="adapters must not be more than adapterLimits.maxLoaded (4 where it is left out): "
+        "raise it, or remove an adapter",
+    ),
+    RuleCase(
         name="an adapter's name is a model name",
         kind="Specialist",
         good={"spec.model.adapters": [{"name": "Customer_A.1", "source": "hf://x/a"}]},
