@@ -1,0 +1,156 @@
+"""Reading engines' metrics: what the page means, and that one bad pod costs the others nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import httpx
+import pytest
+
+from tierwise_core.engine_metrics import EngineMetrics, parse_engine_metrics
+from tierwise_core.fleet import Pod
+from tierwise_operator.engine_metrics import EngineScraper
+
+CACHE = (
+    'vllm:cache_config_info{block_size="16",cache_dtype="auto",calculate_kv_scales="False",'
+    'engine="0",gpu_memory_utilization="0.9",kv_cache_memory_bytes="67108864",'
+    'kv_cache_size_tokens="4096",num_gpu_blocks="256",num_gpu_blocks_override="None"} 1.0'
+)
+PAGE = f"""\
+# HELP vllm:num_requests_running Number of requests in model execution batches.
+# TYPE vllm:num_requests_running gauge
+vllm:num_requests_running{{engine="0",model_name="sorter"}} 3.0
+vllm:num_requests_waiting{{engine="0",model_name="sorter"}} 2.0
+vllm:num_requests_waiting_by_reason{{engine="0",model_name="sorter",reason="capacity"}} 2.0
+vllm:kv_cache_usage_perc{{engine="0",model_name="sorter"}} 0.25
+vllm:prompt_tokens_total{{engine="0",model_name="sorter"}} 1200.0
+vllm:generation_tokens_total{{engine="0",model_name="sorter"}} 5e+03
+vllm:generation_tokens_created{{engine="0",model_name="sorter"}} 1.7e+09
+vllm:request_success_total{{engine="0",finished_reason="stop",model_name="sorter"}} 40.0
+vllm:request_success_total{{engine="0",finished_reason="length",model_name="sorter"}} 2.0
+process_start_time_seconds 1.7637e+09
+{CACHE}
+"""
+
+
+def read(page: str) -> EngineMetrics:
+    found = parse_engine_metrics(page)
+    assert found is not None
+    return found
+
+
+def test_a_page_tells_load_counts_and_cache() -> None:
+    assert read(PAGE) == EngineMetrics(
+        running=3,
+        waiting=2,
+        generation_tokens_total=5000.0,
+        prompt_tokens_total=1200.0,
+        finished_total=42.0,
+        kv_usage=0.25,
+        kv_cache_memory_bytes=67108864,
+        kv_cache_tokens=4096,
+        kv_blocks=256,
+        kv_block_tokens=16,
+        kv_dtype="auto",
+        started_at_seconds=1.7637e9,
+    )
+
+
+def test_the_cores_of_a_data_parallel_engine_are_added_up() -> None:
+    second = PAGE.replace('engine="0"', 'engine="1"')
+
+    found = read(PAGE + second)
+
+    assert (found.in_flight, found.generation_tokens_total) == (10, 10_000.0)
+    assert (found.kv_blocks, found.kv_cache_tokens) == (512, 8192)
+    assert (found.kv_block_tokens, found.kv_cache_memory_bytes) == (16, 67108864)
+
+
+def test_an_engine_that_tells_blocks_alone_has_tokens_too() -> None:
+    page = PAGE.replace('kv_cache_size_tokens="4096",', "").replace('"67108864"', '"None"')
+
+    found = read(page)
+
+    assert found.kv_cache_tokens == 256 * 16
+    assert found.kv_cache_memory_bytes is None
+
+
+@pytest.mark.parametrize("page", ["", "<html></html>", "vllm:num_requests_running 3", "\x00" * 99])
+def test_what_is_no_engines_page_is_none(page: str) -> None:
+    assert parse_engine_metrics(page) is None
+
+
+def test_lines_that_cannot_be_read_are_passed_over() -> None:
+    torn = 'vllm:generation_tokens_total{engine="1"} NaN\nvllm:prompt_tokens_total{engine="1"}\n'
+
+    assert read(PAGE + torn) == read(PAGE)
+
+
+def test_a_value_in_a_label_may_hold_braces_and_blanks() -> None:
+    page = PAGE.replace('model_name="sorter"', 'model_name="a} b{ \\" 9"')
+
+    assert read(page).in_flight == 5
+
+
+def pod(name: str, ip: str) -> Pod:
+    return Pod("ai", name, ip=ip, ready=True)
+
+
+async def test_dead_silent_and_strange_pods_leave_the_others_answers_whole() -> None:
+    silent = asyncio.Event()
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        match request.url.host:
+            case "10.0.0.1":
+                raise httpx.ConnectError("refused")
+            case "10.0.0.2":
+                await silent.wait()
+            case "10.0.0.3":
+                return httpx.Response(503)
+            case "10.0.0.4":
+                return httpx.Response(200, text="I am another program")
+        return httpx.Response(200, text=PAGE)
+
+    pods = [pod(f"p{n}", f"10.0.0.{n}") for n in range(1, 9)]
+    client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    scraper = EngineScraper(client, patience_seconds=0.2)
+
+    began_at = time.monotonic()
+    found = await scraper.scrape(pods)
+    took_s = time.monotonic() - began_at
+
+    assert sorted(found) == [f"ai/p{n}" for n in range(5, 9)]
+    assert took_s < 5 * 0.2
+    await scraper.close()
+
+
+async def test_no_more_pods_are_asked_at_once_than_allowed() -> None:
+    asked = most = 0
+
+    async def answer(_: httpx.Request) -> httpx.Response:
+        nonlocal asked, most
+        asked += 1
+        most = max(most, asked)
+        await asyncio.sleep(0)
+        asked -= 1
+        return httpx.Response(200, text=PAGE)
+
+    client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    scraper = EngineScraper(client, at_once=3)
+
+    found = await scraper.scrape(pod(f"p{n}", f"10.0.1.{n}") for n in range(20))
+
+    assert (len(found), most) == (20, 3)
+    await scraper.close()
+
+
+async def test_a_pod_without_an_address_is_not_asked() -> None:
+    scraper = EngineScraper(httpx.AsyncClient(transport=httpx.MockTransport(_must_not)))
+
+    assert await scraper.scrape([pod("p", "")]) == {}
+    await scraper.close()
+
+
+def _must_not(request: httpx.Request) -> httpx.Response:
+    raise AssertionError(request.url)
