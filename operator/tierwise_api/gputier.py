@@ -14,6 +14,7 @@ from tierwise_core.quantities import parse_quantity
 
 __all__ = [
     "GPU",
+    "CorrectionStatus",
     "GPUCount",
     "GPUTier",
     "GPUTierPrice",
@@ -70,9 +71,19 @@ class GPU(Spec):
 class GPUTierPrice(Spec):
     """What the tier costs. Placement picks the cheapest tier that fits, so it must be known."""
 
-    per_gpu_hour: float = Field(
-        ge=0,
-        description="Price of one GPU for one hour, in USD. Write 0 if it costs nothing.",
+    per_gpu_hour: Annotated[
+        float,
+        Rule(
+            cel="self > 0.0",
+            holds=lambda price: price > 0,
+            message="perGPUHour must be above 0, or every model would be placed here first: write "
+            "what an hour of one GPU costs in USD, for hardware of your own its share of purchase "
+            "and energy, such as 0.05",
+            got="{self}",
+        ),
+    ] = Field(
+        description="Price of one GPU for one hour, in USD, above 0. For hardware of your own its "
+        "share of purchase and energy.",
         examples=[0.40],
     )
     energy_per_kwh: float | None = Field(
@@ -163,6 +174,23 @@ class GPUCount(Status):
     free: int = Field(default=0, ge=0, description="GPUs on ready nodes that no pod requested.")
 
 
+class CorrectionStatus(Status):
+    """What the tier's own loads taught about the estimate; applied to every model placed there."""
+
+    samples: int = Field(default=0, ge=0, description="Loads it was learned from.")
+    weights_factor: float = Field(
+        default=1, ge=0, description="The estimate of the weights is multiplied by this."
+    )
+    overhead_bytes: int = Field(
+        default=0, description="Added to the estimate of the overhead of each GPU, in bytes."
+    )
+    error_percent: float = Field(
+        default=0,
+        description="Median error of the uncorrected estimate, in percent of the memory taken: "
+        "above 0 it was too high.",
+    )
+
+
 class GPUTierStatus(Status):
     """What the operator sees of the tier."""
 
@@ -180,6 +208,9 @@ class GPUTierStatus(Status):
     )
     usd_per_hour: float | None = Field(
         default=None, ge=0, description="Price of all its GPUs for one hour, in USD."
+    )
+    correction: CorrectionStatus | None = Field(
+        default=None, description="The learned correction of the memory estimate."
     )
 
 

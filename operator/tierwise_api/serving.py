@@ -92,6 +92,20 @@ class PlacementSpec(Spec):
         "1, 2, 4 and 8 that fit.",
         examples=[2],
     )
+    nodes_per_replica: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Over how many nodes one replica is cut by layers (pipeline parallelism), each "
+        "with tensorParallel GPUs. More than 1 needs LeaderWorkerSet in the cluster.",
+        examples=[2],
+    )
+    queue: Name | None = Field(
+        default=None,
+        description="The Kueue LocalQueue of the namespace that admits its pods. Effective on "
+        "tiers that name a kueueResourceFlavor.",
+        examples=["research"],
+    )
     scaling: ScalingSpec = Field(
         default_factory=ScalingSpec,
         description="How the number between replicas.min and replicas.max is chosen.",

@@ -8,6 +8,12 @@ from pydantic import Field
 
 from tierwise_api.base import Status
 from tierwise_api.common import Conditions
+from tierwise_api.placement_status import (
+    MemoryStatus,
+    PerformanceStatus,
+    PlacementStatus,
+    RejectedTier,
+)
 from tierwise_api.scaling import DedicatedStatus, ScalingStatus, WakeStatus
 
 __all__ = [
@@ -27,58 +33,6 @@ Phase = Annotated[
         json_schema_extra={"enum": ["Pending", "Placing", "Loading", "Ready", "Degraded", "Failed"]}
     ),
 ]
-
-
-class MemoryStatus(Status):
-    """The memory one GPU needs, part by part, in bytes."""
-
-    weights_bytes: int = Field(ge=0, description="Weights on each GPU.")
-    kv_cache_bytes: int = Field(
-        ge=0, description="KV cache on each GPU: context x concurrency x bytes per token."
-    )
-    activation_bytes: int = Field(ge=0, description="Activations on each GPU.")
-    overhead_bytes: int = Field(ge=0, description="CUDA context and engine on each GPU.")
-    total_bytes_per_gpu: int = Field(ge=0, description="All of it together.")
-    usable_bytes_per_gpu: int = Field(
-        ge=0,
-        description="What the tier allows: memory x usableFraction.",
-    )
-    headroom_bytes: int = Field(description="What is left: usable less total.")
-
-
-class RejectedTier(Status):
-    """A tier the Specialist was not placed on."""
-
-    tier: str = Field(max_length=253, description="The GPUTier's name.")
-    reason: str = Field(
-        max_length=2048,
-        description="Why not, in numbers.",
-        examples=["needs 41.2 GiB per GPU, rtx-4090 has 21.6 GiB usable"],
-    )
-
-
-class PlacementStatus(Status):
-    """Where the Specialist runs, what that costs, and why not elsewhere."""
-
-    tier: str | None = Field(
-        default=None, max_length=253, description="The chosen GPUTier; none while nothing fits."
-    )
-    gpus_per_replica: int | None = Field(default=None, ge=0, description="GPUs of one replica.")
-    tensor_parallel: int | None = Field(
-        default=None, ge=1, description="Over how many GPUs the model is cut."
-    )
-    usd_per_hour: float | None = Field(
-        default=None, ge=0, description="Price of all its replicas for one hour, in USD."
-    )
-    memory: MemoryStatus | None = Field(
-        default=None, description="The memory one GPU needs, part by part."
-    )
-    rejected: list[RejectedTier] = Field(
-        default_factory=list,
-        max_length=256,
-        description="Every tier that was looked at and not chosen, and why.",
-        json_schema_extra={"x-kubernetes-list-type": "atomic"},
-    )
 
 
 class ModelStatus(Status):
@@ -113,6 +67,7 @@ class Endpoint(Status):
         default=None, max_length=63, description="The revision the pod serves."
     )
     node: str | None = Field(default=None, max_length=253, description="The pod's node.")
+    tier: str | None = Field(default=None, max_length=253, description="The node's GPUTier.")
 
 
 AdapterState = Annotated[
@@ -176,6 +131,9 @@ class SpecialistStatus(Status):
         default=None, description="Where it runs, and why there."
     )
     model: ModelStatus | None = Field(default=None, description="What the model's files say.")
+    performance: PerformanceStatus | None = Field(
+        default=None, description="What its pods say of themselves, once they have loaded."
+    )
     scaling: ScalingStatus | None = Field(
         default=None, description="What the autoscaler sees and wants; none where it is not asked."
     )

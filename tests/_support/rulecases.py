@@ -41,6 +41,16 @@ GPU_TIER = (
         says=f'{QUANTITY}; got "-1"',
     ),
     RuleCase(
+        name="a price is above zero",
+        kind="GPUTier",
+        good={"spec.price.perGPUHour": 0.001},
+        bad={"spec.price.perGPUHour": 0},
+        at="spec.price.perGPUHour",
+        says="perGPUHour must be above 0, or every model would be placed here first: write what an "
+        "hour of one GPU costs in USD, for hardware of your own its share of purchase and energy, "
+        "such as 0.05; got 0",
+    ),
+    RuleCase(
         name="a resource name has a domain",
         kind="GPUTier",
         good={"spec.resourceName": "nvidia.com/mig-1g.10gb"},
