@@ -6,11 +6,13 @@
     ├── SourceError                  the model's own files
     │   ├── SourceNotFoundError      they are not there
     │   ├── SourceUnreadableError    they are there and cannot be read, or make no sense
+    │   │   └── UnauthorizedError    the credentials are missing, wrong, or may not read them
     │   └── UnsupportedSourceError   we cannot read metadata from this kind of source
     ├── SizingError                  how much GPU memory a model needs
     │   ├── UnknownArchitectureError the config does not say it, and no override does
     │   ├── InvalidSizeError         an override or the demand contradicts itself or the files
-    │   └── TensorParallelError      the model cannot be cut over that many GPUs
+    │   ├── TensorParallelError      the model cannot be cut over that many GPUs
+    │   └── InvalidAdapterError      a LoRA adapter that the engine cannot load beside its base
     ├── PlacementError               which tier a model runs on
     │   ├── UnknownTierError         a name that no GPUTier has
     │   ├── NoTierFitsError          no tier could ever hold it
@@ -35,6 +37,7 @@ from typing import ClassVar
 
 __all__ = [
     "AmbiguousModelError",
+    "InvalidAdapterError",
     "InvalidPlacementError",
     "InvalidSizeError",
     "NoCapacityError",
@@ -48,6 +51,7 @@ __all__ = [
     "SourceUnreadableError",
     "TensorParallelError",
     "TierwiseError",
+    "UnauthorizedError",
     "UnknownArchitectureError",
     "UnknownModelError",
     "UnknownTierError",
@@ -104,6 +108,12 @@ class SourceUnreadableError(SourceError):
     reason = "SourceUnreadable"
 
 
+class UnauthorizedError(SourceUnreadableError):
+    """The source wants credentials, or other ones; the message names the Secret and its keys."""
+
+    reason = "SourceUnauthorized"
+
+
 class UnsupportedSourceError(SourceError):
     """Metadata cannot be read from this kind of source; the message names the overrides to give."""
 
@@ -132,6 +142,12 @@ class TensorParallelError(SizingError):
     """The model cannot be cut over that many GPUs; the message names the sizes that work."""
 
     reason = "InvalidTensorParallel"
+
+
+class InvalidAdapterError(SizingError):
+    """An adapter of another base, over the rank limit, or with what the engine does not do."""
+
+    reason = "InvalidAdapter"
 
 
 class PlacementError(TierwiseError):

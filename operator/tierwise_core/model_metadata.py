@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Demand", "MemoryBreakdown", "ModelMetadata", "SizeOverrides"]
+from tierwise_core.linear import Linear
+
+__all__ = ["AdapterLimits", "Demand", "MemoryBreakdown", "ModelMetadata", "SizeOverrides"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class ModelMetadata:
         tied_embeddings: the output layer is the input embedding, stored once.
         quantization: the method in the config (``awq``, ``gptq``, ``fp8`` ...), else empty.
         parameters_by_dtype: elements per stored dtype, as the files name them.
+        linears: its matrices, where the family is known; LoRA and active parameters go by them.
         assumptions: what was assumed where the files are silent, in words.
     """
 
@@ -59,6 +62,7 @@ class ModelMetadata:
     tied_embeddings: bool = False
     quantization: str = ""
     parameters_by_dtype: tuple[tuple[str, int], ...] = ()
+    linears: tuple[Linear, ...] = ()
     assumptions: tuple[str, ...] = ()
 
 
@@ -82,6 +86,21 @@ class SizeOverrides:
 
 
 @dataclass(frozen=True, slots=True)
+class AdapterLimits:
+    """``spec.model.adapterLimits``: the LoRA adapters that a replica makes room for.
+
+    Attributes:
+        max_rank: the largest rank an adapter may have.
+        max_loaded: how many adapters one batch may use.
+        target_modules: the engine's ``--lora-target-modules``; empty adapts every layer.
+    """
+
+    max_rank: int = 16
+    max_loaded: int = 4
+    target_modules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Demand:
     """What one replica must be able to do at the same time.
 
@@ -93,6 +112,7 @@ class Demand:
         max_sequences: vLLM's ``--max-num-seqs``, rows of logits that are sampled at once.
         kv_cache_dtype: vLLM's ``--kv-cache-dtype``: ``auto``, or ``fp8`` and its variants.
         pipeline_parallel: nodes that share the layers (``spec.placement.nodesPerReplica``).
+        adapters: LoRA adapters to make room for, ``None`` for none.
     """
 
     context_length_tokens: int | None = None
@@ -102,6 +122,7 @@ class Demand:
     max_sequences: int = 256
     kv_cache_dtype: str = "auto"
     pipeline_parallel: int = 1
+    adapters: AdapterLimits | None = None
 
 
 @dataclass(frozen=True, slots=True)
