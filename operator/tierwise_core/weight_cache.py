@@ -1,0 +1,281 @@
+"""The shared weight cache on paper: what of a model is fetched, what is reused, and who must leave.
+
+An *entry* is one model at one resolved revision (a commit, a digest, a listing). Its files are
+immutable. Files that two entries have in common lie on the disk once, so what an entry frees when
+it leaves is what nobody else holds. The shell measures, locks, downloads and deletes; every choice
+is made here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Final, Literal
+
+__all__ = [
+    "Eviction",
+    "FetchPlan",
+    "HeldUnit",
+    "Packing",
+    "RemoteFile",
+    "RemoteTree",
+    "Shelf",
+    "entry_key",
+    "model_root",
+    "plan_eviction",
+    "plan_fetch",
+    "promised_hash",
+    "useful_files",
+]
+
+Packing = Literal["file", "tar", "tar+gzip"]
+
+KEY_LENGTH: Final = 32
+ALGORITHMS: Final = frozenset({"sha256", "git-sha1", "md5"})
+
+# The same weights in the formats of other frameworks; an engine reads one of them.
+OTHER_FORMATS: Final = (
+    ".bin",
+    ".pt",
+    ".pth",
+    ".ckpt",
+    ".h5",
+    ".msgpack",
+    ".onnx",
+    ".onnx_data",
+    ".gguf",
+    ".tflite",
+    ".ot",
+)
+NEVER_NEEDED: Final = (".gitattributes", ".gitignore", ".DS_Store")
+DUPLICATE_PREFIX: Final = "consolidated"
+ROOT_MARKERS: Final = ("config.json", "adapter_config.json")
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """One thing to download: a file, or an archive of files.
+
+    Attributes:
+        path: where the file goes below the model's directory; a name for messages for an archive.
+        size_bytes: the length of the download.
+        identity: says whether two downloads are the same. ``sha256:HEX``, ``git-sha1:HEX`` and
+            ``md5:HEX`` are also hashes to check the content by.
+        packing: whether it is the file itself or must be unpacked.
+    """
+
+    path: str
+    size_bytes: int
+    identity: str
+    packing: Packing = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteTree:
+    """A model at a resolved revision: what its source has now."""
+
+    revision: str
+    files: tuple[RemoteFile, ...]
+
+    @property
+    def download_bytes(self) -> int:
+        """All of it."""
+        return sum(file.size_bytes for file in self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldUnit:
+    """A finished download in some entry: ``entry`` names it, ``paths`` are the files it became."""
+
+    entry: str
+    identity: str
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FetchPlan:
+    """What to do for each file of a tree: keep it, take it from another entry, or download it."""
+
+    keep: tuple[RemoteFile, ...]
+    reuse: tuple[tuple[RemoteFile, HeldUnit], ...]
+    download: tuple[RemoteFile, ...]
+
+    @property
+    def download_bytes(self) -> int:
+        """What the network has to bring."""
+        return sum(file.size_bytes for file in self.download)
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """An entry, or an unfinished one, as eviction sees it.
+
+    Attributes:
+        key: its name in the cache.
+        last_used: when a pod last began to use it, in seconds of any one clock.
+        in_use: a running pod holds it, or somebody fetches into it.
+        parts: bytes by file on the disk; entries that share a file have the same key for it.
+    """
+
+    key: str
+    last_used: float
+    in_use: bool
+    parts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Eviction:
+    """Who leaves, and how many bytes are missing even then."""
+
+    leave: tuple[str, ...]
+    short_bytes: int
+
+
+def entry_key(scheme: str, location: str, revision: str) -> str:
+    """The name of an entry in the cache: equal for equal content, safe in a path.
+
+    >>> entry_key("hf", "Qwen/Qwen3-8B", "c0ffee")
+    'c64171113021c320f84337e9e7ce1019'
+    """
+    text = "\n".join((scheme, location, revision))
+    return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
+
+
+def useful_files(files: Iterable[RemoteFile]) -> tuple[RemoteFile, ...]:
+    """The files an engine needs, by path: no second copy of the weights in another format.
+
+    Archives are kept: what is in them is not known before they are here.
+
+    >>> names = ("model.safetensors", "pytorch_model.bin", "config.json", ".gitattributes")
+    >>> [f.path for f in useful_files(RemoteFile(name, 1, name) for name in names)]
+    ['config.json', 'model.safetensors']
+    """
+    listed = sorted(files, key=lambda file: file.path)
+    single = [file for file in listed if file.packing == "file"]
+    has_tensors = any(_is_weights(file.path) for file in single)
+    return tuple(
+        file
+        for file in listed
+        if file.packing != "file" or not (_is_ballast(file.path) or has_tensors and _copy(file))
+    )
+
+
+def _is_weights(path: str) -> bool:
+    name = PurePosixPath(path).name
+    return name.endswith(".safetensors") and not name.startswith(DUPLICATE_PREFIX)
+
+
+def _is_ballast(path: str) -> bool:
+    return PurePosixPath(path).name in NEVER_NEEDED
+
+
+def _copy(file: RemoteFile) -> bool:
+    name = PurePosixPath(file.path).name
+    return name.endswith(OTHER_FORMATS) or name.startswith(DUPLICATE_PREFIX)
+
+
+def model_root(paths: Collection[str]) -> str:
+    """The directory of the model among those files: the one nearest the top with a config.
+
+    An image may hold ``/models/sorter/config.json``; an adapter has its own kind of config.
+
+    >>> model_root(["models/sorter/config.json", "models/sorter/model.safetensors", "etc/passwd"])
+    'models/sorter'
+    >>> model_root(["config.json"]), model_root(["notes.txt"])
+    ('', '')
+    """
+    roots = [PurePosixPath(path).parent for path in paths if path.endswith(ROOT_MARKERS)]
+    named = [str(root) for root in roots if _has_marker(paths, root)]
+    best = min(named, key=lambda root: (root.count("/") if root != "." else -1, root), default=".")
+    return "" if best == "." else best
+
+
+def _has_marker(paths: Collection[str], root: PurePosixPath) -> bool:
+    return any(str(root / marker) in paths for marker in ROOT_MARKERS)
+
+
+def promised_hash(identity: str) -> tuple[str, str] | None:
+    """The algorithm and the hash that an identity promises, if it is one.
+
+    >>> promised_hash("sha256:ab12")
+    ('sha256', 'ab12')
+    >>> promised_hash("etag:9f-3") is None
+    True
+    """
+    algorithm, _, value = identity.partition(":")
+    return (algorithm, value) if algorithm in ALGORITHMS and value else None
+
+
+def plan_fetch(
+    tree: RemoteTree, intact: Collection[str], held: Iterable[HeldUnit], entry: str
+) -> FetchPlan:
+    """What to keep, to reuse and to download for an entry.
+
+    Args:
+        tree: what the source has.
+        intact: the identities that the entry itself has, undamaged.
+        held: the downloads that other entries have; those of ``entry`` itself are not looked at.
+        entry: the entry that is to be filled.
+
+    >>> tree = RemoteTree("c0ffee", (RemoteFile("a", 5, "x"), RemoteFile("b", 7, "y")))
+    >>> plan_fetch(tree, {"x"}, [], "new").download_bytes
+    7
+    """
+    others = {unit.identity: unit for unit in held if unit.entry != entry}
+    keep = tuple(file for file in tree.files if file.identity in intact)
+    rest = [file for file in tree.files if file.identity not in intact]
+    reuse = tuple((file, others[file.identity]) for file in rest if file.identity in others)
+    download = tuple(file for file in rest if file.identity not in others)
+    return FetchPlan(keep, reuse, download)
+
+
+def plan_eviction(
+    shelves: Iterable[Shelf], needed_bytes: int, max_bytes: int | None, keep: str = ""
+) -> Eviction:
+    """Which entries leave so that ``needed_bytes`` more fit: least recently used first.
+
+    One in use never leaves, nor does ``keep``. A file that two entries share is freed when the
+    last of them leaves. Ties go by name. If nothing suffices, everything that may leave does, and
+    ``short_bytes`` says how much is still missing.
+
+    >>> old, new = Shelf("a", 1.0, False, {"x": 6}), Shelf("b", 2.0, False, {"y": 3})
+    >>> plan_eviction([old, new], 5, 10)
+    Eviction(leave=('a',), short_bytes=0)
+    >>> plan_eviction([old, new], 5, None).leave
+    ()
+    """
+    if max_bytes is None:
+        return Eviction((), 0)
+    present = sorted(shelves, key=lambda shelf: (shelf.last_used, shelf.key))
+    holders = _holders(present)
+    used = sum(size for size, _ in holders.values())
+    leave = []
+    for shelf in present:
+        if used + needed_bytes <= max_bytes:
+            break
+        if shelf.in_use or shelf.key == keep:
+            continue
+        leave.append(shelf.key)
+        used -= _freed(shelf, holders)
+    return Eviction(tuple(leave), max(0, used + needed_bytes - max_bytes))
+
+
+def _holders(shelves: Iterable[Shelf]) -> dict[str, tuple[int, int]]:
+    """For each file on the disk its size and how many entries hold it."""
+    found: dict[str, tuple[int, int]] = {}
+    for shelf in shelves:
+        for part, size in shelf.parts.items():
+            found[part] = (size, found.get(part, (0, 0))[1] + 1)
+    return found
+
+
+def _freed(shelf: Shelf, holders: dict[str, tuple[int, int]]) -> int:
+    """The bytes that only this entry held; it holds nothing from now on."""
+    freed = 0
+    for part in shelf.parts:
+        size, count = holders[part]
+        holders[part] = (size, count - 1)
+        freed += size if count == 1 else 0
+    return freed
