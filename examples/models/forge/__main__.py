@@ -23,6 +23,7 @@ examples:
   python -m forge train --model sorter --out /tmp/models
   python -m forge questions                  write questions/*.jsonl and examples.yaml
   python -m forge evaluate --model all       measure, then write evaluation.json and the cards
+  python -m forge evidence                   what one more certain token says about an answer
   python -m forge ask sorter "sort dbca"     one answer and its confidence
   python -m forge verify --model sorter      serve with vLLM on loopback, compare its answers
 """
@@ -81,6 +82,23 @@ def run_evaluate(options: argparse.Namespace) -> None:
     run_cards(options)
 
 
+def run_evidence(_: argparse.Namespace) -> None:
+    """Fit what the lowest token says of an answer, over all models, and say who passes with it."""
+    from forge.evaluation import answered  # noqa: PLC0415
+    from forge.evidence import fitted, passing  # noqa: PLC0415
+
+    answers = [one for name in RECIPES for one in answered(name)]
+    evidence = fitted(answers)
+    print(f"{len(answers):,} answers: slope {evidence.slope:.3f}, neutral {evidence.neutral:.4f}")
+    for name, recipe in RECIPES.items():
+        predicted, floor = (0.91, 0.85) if len(recipe.families) == 1 else (0.85, 0.80)
+        right, wrong = passing(answers, name, evidence, predicted, floor)
+        print(
+            f"{name:<10} predicted {predicted:.2f}, floor {floor:.2f}: "
+            f"{right:.1%} of its right answers pass, {wrong:.1%} of its wrong ones"
+        )
+
+
 def run_cards(_: argparse.Namespace) -> None:
     """Write the cards and the overview's tables again."""
     for path, text in pages(read_json(EVALUATION)).items():
@@ -131,6 +149,9 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--date", default=today, help="the date on the cards, default: today")
     evaluate.add_argument("--machine", default="2 cores, CPU", help="default: 2 cores, CPU")
     evaluate.set_defaults(run=run_evaluate)
+    commands.add_parser("evidence", help="fit what tokens say of an answer").set_defaults(
+        run=run_evidence
+    )
     commands.add_parser("cards", help="write cards from evaluation.json").set_defaults(
         run=run_cards
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from forge.directory import MODELS, load
+from forge.evidence import Answered
 from forge.outside import outside_questions
 from forge.questions import FAMILIES, Question, newly_worded_questions, some_questions
 
@@ -55,6 +56,23 @@ def read_questions(directory: Path = QUESTIONS) -> list[dict[str, str]]:
     names = [*FAMILIES, "outside"]
     texts = [(directory / f"{name}.jsonl").read_text(encoding="ascii") for name in names]
     return [json.loads(line) for text in texts for line in text.splitlines()]
+
+
+def answered(name: str) -> list[Answered]:
+    """Ask a model every question; what it is sure of, and whether it is right."""
+    from forge.answering import answer  # noqa: PLC0415 - only training machines have torch
+
+    asked = read_questions()
+    replies = answer(load(MODELS / name), [one["question"] for one in asked])
+    return [
+        Answered(
+            model=name,
+            family=one["family"],
+            lowest=min(reply.probabilities),
+            right=reply.ended and one["family"] != "outside" and reply.text == one["answer"],
+        )
+        for one, reply in zip(asked, replies, strict=True)
+    ]
 
 
 def measure(name: str, own: tuple[str, ...]) -> dict[str, Any]:
