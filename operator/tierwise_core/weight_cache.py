@@ -139,7 +139,7 @@ def entry_key(scheme: str, location: str, revision: str) -> str:
     >>> entry_key("hf", "Qwen/Qwen3-8B", "c0ffee")
     'c64171113021c320f84337e9e7ce1019'
     """
-    text = "\n".join((scheme, location, revision))
+    text = f"{scheme}\n{location}\n{revision}"
     return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
 
 
@@ -158,7 +158,7 @@ def useful_files(files: Iterable[RemoteFile]) -> tuple[RemoteFile, ...]:
     return tuple(
         file
         for file in listed
-        if file.packing != "file" or not (_is_ballast(file.path) or has_tensors and _copy(file))
+        if file.packing != "file" or not (_is_ballast(file.path) or (has_tensors and _copy(file)))
     )
 
 
