@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tierwise_core.adapter_files import adapter_weights
 from tierwise_core.fleet import GPUTier
-from tierwise_core.model_metadata import Demand
+from tierwise_core.lora import engine_max_rank
+from tierwise_core.model_metadata import AdapterLimits, Demand
 from tierwise_core.model_source import parse_source
 from tierwise_core.specialist import ModelSpec, Specialist
 from tierwise_core.strategic_merge import PodTemplateError, strategic_merge
@@ -137,12 +139,11 @@ def _probes() -> dict[str, Any]:
 
 
 def _sources(model: ModelSpec, hf_endpoint: str | None) -> dict[str, Weights]:
-    """Return the model's weights under the empty name, and each adapter's under its own."""
-    adapters = {
-        adapter.name: weights(adapter.source, f"adapter-{adapter.name}", hf_endpoint)
-        for adapter in model.adapters
+    """Return the model's weights under the empty name, and what its adapters need beside them."""
+    return {
+        "": weights(model.source, "weights", hf_endpoint),
+        "adapters": adapter_weights(model, hf_endpoint),
     }
-    return {"": weights(model.source, "weights", hf_endpoint), **adapters}
 
 
 def _arguments(specialist: Specialist, layout: Layout, sources: Mapping[str, Weights]) -> list[str]:
@@ -157,6 +158,7 @@ def _arguments(specialist: Specialist, layout: Layout, sources: Mapping[str, Wei
         "--max-num-seqs": Demand().max_sequences,
         "--max-num-batched-tokens": Demand().max_batched_tokens,
         "--quantization": model.quantization or None,
+        "--kv-cache-dtype": model.kv_cache_dtype,
         "--shutdown-timeout": DRAIN_SECONDS,
     }
     return [
@@ -170,7 +172,7 @@ def _arguments(specialist: Specialist, layout: Layout, sources: Mapping[str, Wei
             for word in (flag, str(value))
         ),
         *sources[""].args,
-        *_adapter_arguments({name: source for name, source in sources.items() if name}),
+        *_adapter_arguments(model.lora),
         *specialist.engine.args,
     ]
 
@@ -180,15 +182,25 @@ def _hub_revision(model: ModelSpec) -> str | None:
     return source.revision if source.scheme == "hf" else None
 
 
-def _adapter_arguments(adapters: Mapping[str, Weights]) -> Sequence[str]:
-    if not adapters:
+def _adapter_arguments(room: AdapterLimits | None) -> Sequence[str]:
+    """Return the room for adapters; which ones there are is told to the running engine.
+
+    The host keeps twice as many as the GPU, so that one that replaces another finds room too.
+    """
+    if room is None:
         return ()
-    modules = (f"{name}={source.path}" for name, source in adapters.items())
-    return ("--enable-lora", "--lora-modules", *modules)
+    return (
+        "--enable-lora",
+        *("--max-lora-rank", str(engine_max_rank(room.max_rank))),
+        *("--max-loras", str(room.max_loaded)),
+        *("--max-cpu-loras", str(2 * room.max_loaded)),
+    )
 
 
 def _environment(specialist: Specialist, sources: Mapping[str, Weights]) -> list[dict[str, Any]]:
     env: list[Mapping[str, Any]] = [{"name": "VLLM_NO_USAGE_STATS", "value": "1"}]
+    if specialist.model and specialist.model.lora:
+        env.append({"name": "VLLM_ALLOW_RUNTIME_LORA_UPDATING", "value": "True"})
     if all(source.local for source in sources.values()):
         env.append({"name": "HF_HUB_OFFLINE", "value": "1"})
     env += [variable for source in sources.values() for variable in source.env]

@@ -94,6 +94,7 @@ def a_specialist(name: str = "sorter", **changes: Any) -> Specialist:
         quantization=changes.pop("quantization", None),
         max_model_len_tokens=changes.pop("max_model_len", None),
         adapters=tuple(Adapter(*pair) for pair in changes.pop("adapters", ())),
+        adapter_limits=changes.pop("adapter_limits", None),
         size=changes.pop("size", SizeOverrides()),
     )
     known: dict[str, Any] = {

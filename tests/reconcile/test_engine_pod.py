@@ -123,15 +123,6 @@ def test_a_claim_is_mounted_and_the_rest_of_the_source_is_a_path_in_it() -> None
     assert argument(spec["containers"][0]["args"], "--model") == "/mnt/tierwise/weights/llama/8b"
 
 
-def test_adapters_are_mounted_beside_the_model_and_named() -> None:
-    spec = pod_spec(adapters=[("acme", "file:///adapters/acme"), ("hub", "hf://acme/lora")])
-    args = spec["containers"][0]["args"]
-    at = args.index("--lora-modules")
-    assert args[at - 1] == "--enable-lora"
-    assert args[at + 1 : at + 3] == ["acme=/adapters/acme", "hub=acme/lora"]
-    assert {v["name"] for v in spec["volumes"]} >= {"weights", "adapter-acme", "model-cache"}
-
-
 def test_the_users_environment_wins_over_ours() -> None:
     env = engine(env=[{"name": "HF_HUB_OFFLINE", "value": "0"}])["env"]
     assert [v["value"] for v in env if v["name"] == "HF_HUB_OFFLINE"] == ["0"]
