@@ -33,20 +33,16 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from tierwise_core.errors import InvalidPlacementError
-from tierwise_core.placement_reasons import Rejections, failure
-from tierwise_core.placement_types import (
+from tierwise_core.placement_plan import (
     Assignment,
     Move,
-    NodeCapacity,
     PlacementPlan,
-    Policy,
     Rejection,
     RejectionCode,
-    Request,
-    Running,
     Share,
-    Tier,
 )
+from tierwise_core.placement_reasons import Rejections, failure
+from tierwise_core.placement_types import NodeCapacity, Policy, Request, Running, Tier
 from tierwise_core.tier_capacity import TierCapacity, tier_capacities
 
 __all__ = [

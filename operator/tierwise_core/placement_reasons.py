@@ -12,7 +12,8 @@ from tierwise_core.errors import (
     PlacementError,
     UnknownTierError,
 )
-from tierwise_core.placement_types import Assignment, Rejection, RejectionCode, Request
+from tierwise_core.placement_plan import Assignment, Rejection, RejectionCode
+from tierwise_core.placement_types import Request
 from tierwise_core.quantities import format_bytes
 from tierwise_core.tier_capacity import TierCapacity
 
