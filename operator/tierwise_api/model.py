@@ -10,6 +10,7 @@ from tierwise_api.base import Spec
 from tierwise_api.common import Date, Quantity, Text
 from tierwise_api.corev1 import SecretKeyRef, SecretRef
 from tierwise_api.rules import Rule, matches, unique
+from tierwise_core.kv_cache_dtype import KV_CACHE_DTYPES
 from tierwise_core.quantities import parse_quantity
 
 __all__ = [
@@ -191,6 +192,22 @@ class ModelSpec(Spec):
         default=None,
         max_length=63,
         description="The engine's quantization method. By default what the model's config says.",
+        examples=["fp8"],
+    )
+    kv_cache_dtype: (
+        Annotated[
+            str,
+            Field(max_length=63),
+            matches(
+                "|".join(KV_CACHE_DTYPES),
+                f"kvCacheDtype must be one of the engine's: {', '.join(KV_CACHE_DTYPES)}",
+            ),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="The dtype of the KV cache. By default the model's own, in 16 bit; fp8 halves "
+        "the cache.",
         examples=["fp8"],
     )
     max_model_len: int | None = Field(

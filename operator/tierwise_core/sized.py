@@ -121,7 +121,10 @@ def demand(specialist: Specialist) -> Demand:
         tensor_parallel=specialist.placement.tensor_parallel,
         max_batched_tokens=_count(args, "--max-num-batched-tokens", defaults.max_batched_tokens),
         max_sequences=_count(args, "--max-num-seqs", defaults.max_sequences),
-        kv_cache_dtype=_option(args, "--kv-cache-dtype") or defaults.kv_cache_dtype,
+        kv_cache_dtype=_option(args, "--kv-cache-dtype")
+        or (model.kv_cache_dtype if model else None)
+        or defaults.kv_cache_dtype,
+        adapters=model.lora if model else None,
     )
 
 

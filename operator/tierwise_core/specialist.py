@@ -5,7 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tierwise_core.sizing import ModelMetadata, SizeOverrides
+from tierwise_core.model_metadata import AdapterLimits, ModelMetadata, SizeOverrides
+from tierwise_core.scaling import ScalingPolicy
+
+NOT_SCALED = ScalingPolicy(1, 1, 6.4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,14 +17,6 @@ class Adapter:
 
     name: str
     source: str
-
-
-@dataclass(frozen=True, slots=True)
-class AdapterLimits:
-    """What a pod keeps room for: adapters of at most this rank, so many at the same time."""
-
-    max_rank: int = 16
-    max_loaded: int = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +29,7 @@ class ModelSpec:
     source: str
     revision: str | None = None
     quantization: str | None = None
+    kv_cache_dtype: str | None = None
     max_model_len_tokens: int | None = None
     adapters: tuple[Adapter, ...] = ()
     adapter_limits: AdapterLimits | None = None
@@ -47,7 +43,7 @@ class ModelSpec:
         >>> ModelSpec("hf://a/b").lora is None
         True
         >>> ModelSpec("hf://a/b", adapters=(Adapter("x", "hf://a/x"),)).lora
-        AdapterLimits(max_rank=16, max_loaded=4)
+        AdapterLimits(max_rank=16, max_loaded=4, target_modules=())
         """
         if self.adapter_limits is not None:
             return self.adapter_limits
@@ -71,6 +67,8 @@ class PlacementSpec:
     max_replicas: int = 1
     target_concurrency: int = 8
     tensor_parallel: int | None = None
+    scaling: ScalingPolicy = NOT_SCALED
+    alternative: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,18 +10,19 @@ from tierwise_api import Specialist as SpecialistResource
 from tierwise_api.base import problems
 from tierwise_api.gputier import GPUTierSpec
 from tierwise_api.model import ModelSpec as ModelSpecResource
+from tierwise_api.serving import PlacementSpec as PlacementSpecResource
 from tierwise_api.specialist import SpecialistSpec
 from tierwise_core.catalogue import find_product
 from tierwise_core.children import MANIFEST, REPLACED, REVISION, SPECIALIST, TIER, Child
 from tierwise_core.fleet import GPUTier, Node, Taint
+from tierwise_core.model_metadata import AdapterLimits, SizeOverrides
 from tierwise_core.plan import ChildKind
 from tierwise_core.quantities import format_bytes, parse_quantity
 from tierwise_core.revision import canonical_json
 from tierwise_core.rollover import wanted_parts
-from tierwise_core.sizing import SizeOverrides
+from tierwise_core.scaling import ScalingPolicy
 from tierwise_core.specialist import (
     Adapter,
-    AdapterLimits,
     EngineSpec,
     ExternalSpec,
     ModelSpec,
@@ -73,6 +74,8 @@ def _spec(spec: SpecialistSpec) -> dict[str, Any]:
             max_replicas=placement.replicas.effective_max,
             target_concurrency=placement.target_concurrency,
             tensor_parallel=placement.tensor_parallel,
+            scaling=_scaling(placement),
+            alternative=placement.alternative.specialist_ref if placement.alternative else None,
         ),
         "escalate_to": tuple(spec.routing.escalate_to),
         "engine": EngineSpec(
@@ -86,12 +89,24 @@ def _spec(spec: SpecialistSpec) -> dict[str, Any]:
     }
 
 
+def _scaling(placement: PlacementSpecResource) -> ScalingPolicy:
+    return ScalingPolicy(
+        min_replicas=placement.replicas.min,
+        max_replicas=placement.replicas.effective_max,
+        target_in_flight=placement.target_in_flight,
+        target_tokens_per_second=placement.scaling.target_tokens_per_second_per_replica,
+        scale_down_after_seconds=placement.scaling.scale_down_after_s,
+        sleep_after_seconds=placement.scaling.sleep_after_s,
+    )
+
+
 def _model(model: ModelSpecResource) -> ModelSpec:
     size = model.size
     return ModelSpec(
         source=model.source,
         revision=model.revision,
         quantization=model.quantization,
+        kv_cache_dtype=model.kv_cache_dtype,
         max_model_len_tokens=model.max_model_len,
         adapters=tuple(Adapter(adapter.name, adapter.source) for adapter in model.adapters),
         adapter_limits=AdapterLimits(model.adapter_limits.max_rank, model.adapter_limits.max_loaded)

@@ -230,4 +230,14 @@ SPECIALIST = (
         at="spec.engine.env[0]",
         says="value and valueFrom must not both be given: keep one",
     ),
+    RuleCase(
+        name="the cache has a dtype of the engine's",
+        kind="Specialist",
+        good={"spec.model.kvCacheDtype": "fp8"},
+        bad={"spec.model.kvCacheDtype": "fp4"},
+        at="spec.model.kvCacheDtype",
+        says="kvCacheDtype must be one of the engine's: auto, bfloat16, float16, fp8, fp8_e4m3, "
+        "fp8_e5m2, fp8_inc, fp8_per_token_head, int8_per_token_head, nvfp4, fp8_ds_mla; "
+        'got "fp4"',
+    ),
 )
