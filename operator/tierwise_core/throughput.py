@@ -8,8 +8,8 @@ together, and each sequence's own KV cache::
 
 ``0.6`` is the share of the data sheet's bandwidth that engines reach while they generate:
 Databricks measured 60 % on two H100 and 55 % on four A100 ("LLM Inference Performance Engineering:
-Best Practices", 2023). Above 128 sequences arithmetic bounds the step on most GPUs (there an A100 or
-an RTX 4090 has used up its arithmetic in 16 bit), so more do not count. Prompts are not counted,
+Best Practices", 2023). Above 128 sequences arithmetic bounds the step on most GPUs (there an A100
+or an RTX 4090 has used up its arithmetic in 16 bit), so more do not count. Prompts are not counted,
 nor waiting between GPUs. Expect to be wrong by a factor of two: a measured figure
 (``status.performance``) always comes first.
 
