@@ -40,7 +40,8 @@ class Holding:
 class Fleet:
     """Everything that placement looks at; readings and holdings are by Specialist key.
 
-    ``use`` counts the GPUs of all pods that are bound to nodes, ours and others'.
+    ``use`` counts the GPUs of all pods that are bound to nodes, ours and others'. ``wanted`` is how
+    many replicas a load asks for, where that is not ``replicas.min``.
     """
 
     specialists: tuple[Specialist, ...] = ()
@@ -49,6 +50,7 @@ class Fleet:
     nodes: tuple[Node, ...] = ()
     use: GpuUse = field(default_factory=dict)
     holdings: Mapping[str, Holding] = field(default_factory=dict)
+    wanted: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ class FleetVerdict:
     """What the fleet's plan says of one Specialist.
 
     ``assignment`` is None when no tier was found. ``blocked`` means that nothing new may start,
-    because its place in the graph is wrong; what runs stays.
+    because its place in the graph is wrong; what runs stays. ``wanted`` is how many replicas were
+    asked for.
     """
 
     sizing: Sizing
@@ -66,6 +69,7 @@ class FleetVerdict:
     rejections: tuple[Rejection, ...] = ()
     escalation: Verdict | None = None
     blocked: bool = False
+    wanted: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ class FleetPlan:
     lines: Mapping[str, Lineage] = field(default_factory=dict)
     tiers: Mapping[str, GPUTier] = field(default_factory=dict)
     placements: PlacementPlan = field(default_factory=lambda: PlacementPlan({}, {}, {}))
+    wanted: Mapping[str, int] = field(default_factory=dict)
 
     def verdict(self, key: str) -> FleetVerdict | None:
         """Return the verdict on one Specialist; None if the plan was made without it."""
@@ -94,6 +99,7 @@ class FleetPlan:
             rejections=tuple(self.placements.rejections.get(key, ())),
             escalation=line.escalation,
             blocked=line.parent is not None,
+            wanted=self.wanted[key],
         )
 
     def knows(self, specialist: Specialist) -> bool:
@@ -117,6 +123,7 @@ class FleetPlan:
             assignment,
             self.tiers.get(assignment.tier) if assignment else None,
             str(failure) if failure else None,
+            self.wanted.get(key),
         )
 
 
@@ -133,13 +140,14 @@ def plan_fleet(fleet: Fleet, previous: FleetPlan | None = None) -> FleetPlan:
     families = family_of(sound.values())
     lines = {key: lineage(sp, families[sp.namespace]) for key, sp in sound.items()}
     tiers = {tier.name: tier for tier in fleet.tiers if tier.invalid is None}
+    wanted = {k: fleet.wanted.get(k, sp.placement.min_replicas) for k, sp in sound.items()}
     requests = [
-        _request(sp, sizes[key], fleet.holdings.get(key))
+        _request(sp, wanted[key], sizes[key], fleet.holdings.get(key))
         for key, sp in sound.items()
         if sizes[key].memory and (lines[key].parent is None or key in fleet.holdings)
     ]
     placements = place(requests, [_solver_tier(t, fleet.nodes, fleet.use) for t in tiers.values()])
-    return FleetPlan(sound, sizes, lines, tiers, placements)
+    return FleetPlan(sound, sizes, lines, tiers, placements, wanted)
 
 
 def _size(specialist: Specialist, fleet: Fleet, previous: FleetPlan | None) -> Sizing:
@@ -166,11 +174,13 @@ def _sized_alike(before: Specialist, now: Specialist) -> bool:
     )
 
 
-def _request(specialist: Specialist, sizing: Sizing, holding: Holding | None) -> Request:
+def _request(
+    specialist: Specialist, replicas: int, sizing: Sizing, holding: Holding | None
+) -> Request:
     return Request(
         key=specialist.key,
         priority=specialist.priority,
-        replicas=specialist.placement.min_replicas,
+        replicas=replicas,
         allowed_tiers=frozenset(specialist.placement.tiers),
         memory=sizing.memory,
         current_tier=holding.tier if holding else None,

@@ -1,8 +1,9 @@
 """One pass over one Specialist: everything observed in, everything to do out."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from tierwise_core.children import Child, Rendered, deployment, service
 from tierwise_core.conditions import (
@@ -27,6 +28,7 @@ from tierwise_core.rollover import (
     removal,
     roll_over,
 )
+from tierwise_core.scaling_status import rescaled
 from tierwise_core.serving_verdicts import (
     Engines,
     engines,
@@ -45,7 +47,10 @@ READING_PATIENCE_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What one pass looks at; ``free_slots`` is the room on the assigned tier for more replicas."""
+    """What one pass looks at; ``free_slots`` is the room on the assigned tier for more replicas.
+
+    ``observed`` are parts of the status that are measured and not decided, in wire form.
+    """
 
     specialist: Specialist
     reading: Reading
@@ -55,6 +60,7 @@ class Snapshot:
     pods: tuple[Pod, ...] = ()
     free_slots: int = 0
     hf_endpoint: str | None = None
+    observed: Mapping[str, Any] = field(default_factory=dict)
 
 
 def decide(snapshot: Snapshot, now: datetime) -> Plan:
@@ -96,8 +102,7 @@ def _decide(snapshot: Snapshot, fleet: FleetVerdict, now: datetime) -> Plan:
     rendered, rollover = _rollout(snapshot, fleet)
     actions = _actions(snapshot, rendered, rollover)
     wanted = rendered.revision if rendered else _newest(snapshot)
-    replicas = specialist.placement.min_replicas
-    state = engines(specialist, wanted, replicas, snapshot.pods)
+    state = engines(specialist, wanted, fleet.wanted, snapshot.pods)
     serving = (
         serving_verdict(specialist, state, _context(snapshot, rendered, rollover))
         if rendered
@@ -105,7 +110,7 @@ def _decide(snapshot: Snapshot, fleet: FleetVerdict, now: datetime) -> Plan:
     )
     verdicts = _verdicts(snapshot, fleet, state, serving)
     status, conditions = compose(specialist, fleet, state, verdicts, now)
-    return _publish(specialist, status, conditions, actions)
+    return _publish(specialist, {**status, **snapshot.observed}, conditions, actions)
 
 
 def _external(snapshot: Snapshot, fleet: FleetVerdict, now: datetime) -> Plan:
@@ -195,7 +200,7 @@ def _publish(
         status,
         f"Ready is {ready.status}: {ready.reason}",
     )
-    events = (*told, *announcements(specialist, conditions))
+    events = (*told, *rescaled(specialist.status, status), *announcements(specialist, conditions))
     return Plan(actions, publish, events, conditions)
 
 

@@ -89,14 +89,20 @@ def serving_verdict(specialist: Specialist, state: Engines, context: str = "") -
         url = specialist.external.base_url
         return _serving(TRUE, "External", f"spec.external.baseURL: {url} takes the requests")
     if state.replicas == 0:
-        message = "spec.placement.replicas.min is 0; set it to 1 or more to serve"
-        return _serving(FALSE, "ScaledToZero", message)
+        return _serving(FALSE, "ScaledToZero", _at_rest(specialist))
     count = f"{len(state.ready)} of {state.replicas} replicas of revision {state.wanted} ready"
     if len(state.ready) >= state.replicas:
         return _serving(TRUE, "PodsReady", count)
     found = state.worst or Trouble("PodsStarting", "no pod yet")
     story = (found.message, context, count, _meanwhile(state))
     return _serving(FALSE, found.reason, "; ".join(part for part in story if part))
+
+
+def _at_rest(specialist: Specialist) -> str:
+    if specialist.placement.scaling.sleeps:
+        idle = f"{specialist.placement.scaling.sleep_after_seconds:g} s"
+        return f"asleep: nobody asked for {idle}; the next request through a router wakes it"
+    return "spec.placement.replicas.min is 0; set it to 1 or more to serve"
 
 
 def _meanwhile(state: Engines) -> str:
@@ -110,7 +116,7 @@ def not_started(specialist: Specialist, placed: Verdict, state: Engines) -> Verd
     if state.endpoints:
         message = f"revision {state.active} serves with {_pods(len(state.endpoints))} as before"
         return _serving(TRUE, "PodsReady", message)
-    if specialist.placement.min_replicas == 0:
+    if state.replicas == 0:
         return serving_verdict(specialist, state)
     status = UNKNOWN if placed.status == UNKNOWN else FALSE
     return _serving(status, placed.reason, "no pod runs: it is not placed")

@@ -37,6 +37,8 @@ OWNED = (
     "placement",
     "model",
     "endpoints",
+    "scaling",
+    "dedicated",
 )
 OWNED_CONDITIONS = (
     "Sized",
