@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from tierwise_core.adapter_status import AdaptersSeen, adapters_verdict, rows
 from tierwise_core.children import Child, Rendered, deployment, service
 from tierwise_core.conditions import (
     FALSE,
@@ -61,6 +62,7 @@ class Snapshot:
     free_slots: int = 0
     hf_endpoint: str | None = None
     observed: Mapping[str, Any] = field(default_factory=dict)
+    adapters: AdaptersSeen = field(default_factory=AdaptersSeen)
 
 
 def decide(snapshot: Snapshot, now: datetime) -> Plan:
@@ -110,7 +112,9 @@ def _decide(snapshot: Snapshot, fleet: FleetVerdict, now: datetime) -> Plan:
     )
     verdicts = _verdicts(snapshot, fleet, state, serving)
     status, conditions = compose(specialist, fleet, state, verdicts, now)
-    return _publish(specialist, {**status, **snapshot.observed}, conditions, actions)
+    adapters = rows(specialist, snapshot.adapters, state.endpoints)
+    status |= {**snapshot.observed, **({"adapters": adapters} if adapters else {})}
+    return _publish(specialist, status, conditions, actions)
 
 
 def _external(snapshot: Snapshot, fleet: FleetVerdict, now: datetime) -> Plan:
@@ -174,7 +178,8 @@ def _verdicts(
 ) -> tuple[Verdict, ...]:
     """Return all conditions, ``Ready`` last; an unresolved escalation is told, but not fatal."""
     weights = weights_verdict(snapshot.specialist, snapshot.reading, state)
-    must = (_sized(fleet), fleet.placed, weights, serving)
+    adapters = adapters_verdict(snapshot.adapters, state.endpoints)
+    must = (_sized(fleet), fleet.placed, weights, serving, *((adapters,) if adapters else ()))
     told = (fleet.escalation,) if fleet.escalation else ()
     return (*must, *told, aggregate(must, serving.message))
 

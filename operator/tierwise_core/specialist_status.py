@@ -37,6 +37,7 @@ OWNED = (
     "placement",
     "model",
     "endpoints",
+    "adapters",
     "scaling",
     "dedicated",
 )
@@ -45,6 +46,7 @@ OWNED_CONDITIONS = (
     "Placed",
     "WeightsReady",
     "ServingReady",
+    "AdaptersReady",
     "EscalationResolved",
     "Ready",
 )
