@@ -17,7 +17,8 @@
     │   ├── UnknownTierError         a name that no GPUTier has
     │   ├── NoTierFitsError          no tier could ever hold it
     │   ├── NoCapacityError          a tier could, and none has free GPUs
-    │   └── InvalidPlacementError    the request or the tiers contradict themselves
+    │   ├── InvalidPlacementError    the request or the tiers contradict themselves
+    │   └── WhatIfError              a what-if that cannot be read, or that the fleet cannot follow
     └── RouteError                   which Specialist answers a request
         ├── UnknownModelError        a model name nobody serves
         ├── AmbiguousModelError      a name that several namespaces have
@@ -57,6 +58,7 @@ __all__ = [
     "UnknownTierError",
     "UnreadableRoutesError",
     "UnsupportedSourceError",
+    "WhatIfError",
 ]
 
 
@@ -180,6 +182,12 @@ class InvalidPlacementError(PlacementError):
     """The input of the solver contradicts itself: two tiers or two requests of one name."""
 
     reason = "InvalidPlacement"
+
+
+class WhatIfError(PlacementError):
+    """A change to try out cannot be read, or names something that the fleet has not."""
+
+    reason = "InvalidWhatIf"
 
 
 class RouteError(TierwiseError):
