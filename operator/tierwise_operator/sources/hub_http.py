@@ -12,16 +12,21 @@ from urllib.parse import quote
 
 import httpx
 
-from tierwise_core.errors import SourceError, SourceNotFoundError, SourceUnreadableError
+from tierwise_core.errors import (
+    SourceError,
+    SourceNotFoundError,
+    SourceUnreadableError,
+    UnauthorizedError,
+)
+from tierwise_operator.sources.answers import PASSING, retry_after_seconds
+from tierwise_operator.sources.origin import BusyError
 
 __all__ = ["HubRepository", "Received"]
 
 CONTENT_RANGE: Final = re.compile(r"bytes 0-\d+/(\d+)")
-PASSING: Final = frozenset(
-    {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
-)
-TOKEN_FIX: Final = (
-    "accept its terms on the Hub and give a token that may read it (Secret hf-token, key token)"  # noqa: S105 - says where a token goes
+GATED: Final = (
+    "accept its terms on the Hub and give a token that may read it (spec.model.secretRef: a Secret "
+    "with the key HF_TOKEN)"
 )
 
 
@@ -69,7 +74,7 @@ class HubRepository:
             SourceNotFoundError: it does not exist.
             SourceUnreadableError: it cannot be had, or is larger than ``limit`` bytes.
         """
-        async with self._answer(file, {}) as response:
+        async with self.answer(file, {}) as response:
             body = await _up_to(response, limit + 1)
             if len(body) > limit:
                 raise SourceUnreadableError(f"{self.label(file)} has over {limit} bytes")
@@ -82,19 +87,32 @@ class HubRepository:
             SourceNotFoundError: it does not exist.
             SourceUnreadableError: it cannot be had.
         """
-        async with self._answer(file, {"Range": f"bytes=0-{count - 1}"}) as response:
+        async with self.answer(file, {"Range": f"bytes=0-{count - 1}"}) as response:
             body = await _up_to(response, count)
             return Received(body, _commit(response), _total_bytes(response))
 
     @asynccontextmanager
-    async def _answer(self, file: str, headers: dict[str, str]) -> AsyncIterator[httpx.Response]:
-        """A successful answer, its body not read yet; closing it drops what was not read."""
+    async def answer(self, file: str, headers: dict[str, str]) -> AsyncIterator[httpx.Response]:
+        """A successful answer for a file, its body not read yet; closing it drops the rest.
+
+        Raises:
+            SourceNotFoundError: it does not exist.
+            SourceUnreadableError: it cannot be had.
+        """
+        async with self.answer_to(self._url(file), file, headers) as response:
+            yield response
+
+    @asynccontextmanager
+    async def answer_to(
+        self, url: str, file: str, headers: dict[str, str]
+    ) -> AsyncIterator[httpx.Response]:
+        """Likewise for an address of the endpoint; ``file`` says in messages what was wanted."""
         sent = {"Accept-Encoding": "identity", **headers}
         if self.token:
             sent["Authorization"] = f"Bearer {self.token}"
         try:
             async with self.client.stream(
-                "GET", self._url(file), headers=sent, follow_redirects=True
+                "GET", url, headers=sent, follow_redirects=True
             ) as response:
                 if not response.is_success:
                     raise self._refused(file, response)
@@ -104,10 +122,9 @@ class HubRepository:
                 f"HF_ENDPOINT: {self.endpoint} is not an address ({error}); give https://host"
             ) from error
         except httpx.HTTPError as error:
-            raise SourceUnreadableError(
+            raise BusyError(
                 f"{self.label(file)}: {self.endpoint} did not answer "
-                f"({type(error).__name__}: {error}); it is tried again",
-                retryable=True,
+                f"({type(error).__name__}: {error}); it is tried again"
             ) from error
 
     def _url(self, file: str) -> str:
@@ -118,7 +135,7 @@ class HubRepository:
         """What a refusal means, by its status and the Hub's own word for it."""
         status, word = response.status_code, response.headers.get("X-Error-Code", "")
         if word == "RepoNotFound":
-            hint = "" if self.token else ", or is private and needs a token (Secret hf-token)"
+            hint = "" if self.token else ", or is private and needs a token (spec.model.secretRef)"
             return SourceNotFoundError(
                 f"spec.model.source: hf://{self.name} does not exist at {self.endpoint}{hint}; "
                 "check the name"
@@ -129,20 +146,18 @@ class HubRepository:
                 f'"{self.revision}"; main is the usual one'
             )
         if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-            return SourceUnreadableError(
-                f"{self.label(file)}: {self.endpoint} refuses it ({status}); {TOKEN_FIX}"
+            return UnauthorizedError(
+                f"{self.label(file)}: {self.endpoint} refuses it ({status}); {GATED}"
             )
         if status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
             return SourceNotFoundError(
                 f"spec.model.source: {self.label(file)} does not exist at {self.endpoint}; "
                 "check source and revision"
             )
-        passing = status in PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR
-        return SourceUnreadableError(
-            f"{self.label(file)}: {self.endpoint} answered {status}"
-            f"{'; it is tried again' if passing else ''}",
-            retryable=passing,
-        )
+        told = f"{self.label(file)}: {self.endpoint} answered {status}"
+        if status in PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return BusyError(f"{told}; it is tried again", retry_after_seconds(response))
+        return SourceUnreadableError(told)
 
 
 async def _up_to(response: httpx.Response, count: int) -> bytes:

@@ -36,11 +36,13 @@ SHARD: Final = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)*\.safetensors")
 class ModelFiles:
     """A model's config and the totals of its weight files.
 
-    ``totals`` is ``None`` if it has no safetensors files, which overrides can make up for.
+    ``totals`` is ``None`` if it has no safetensors files that could be looked into, which overrides
+    can make up for; ``note`` says why where that needs saying.
     """
 
     config: Mapping[str, Any]
     totals: WeightTotals | None
+    note: str = ""
 
 
 def parse_object(body: bytes, file: str) -> Mapping[str, Any]:

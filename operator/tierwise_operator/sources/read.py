@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import httpx
@@ -13,16 +14,20 @@ from tierwise_core.model_source import ModelSource, parse_source
 from tierwise_core.safetensors_header import WeightTotals
 from tierwise_core.sizing import Demand, ModelMetadata, SizeOverrides, missing_without_metadata
 from tierwise_operator.sources.cache import MetadataCache
+from tierwise_operator.sources.credentials import NO_CREDENTIALS, Credentials
 from tierwise_operator.sources.directory import read_directory
 from tierwise_operator.sources.hub import read_repository
-from tierwise_operator.sources.hub_http import HubRepository
 from tierwise_operator.sources.model_files import ModelFiles
+from tierwise_operator.sources.origins import DEFAULT_ENDPOINT, Access, origin_of
+from tierwise_operator.sources.tree_reading import read_tree
 
-__all__ = ["DEFAULT_ENDPOINT", "read_metadata"]
+__all__ = ["DEFAULT_ENDPOINT", "ReadClaim", "read_metadata"]
 
-DEFAULT_ENDPOINT: Final = "https://huggingface.co"
 DEADLINE_SECONDS: Final = 60.0
 NO_OVERRIDES: Final = SizeOverrides()
+
+ReadClaim = Callable[[ModelSource], Awaitable[ModelFiles]]
+"""Reads the model in a directory of a PersistentVolumeClaim."""
 
 
 async def read_metadata(  # noqa: PLR0913 - one call, and all but the source by name
@@ -34,38 +39,47 @@ async def read_metadata(  # noqa: PLR0913 - one call, and all but the source by 
     token: str | None = None,
     cache: MetadataCache | None = None,
     overrides: SizeOverrides = NO_OVERRIDES,
+    credentials: Credentials | None = None,
+    s3_endpoint: str | None = None,
+    insecure_registries: tuple[str, ...] = (),
+    claims: ReadClaim | None = None,
     deadline_seconds: float = DEADLINE_SECONDS,
 ) -> ModelMetadata:
     """What the model says about itself. Reads some hundred kilobytes, never the weights.
 
     Args:
         source: ``spec.model.source``.
-        revision: ``spec.model.revision``; a branch, tag or commit of a repository.
+        revision: ``spec.model.revision``; a branch, tag or commit of a repository, a tag or digest
+            in a registry.
         client: makes the requests; its timeouts hold for each of them.
         endpoint: ``HF_ENDPOINT``, the Hub or a mirror of it.
-        token: for gated and private repositories; goes to the endpoint alone.
+        token: for repositories of the Hub, where ``credentials`` have none.
         cache: keeps what was read, by content; share one between calls.
         overrides: ``spec.model.size``; what is given there may be missing in the files.
-        deadline_seconds: for the whole reading.
+        credentials: of the source, as ``spec.model.secretRef`` gives them; they go to the source
+            alone.
+        s3_endpoint: a store that speaks S3, where it is not Amazon's.
+        insecure_registries: OCI registries that are spoken to without TLS.
+        claims: reads a directory of a PersistentVolumeClaim; without it ``pvc://`` is refused.
+        deadline_seconds: for the whole reading; a claim's has its own.
 
     Raises:
         SourceNotFoundError: the source, its revision or its config do not exist.
-        SourceUnreadableError: no permission, an outage (``retryable``), or damaged files.
+        UnauthorizedError: credentials are missing or do not suffice.
+        SourceUnreadableError: an outage (``retryable``), or damaged files.
         UnsupportedSourceError: metadata cannot be read from this kind of source.
         UnknownArchitectureError: the config does not say how large the KV cache is.
     """
     where = parse_source(source, revision)
     kept = cache if cache is not None else MetadataCache()
+    access = Access(
+        client, endpoint, token, s3_endpoint, insecure_registries, credentials or NO_CREDENTIALS
+    )
+    if where.scheme == "pvc":
+        return _metadata(source, await _read_claim(where, source, overrides, claims), overrides)
     try:
         async with asyncio.timeout(deadline_seconds):
-            if where.scheme == "file":
-                files = await asyncio.to_thread(read_directory, where.location, kept)
-            elif where.scheme == "hf":
-                name, at = where.location, where.revision
-                repository = HubRepository(client, endpoint.rstrip("/"), name, at, token)
-                files = await read_repository(repository, kept)
-            else:
-                raise _unsupported(where, source)
+            files = await _read(where, access, kept)
     except TimeoutError as error:
         raise SourceUnreadableError(
             f"spec.model.source: reading {source} took over {deadline_seconds:.0f} s; it is tried "
@@ -75,22 +89,35 @@ async def read_metadata(  # noqa: PLR0913 - one call, and all but the source by 
     return _metadata(source, files, overrides)
 
 
-def _unsupported(where: ModelSource, source: str) -> UnsupportedSourceError:
-    """Which overrides make reading needless."""
+async def _read(where: ModelSource, access: Access, kept: MetadataCache) -> ModelFiles:
+    if where.scheme == "file":
+        return await asyncio.to_thread(read_directory, where.location, kept)
+    if where.scheme == "hf":
+        access.credentials.require("hf")
+        return await read_repository(access.repository(where), kept)
+    return await read_tree(where, origin_of(where, access), kept)
+
+
+async def _read_claim(
+    where: ModelSource, source: str, overrides: SizeOverrides, claims: ReadClaim | None
+) -> ModelFiles:
     fields = missing_without_metadata(SizeOverrides(), Demand())
-    return UnsupportedSourceError(
-        f"spec.model.source: the metadata of {source} cannot be read ({where.scheme}:// is not "
-        f"readable from the operator); set {', '.join(fields[:-1])} and {fields[-1]}, which suffice"
-    )
+    if claims is None or not missing_without_metadata(overrides, Demand()):
+        raise UnsupportedSourceError(
+            f"spec.model.source: the metadata of {source} is not read from here (only the operator "
+            f"can, by a Job); set {', '.join(fields[:-1])} and {fields[-1]}, which suffice"
+        )
+    return await claims(where)
 
 
 def _metadata(source: str, files: ModelFiles, overrides: SizeOverrides) -> ModelMetadata:
     """The facts, once the weights are known from the files or from the overrides."""
     totals = files.totals
     if totals is None and overrides.weights_bytes is None and overrides.parameters is None:
+        why = files.note or "has no safetensors files"
         raise SourceUnreadableError(
-            f"spec.model.source: {source} has no safetensors files, so the size of its weights is "
-            "not known; convert it to safetensors or set spec.model.size.weights"
+            f"spec.model.source: {source} {why}, so the size of its weights is not known; convert "
+            "it to safetensors or set spec.model.size.weights"
         )
     totals = totals or WeightTotals()
     return metadata_from_config(
