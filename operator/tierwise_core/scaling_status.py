@@ -65,6 +65,35 @@ def scaling_status(
     return status
 
 
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What the status says of the number: an operator that starts says the same until it knows."""
+
+    reason: str
+    changed_at: datetime | None
+    figures: Figures
+
+
+def published(status: Mapping[str, Any]) -> Published:
+    """Read ``status.scaling``; what is not there, or is not ours, is nothing.
+
+    >>> published({"scaling": {"reason": "busy", "lastScaleTime": "2026-03-01T12:00:00Z"}})
+    ... # doctest: +ELLIPSIS
+    Published(reason='busy', changed_at=datetime.datetime(2026, 3, 1, 12, 0, ...
+    """
+    said = status.get("scaling") or {}
+    try:
+        changed_at = datetime.fromisoformat(said["lastScaleTime"])
+    except (KeyError, TypeError, ValueError):
+        changed_at = None
+    figures = Figures(
+        said.get("inFlightRequests") or 0,
+        said.get("waitingRequests") or 0,
+        said.get("tokensPerSecond") or 0.0,
+    )
+    return Published(said.get("reason") or "nothing is known of the load yet", changed_at, figures)
+
+
 def first_replicas(
     policy: ScalingPolicy, status: Mapping[str, Any], deployments: Iterable[Child]
 ) -> int:

@@ -11,7 +11,9 @@ import structlog
 from tierwise_core.model_metadata import ModelMetadata, SizeOverrides
 from tierwise_operator import census
 from tierwise_operator.cluster import Cluster, ClusterError
+from tierwise_operator.engine_metrics import EngineScraper
 from tierwise_operator.execute import Executor
+from tierwise_operator.load import LoadWatch
 from tierwise_operator.metrics import Metrics
 from tierwise_operator.passes import Passes
 from tierwise_operator.readings import Read, Readings
@@ -47,8 +49,18 @@ class Operator:
         self.readings = Readings(read, lambda: self.queue.add(FLEET), lambda: clock().timestamp())
         recorder = Recorder(cluster, settings.identity, clock)
         executor = Executor(cluster, self.store, recorder, self.metrics)
+        self.scraper = EngineScraper()
+        self.load_watch = LoadWatch(
+            self.store, self.queue.add, self.scraper.scrape, clock, self.metrics
+        )
         self.passes = Passes(
-            self.store, self.queue, self.readings, executor, clock, settings.hf_endpoint
+            self.store,
+            self.queue,
+            self.readings,
+            executor,
+            clock,
+            self.load_watch,
+            settings.hf_endpoint,
         )
 
     async def load(self) -> None:
@@ -57,10 +69,14 @@ class Operator:
 
     async def work(self) -> None:
         """Make passes for ever, a bounded number at once."""
-        async with asyncio.TaskGroup() as group:
-            for number in range(self._settings.workers):
-                group.create_task(self._worker(), name=f"worker {number}")
-            group.create_task(self._resync(), name="resync")
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number in range(self._settings.workers):
+                    group.create_task(self._worker(), name=f"worker {number}")
+                group.create_task(self._resync(), name="resync")
+                group.create_task(self.load_watch.run(), name="load")
+        finally:
+            await self.scraper.close()
 
     async def settle(self) -> None:
         """Make passes until nothing is left to do; retries and rechecks aside."""
@@ -125,6 +141,7 @@ class Operator:
         """Bring the gauges up to date."""
         self.metrics.queue_depth.set(len(self.queue))
         self.metrics.survey(self.store.specialists.all(), self.store.tiers.all())
+        self.load_watch.survey()
 
 
 def model_reader(client: httpx.AsyncClient, settings: Settings) -> Read:

@@ -38,6 +38,18 @@ class Metrics:
         self.ready = self._gauge("specialists_ready", "Specialists whose Ready condition is True")
         self.tier_gpus = self._gauge("tier_gpus", "GPUs of a tier", "tier", "state")
         self.tier_cost = self._gauge("tier_usd_per_hour", "USD per hour of all its GPUs", "tier")
+        self.wanted = self._gauge(
+            "scaling_desired_replicas", "Replicas the load asks for", "specialist"
+        )
+        self.in_flight = self._gauge(
+            "scaling_requests", "Requests in flight and held at routers", "specialist"
+        )
+        self.scalings = self._counter(
+            "scaling_changes_total", "Changes of the replicas asked for", "specialist", "direction"
+        )
+        self.scrapes = self._counter(
+            "engine_scrapes_total", "Engine pods asked for their metrics, by outcome", "outcome"
+        )
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"tierwise_operator_{name}", text, labels, registry=self.registry)

@@ -15,6 +15,7 @@ from tierwise_core.tiers import TierSnapshot, decide_tier
 from tierwise_operator.cluster import ClusterError
 from tierwise_operator.execute import Executor
 from tierwise_operator.kinds import GPU_TIER, SPECIALIST
+from tierwise_operator.load import LoadWatch
 from tierwise_operator.readings import Readings
 from tierwise_operator.recorder import Subject
 from tierwise_operator.store import Store
@@ -35,6 +36,7 @@ class Passes:
     readings: Readings
     executor: Executor
     clock: Callable[[], datetime]
+    load: LoadWatch
     hf_endpoint: str | None = None
     plan: FleetPlan | None = None
     fleet_ready_at: float = 0.0
@@ -58,6 +60,7 @@ class Passes:
         if specialist is None:
             return
         subject = _subject(specialist)
+        self.load.notice(specialist)
         try:
             plan = decide(self._snapshot(specialist), self.clock())
             await self.executor.carry_out(plan, subject)
@@ -99,6 +102,7 @@ class Passes:
             pods=self.store.pods.of(key),
             free_slots=slots,
             hf_endpoint=self.hf_endpoint,
+            observed=self.load.status(specialist),
         )
 
     async def _tier(self, item: Item) -> None:
@@ -134,6 +138,7 @@ class Passes:
             nodes=self.store.nodes.all(),
             use={node: dict(held) for node, held in self.store.use.items()},
             holdings=self._holdings(specialists),
+            wanted={sp.key: self.load.wanted(sp) for sp in specialists},
         )
 
     def _holdings(self, specialists: tuple[Specialist, ...]) -> dict[str, Holding]:
