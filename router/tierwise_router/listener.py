@@ -9,14 +9,14 @@ from collections.abc import Generator
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from tierwise_router.bounded import bounded_protocol
 
 __all__ = ["Listener", "claim_port", "shared_socket"]
 
 BACKLOG = 2048
 CLIENT_KEEP_ALIVE_S = 75
-# Far above any real head, and above one read of the event loop, which may hold body as well.
-LONGEST_HEAD_BYTES = 1024 * 1024
+CLIENT_PATIENCE_S = 30.0
 
 
 class PortInUseError(OSError):
@@ -54,28 +54,6 @@ def shared_socket(host: str, port: int) -> socket.socket:
     return shared
 
 
-class _BoundedHead(HttpToolsProtocol):
-    """uvicorn's protocol, with an end to how much a request's head may be.
-
-    The parser keeps a header until its line ends, however long that takes.
-    """
-
-    _head_bytes = 0
-
-    def data_received(self, data: bytes) -> None:
-        cycle: Any = self.cycle  # None before the first request, whatever its type says
-        if cycle is None or cycle.response_complete:
-            self._head_bytes += len(data)
-            if self._head_bytes > LONGEST_HEAD_BYTES:
-                self.transport.close()
-                return
-        super().data_received(data)
-
-    def on_headers_complete(self) -> None:
-        self._head_bytes = 0
-        super().on_headers_complete()
-
-
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -104,11 +82,21 @@ class Listener:
         self.port = port
 
     @classmethod
-    async def open(cls, app: Any, shared: socket.socket, drain_s: float) -> Listener:
-        """Start to listen; ``drain_s`` is what running requests get when it is drained."""
+    async def open(
+        cls,
+        app: Any,
+        shared: socket.socket,
+        drain_s: float,
+        patience_s: float = CLIENT_PATIENCE_S,
+    ) -> Listener:
+        """Start to listen.
+
+        ``drain_s`` is what running requests get when it is drained, ``patience_s`` what a client
+        gets to finish a request's head, and between two pieces of its body.
+        """
         config = uvicorn.Config(
             app,
-            http=_BoundedHead,
+            http=bounded_protocol(patience_s),
             ws="none",
             loop="none",
             lifespan="off",

@@ -77,11 +77,12 @@ class Running:
         *routes: Route,
         settings: Settings | None = None,
         timeouts: Timeouts | None = None,
+        patience_s: float = 30.0,
     ) -> Self:
         dispatcher = Dispatcher.create(settings or Settings(), timeouts)
         if routes:
             dispatcher.take(brain(*routes))
-        listener = await Listener.open(App(dispatcher), claim_port("127.0.0.1", 0), drain_s=5)
+        listener = await Listener.open(App(dispatcher), claim_port("127.0.0.1", 0), 5, patience_s)
         client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.port}", timeout=20)
         return cls(dispatcher, listener, client)
 
