@@ -35,12 +35,11 @@ def change_specialist(text: str, words: Sequence[str]) -> Callable[[Fleet], Flee
         changed = found
         for each in changes:
             changed = each(changed)
+        everyone = tuple(changed if sp.key == found.key else sp for sp in fleet.specialists)
+        if changed.placement.min_replicas == found.placement.min_replicas:
+            return replace(fleet, specialists=everyone)
         wanted = {key: count for key, count in fleet.wanted.items() if key != found.key}
-        return replace(
-            fleet,
-            specialists=tuple(changed if sp.key == found.key else sp for sp in fleet.specialists),
-            wanted=wanted,
-        )
+        return replace(fleet, specialists=everyone, wanted=wanted)
 
     return change
 

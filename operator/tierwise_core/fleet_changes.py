@@ -1,0 +1,137 @@
+"""What a plan changes about what runs, or about another plan: one line per Specialist."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tierwise_core.fleet_plan import Fleet, FleetPlan
+
+__all__ = ["Change", "Mark", "Place", "changes", "places_now", "places_planned"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Replicas on one tier."""
+
+    tier: str
+    gpus_per_replica: int
+    replicas: int
+
+    def __str__(self) -> str:
+        """The place in words.
+
+        >>> str(Place("h100", 2, 3)), str(Place("l4", 1, 1))
+        ('3 x 2 GPUs on h100', '1 x 1 GPU on l4')
+        """
+        plural = "" if self.gpus_per_replica == 1 else "s"
+        return f"{self.replicas} x {self.gpus_per_replica} GPU{plural} on {self.tier}"
+
+
+Places = tuple[Place, ...]
+
+
+class Mark(StrEnum):
+    """What happens to a Specialist."""
+
+    STARTS = "+"
+    STOPS = "-"
+    CHANGES = "~"
+    STAYS = "="
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One Specialist before and after; ``usd_per_hour`` is what that costs more (or less)."""
+
+    key: str
+    mark: Mark
+    before: Places
+    after: Places
+    usd_per_hour: float
+    reason: str
+
+
+def places_now(fleet: Fleet) -> dict[str, Places]:
+    """Return what runs now, by Specialist."""
+    return {
+        key: (Place(holding.tier, holding.gpus_per_replica, holding.replicas),)
+        for key, holding in fleet.holdings.items()
+        if holding.replicas
+    }
+
+
+def places_planned(plan: FleetPlan) -> dict[str, Places]:
+    """Return what a plan places, by Specialist; what takes no GPU is not there."""
+    planned = {
+        key: tuple(
+            Place(share.tier, share.gpus_per_replica, share.replicas)
+            for share in assignment.shares
+            if share.replicas
+        )
+        for key, assignment in plan.placements.assignments.items()
+    }
+    return {key: places for key, places in planned.items() if places}
+
+
+def changes(
+    before: Mapping[str, Places],
+    plan: FleetPlan,
+    prices_before: Mapping[str, float],
+    prices_after: Mapping[str, float],
+) -> tuple[Change, ...]:
+    """Compare a plan with what was before; prices are USD per GPU-hour by tier."""
+    after = places_planned(plan)
+    moves: dict[str, list[str]] = {}
+    for move in plan.placements.moves:
+        moves.setdefault(move.key, []).append(move.reason)
+    return tuple(
+        _change(
+            key,
+            before.get(key, ()),
+            after.get(key, ()),
+            _cost(after.get(key, ()), prices_after) - _cost(before.get(key, ()), prices_before),
+            moves.get(key, ()),
+        )
+        for key in sorted(before.keys() | after.keys())
+    )
+
+
+def _cost(places: Places, prices: Mapping[str, float]) -> float:
+    return sum(
+        place.replicas * place.gpus_per_replica * prices.get(place.tier, 0.0) for place in places
+    )
+
+
+def _change(key: str, before: Places, after: Places, usd: float, told: Sequence[str]) -> Change:
+    mark = _mark(before, after)
+    reason = "; ".join(dict.fromkeys(told)) or _reason(mark, before, after)
+    return Change(key, mark, before, after, round(usd, 6), reason)
+
+
+def _mark(before: Places, after: Places) -> Mark:
+    if not before:
+        return Mark.STARTS
+    if not after:
+        return Mark.STOPS
+    return Mark.STAYS if sorted(before) == sorted(after) else Mark.CHANGES
+
+
+def _reason(mark: Mark, before: Places, after: Places) -> str:
+    """In words, where the solver told of no move.
+
+    >>> _reason(Mark.CHANGES, (Place("l4", 1, 1),), (Place("l4", 1, 3),))
+    '2 replicas more'
+    """
+    if mark is Mark.STARTS:
+        return "new"
+    if mark is Mark.STOPS:
+        return "no longer wanted or placed"
+    if mark is Mark.STAYS:
+        return ""
+    more = sum(place.replicas for place in after) - sum(place.replicas for place in before)
+    if {place.tier for place in before} == {place.tier for place in after} and more:
+        plural = "" if abs(more) == 1 else "s"
+        return f"{abs(more)} replica{plural} {'more' if more > 0 else 'fewer'}"
+    return "another place is better"

@@ -1,0 +1,56 @@
+"""Why a Specialist goes where it goes: the choice, and what ruled out cheaper tiers."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from tierwise_core.placement import Assignment, Rejection, RejectionCode
+
+__all__ = ["why_there"]
+
+IN_WORDS: Final[Mapping[RejectionCode, str]] = {
+    RejectionCode.TOO_SMALL: "too small",
+    RejectionCode.NODES_TOO_SMALL: "nodes too small",
+    RejectionCode.NO_CAPACITY: "full",
+    RejectionCode.LESS_ROOM: "full",
+    RejectionCode.NO_NODES: "no nodes",
+    RejectionCode.NOT_ALLOWED: "not allowed",
+    RejectionCode.UNKNOWN_TIER: "no such tier",
+    RejectionCode.UNKNOWN_GPU: "memory not known",
+}
+"""What rules a tier out; a tier that is merely dearer needs no word."""
+
+
+def why_there(
+    assignment: Assignment, rejections: Sequence[Rejection], usd_per_gpu_hour: Mapping[str, float]
+) -> str:
+    """Return the reason of a placement, and which tiers with cheaper GPUs could not be taken.
+
+    >>> from tierwise_core.placement import Share
+    >>> from tierwise_core.model_metadata import MemoryBreakdown
+    >>> share = Share("h100", 1, 1, 2, 6.0, MemoryBreakdown(1, 1, 1, 1), 10, 6)
+    >>> ruled_out = [Rejection("l4", RejectionCode.TOO_SMALL, "needs 40 GiB"),
+    ...     Rejection("a100", RejectionCode.NO_CAPACITY, "full"),
+    ...     Rejection("b200", RejectionCode.MORE_EXPENSIVE, "dearer")]
+    >>> why_there(Assignment((share,)), ruled_out, {"l4": 0.4, "a100": 1.4, "h100": 3, "b200": 6})
+    'cheapest that fits; full: a100; too small: l4'
+    """
+    price = usd_per_gpu_hour.get(assignment.tier, 0.0)
+    known = [r for r in rejections if r.code in IN_WORDS]
+    cheaper = [r for r in known if usd_per_gpu_hour.get(r.tier, 0.0) < price]
+    grouped: dict[str, list[str]] = defaultdict(list)
+    for rejection in cheaper:
+        grouped[IN_WORDS[rejection.code]].append(rejection.tier)
+    ruled_out = [f"{word}: {', '.join(sorted(tiers))}" for word, tiers in sorted(grouped.items())]
+    return "; ".join([_choice(assignment), *ruled_out])
+
+
+def _choice(assignment: Assignment) -> str:
+    if len(assignment.shares) > 1:
+        tiers = ", ".join(share.tier for share in assignment.shares[:-1])
+        return f"spans tiers: {tiers} had no room for all"
+    if assignment.kept and assignment.primary.kept == assignment.primary.replicas:
+        return "runs there"
+    return "cheapest that fits"
