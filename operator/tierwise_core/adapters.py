@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 FIRST_BACKOFF_SECONDS = 1.0
 LONGEST_BACKOFF_SECONDS = 300.0
+SILENCES_BORNE = 3
 LOOK_SECONDS = 10.0
 """How long what happened behind our back may last before it is seen."""
 
@@ -57,14 +58,13 @@ class Setback:
 class Sight:
     """What is known of one pod, by served name.
 
-    ``loaded`` are the paths of the adapters it has; None as long as it has not answered. ``silent``
-    is why it did not answer, and ``silences`` how often in a row.
+    ``loaded`` are the paths of the adapters it has; None as long as it has not answered.
+    ``silences`` is how often in a row it did not answer: a busy engine may, and keeps what it has.
     """
 
     loaded: Mapping[str, str] | None = None
     setbacks: Mapping[str, Setback] = field(default_factory=dict)
     silences: int = 0
-    silent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ def wait_seconds(desired: Desired, sight: Sight, now: float) -> float:
     >>> wait_seconds(Desired("s:"), Sight(silences=2), 0.0)
     2.0
     """
-    if sight.loaded is None:
+    if sight.silences or sight.loaded is None:
         return min(backoff_seconds(max(1, sight.silences)), LOOK_SECONDS)
     due = [
         sight.setbacks[step.served].again_at - now
@@ -172,9 +172,17 @@ def observed(sight: Sight, desired: Desired, loaded: Mapping[str, str]) -> Sight
     return Sight(dict(loaded), kept)
 
 
-def unanswered(sight: Sight, message: str) -> Sight:
-    """Return what is known after a pod did not answer: nothing that could be relied on."""
-    return replace(sight, loaded=None, silences=sight.silences + 1, silent=message)
+def unanswered(sight: Sight) -> Sight:
+    """Return what is known after a pod did not answer: after three times, nothing.
+
+    >>> once = unanswered(Sight({"s:a": "/a"}))
+    >>> once.loaded, unanswered(unanswered(once)).loaded
+    ({'s:a': '/a'}, None)
+    """
+    silences = sight.silences + 1
+    return replace(
+        sight, silences=silences, loaded=sight.loaded if silences < SILENCES_BORNE else None
+    )
 
 
 def succeeded(sight: Sight, step: Step) -> Sight:

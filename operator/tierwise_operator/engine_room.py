@@ -10,6 +10,7 @@ import structlog
 
 from tierwise_core.model_metadata import ModelMetadata, SizeOverrides
 from tierwise_operator import census
+from tierwise_operator.adapters import AdapterMeans
 from tierwise_operator.cluster import Cluster, ClusterError
 from tierwise_operator.engine_metrics import EngineScraper
 from tierwise_operator.execute import Executor
@@ -20,6 +21,7 @@ from tierwise_operator.readings import Read, Readings
 from tierwise_operator.recorder import Recorder
 from tierwise_operator.settings import Settings
 from tierwise_operator.sources import MetadataCache, read_metadata
+from tierwise_operator.sources.origins import Access
 from tierwise_operator.sources.read import DEFAULT_ENDPOINT
 from tierwise_operator.store import FLEET, Store
 from tierwise_operator.workqueue import Item, WorkQueue
@@ -33,13 +35,15 @@ log = structlog.get_logger("tierwise.operator")
 class Operator:
     """One operator against one cluster; nothing in it knows about kopf."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the cluster, and the means that a test replaces
         self,
         cluster: Cluster,
         settings: Settings,
         read: Read,
         metrics: Metrics | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        adapters: AdapterMeans | None = None,
     ) -> None:
         self._cluster = cluster
         self._settings = settings
@@ -53,6 +57,9 @@ class Operator:
         self.load_watch = LoadWatch(
             self.store, self.queue.add, self.scraper.scrape, clock, self.metrics
         )
+        self.adapters = (adapters or AdapterMeans()).put_together(
+            lambda key: self.queue.add(Item("Specialist", key))
+        )
         self.passes = Passes(
             self.store,
             self.queue,
@@ -60,6 +67,7 @@ class Operator:
             executor,
             clock,
             self.load_watch,
+            self.adapters,
             settings.hf_endpoint,
         )
 
@@ -76,15 +84,17 @@ class Operator:
                 group.create_task(self._resync(), name="resync")
                 group.create_task(self.load_watch.run(), name="load")
         finally:
+            await self.adapters.close()
             await self.scraper.close()
 
     async def settle(self) -> None:
         """Make passes until nothing is left to do; retries and rechecks aside."""
-        while not self.queue.idle or self.readings.busy:
+        while not self.queue.idle or self.readings.busy or self.adapters.busy:
             while (item := self.queue.take()) is not None:
                 self.passes.fleet_ready_at = 0.0  # nobody else needs the CPU here
                 await self._pass(item)
             await self.readings.settle()
+            await self.adapters.settle()
 
     async def _worker(self) -> None:
         while True:
@@ -161,3 +171,8 @@ def model_reader(client: httpx.AsyncClient, settings: Settings) -> Read:
         )
 
     return read
+
+
+def access(client: httpx.AsyncClient, settings: Settings) -> Access:
+    """Return how sources on the network are reached."""
+    return Access(client, settings.hf_endpoint or DEFAULT_ENDPOINT, settings.hf_token)

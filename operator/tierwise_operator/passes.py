@@ -9,9 +9,11 @@ from datetime import datetime
 from tierwise_core.errors import TierwiseError
 from tierwise_core.fleet import free_slots
 from tierwise_core.fleet_plan import Fleet, FleetPlan, Holding, changed_keys, holding, plan_fleet
+from tierwise_core.model_metadata import ModelMetadata
 from tierwise_core.reconcile import Snapshot, decide, refuse
 from tierwise_core.specialist import Specialist
 from tierwise_core.tiers import TierSnapshot, decide_tier
+from tierwise_operator.adapters import Adapters
 from tierwise_operator.cluster import ClusterError
 from tierwise_operator.execute import Executor
 from tierwise_operator.kinds import GPU_TIER, SPECIALIST
@@ -37,6 +39,7 @@ class Passes:
     executor: Executor
     clock: Callable[[], datetime]
     load: LoadWatch
+    adapters: Adapters
     hf_endpoint: str | None = None
     plan: FleetPlan | None = None
     fleet_ready_at: float = 0.0
@@ -58,6 +61,7 @@ class Passes:
     async def _specialist(self, item: Item) -> None:
         specialist = self.store.specialists.get(item.key)
         if specialist is None:
+            self.adapters.forget(item.key)
             return
         subject = _subject(specialist)
         self.load.notice(specialist)
@@ -93,16 +97,19 @@ class Passes:
         if verdict is not None and verdict.assignment is not None and verdict.tier is not None:
             gpus = verdict.assignment.gpus_per_replica
             slots = free_slots(verdict.tier, self.store.nodes.all(), self.store.use, gpus)
+        reading, pods = self.readings.of(specialist.model), self.store.pods.of(key)
+        base = reading if isinstance(reading, ModelMetadata) else None
         return Snapshot(
             specialist=specialist,
-            reading=self.readings.of(specialist.model),
+            reading=reading,
             fleet=verdict,
             deployments=self.store.deployments.of(key),
             service=next(iter(self.store.services.of(key)), None),
-            pods=self.store.pods.of(key),
+            pods=pods,
             free_slots=slots,
             hf_endpoint=self.hf_endpoint,
             observed=self.load.status(specialist),
+            adapters=self.adapters.of(specialist, base, pods),
         )
 
     async def _tier(self, item: Item) -> None:

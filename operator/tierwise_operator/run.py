@@ -9,8 +9,10 @@ import httpx
 import structlog
 
 from tierwise_operator import health, watches
+from tierwise_operator.adapter_sources import adapter_reader
+from tierwise_operator.adapters import AdapterMeans
 from tierwise_operator.cluster import Cluster, ClusterError, KubernetesCluster
-from tierwise_operator.engine_room import Operator, model_reader
+from tierwise_operator.engine_room import Operator, access, model_reader
 from tierwise_operator.health import Health
 from tierwise_operator.kinds import WATCHED, scopes
 from tierwise_operator.leadership import Leadership
@@ -33,7 +35,13 @@ async def run(settings: Settings) -> int:
     cluster = await KubernetesCluster.connect()
     state, metrics = Health(), Metrics()
     async with httpx.AsyncClient(timeout=30.0, follow_redirects=True) as http:
-        operator = Operator(cluster, settings, model_reader(http, settings), metrics)
+        operator = Operator(
+            cluster,
+            settings,
+            model_reader(http, settings),
+            metrics,
+            adapters=AdapterMeans(read=adapter_reader(access(http, settings))),
+        )
         served = health.application(state, metrics, operator.refresh_metrics)
         runner = await health.serve(served, settings.host, settings.port)
         log.info("started", server=cluster.server, identity=settings.identity, port=settings.port)
