@@ -23,7 +23,9 @@ __all__ = [
     "Price",
     "Route",
     "RouteTable",
+    "Sleep",
     "TierRoute",
+    "WhenAsleep",
 ]
 
 AUTO_MODEL: Final = "auto"
@@ -33,6 +35,7 @@ GENERAL_FIELD: Final = "general"
 """The field of generalists: they take what lies outside every other field."""
 
 OnUncertain = Literal["Abstain", "HumanReview"]
+WhenAsleep = Literal["Hold", "Escalate"]
 NAMES_SHOWN: Final = 12
 VERSION_DIGITS: Final = 12
 
@@ -61,6 +64,14 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True)
+class Sleep:
+    """How a Specialist that may have no pods treats the requests that would wake it."""
+
+    when_asleep: WhenAsleep = "Hold"
+    hold_timeout_seconds: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
 class TierRoute:
     """What routing needs of a GPUTier: its price (USD), its floor and the tier above it."""
 
@@ -78,6 +89,7 @@ class Route:
     external provider, and for a Specialist that is not placed yet. ``upstream_model`` is what the
     endpoint expects as ``model``. ``secret`` is the name and key of a Secret with an API key.
     ``confidence_floor`` is already decided: the Specialist's own, the tier's or the default.
+    ``sleep`` is None for a Specialist that nobody can wake by a request.
     """
 
     namespace: str
@@ -94,6 +106,7 @@ class Route:
     on_uncertain: OnUncertain = "Abstain"
     secret: tuple[str, str] | None = None
     external: bool = False
+    sleep: Sleep | None = None
 
     @property
     def key(self) -> str:
@@ -108,6 +121,15 @@ class Route:
     def ready(self) -> bool:
         """Tell whether a request can be sent to it now."""
         return bool(self.endpoints)
+
+    @property
+    def asleep(self) -> bool:
+        """Tell whether it has no pod now and a request would bring it one.
+
+        >>> Route("demo", "sorter", "sorting", "sorter", sleep=Sleep()).asleep
+        True
+        """
+        return self.sleep is not None and not self.endpoints
 
 
 @dataclass(frozen=True, slots=True)

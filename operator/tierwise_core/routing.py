@@ -79,7 +79,8 @@ class CascadePlan:
     """The hops of one request in the order to try them, and everyone who lost, with the reason.
 
     No hops means that nobody may answer: the request is refused with ``skipped`` as the reasons.
-    Either every hop has a ready endpoint, or none has and nobody better exists.
+    Either every hop has a ready endpoint, or is asleep and can be woken, or none has one and nobody
+    better exists.
     """
 
     field: str | None
@@ -158,6 +159,22 @@ def _itinerary(fleet: _Fleet, field_name: str | None) -> Itinerary:
         reasons=reasons,
         elsewhere=tuple(skip for skip in fleet.elsewhere if skip.route_name not in considered),
     )
+
+
+def stand_ins(
+    ways: Mapping[str | None, Itinerary], table: RouteTable, route: Route
+) -> Iterator[Route]:
+    """Yield who answers in the place of a Specialist: its escalation, then the generalists.
+
+    Only those who are ready, nobody twice.
+    """
+    general = ways[GENERAL_FIELD].in_field if GENERAL_FIELD in ways else ()
+    onward = _escalation(_Fleet(table, {GENERAL_FIELD: general}, ()), (route,))
+    seen = {route.key}
+    for other in (*(found for found, _ in onward), *general):
+        if other.ready and other.key not in seen:
+            seen.add(other.key)
+            yield other
 
 
 def _escalation(fleet: _Fleet, start: tuple[Route, ...]) -> Iterator[tuple[Route, str]]:
@@ -258,10 +275,10 @@ def _onward(way: Itinerary, skipped: list[Skip]) -> tuple[Route, ...]:
 
 
 def _ready(hops: list[Hop], skipped: list[Skip]) -> list[Hop]:
-    ready = [hop for hop in hops if hop.route.ready]
+    ready = [hop for hop in hops if hop.route.ready or hop.route.asleep]
     if not ready:
         return hops
-    skipped.extend(Skip(hop.route.key, "no ready endpoint") for hop in hops if not hop.route.ready)
+    skipped.extend(Skip(hop.route.key, "no ready endpoint") for hop in hops if hop not in ready)
     return ready
 
 

@@ -14,12 +14,14 @@ from pydantic import ValidationError
 
 from tierwise_api import API_VERSION, GPUTier, Resource, Specialist
 from tierwise_api.model import ExternalPrice, ExternalSpec
+from tierwise_api.specialist import SpecialistSpec
 from tierwise_core.route_table import (
     GENERAL_FIELD,
     Endpoint,
     Price,
     Route,
     RouteTable,
+    Sleep,
     TierRoute,
 )
 
@@ -75,8 +77,12 @@ class _Reading:
     problems: list[Problem] = field(default_factory=list)
 
 
-def build_table(objects: Iterable[Mapping[str, Any]]) -> tuple[RouteTable, tuple[Problem, ...]]:
+def build_table(
+    objects: Iterable[Mapping[str, Any]], *, wakes: bool = False
+) -> tuple[RouteTable, tuple[Problem, ...]]:
     """Build the table, and list what is wrong with the resources it was built from.
+
+    ``wakes`` says that there is somebody to wake Specialists that sleep: an operator.
 
     Other kinds are passed over: a file may hold a Namespace beside the Specialists. A resource
     that was read from a cluster (it has a uid) may have fields of a newer version; in one that a
@@ -87,7 +93,7 @@ def build_table(objects: Iterable[Mapping[str, Any]]) -> tuple[RouteTable, tuple
         _read(item, reading)
     tiers = [_tier_route(tier) for tier in reading.tiers.values()]
     by_name = {tier.name: tier for tier in tiers}
-    routes = [_route(key, item, by_name) for key, item in reading.specialists.items()]
+    routes = [_route(key, item, by_name, wakes=wakes) for key, item in reading.specialists.items()]
     problems = [*reading.problems, *_dangling(reading)]
     return RouteTable.of(routes, tiers), tuple(problems)
 
@@ -179,7 +185,7 @@ def _tier_route(tier: GPUTier) -> TierRoute:
     )
 
 
-def _route(key: str, item: Specialist, tiers: Mapping[str, TierRoute]) -> Route:
+def _route(key: str, item: Specialist, tiers: Mapping[str, TierRoute], *, wakes: bool) -> Route:
     namespace, name = key.split("/")
     spec, external = item.spec, item.spec.external
     secret = external.secret_ref if external is not None else None
@@ -199,7 +205,15 @@ def _route(key: str, item: Specialist, tiers: Mapping[str, TierRoute]) -> Route:
         on_uncertain=spec.routing.on_uncertain,
         secret=None if secret is None else (secret.name, secret.key),
         external=external is not None,
+        sleep=_sleep(item.spec) if wakes else None,
     )
+
+
+def _sleep(spec: SpecialistSpec) -> Sleep | None:
+    replicas, scaling = spec.placement.replicas, spec.placement.scaling
+    if spec.model is None or replicas.min or not replicas.effective_max:
+        return None
+    return Sleep(scaling.when_asleep, scaling.hold_timeout_s)
 
 
 def _placed_on(item: Specialist) -> str:
