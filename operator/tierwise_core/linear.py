@@ -24,6 +24,7 @@ class Part(StrEnum):
     OUTPUT = "Output"
     ATTENTION = "Attention"
     FEED_FORWARD = "FeedForward"
+    ROUTER = "Router"
     EXPERT = "Expert"
     VISION = "Vision"
     VECTOR = "Vector"  # norms, biases, sinks: no matrix that is quantized or adapted

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from tierwise_core.errors import UnknownArchitectureError
 
-__all__ = ["KV_CACHE_FIX", "LanguageConfig", "language_config"]
+__all__ = ["KV_CACHE_FIX", "LanguageConfig", "kv_heads", "language_config"]
 
 KV_CACHE_FIX: Final = (
     "set spec.model.size.kvBytesPerToken (and spec.model.maxModelLen) to settle it"
@@ -98,11 +98,13 @@ class LanguageConfig:
         values: the language model's own keys, defaults of its class filled in.
         outer: the whole config, where dtype and quantization of a nested one stand.
         assumptions: which defaults were filled in.
+        stated: the keys that are written, also those written as null.
     """
 
     values: Mapping[str, Any]
     outer: Mapping[str, Any]
     assumptions: tuple[str, ...]
+    stated: frozenset[str] = frozenset()
 
     @property
     def model_type(self) -> str:
@@ -153,6 +155,24 @@ class LanguageConfig:
             )
         return value
 
+    def integer_or_zero(self, name: str) -> int:
+        """A count that may be missing or of another kind, which counts as 0."""
+        value = self.value(name)
+        return value if type(value) is int and value > 0 else 0
+
+
+def kv_heads(language: LanguageConfig, heads: int) -> int:
+    """Key-value heads: one for multi-query, the stated groups, else one per attention head.
+
+    >>> kv_heads(language_config({"multi_query": True, "num_hidden_layers": 32}), 71)
+    1
+    """
+    if language.value("multi_query") is True and not language.value("new_decoder_architecture"):
+        return 1
+    if language.value("multi_query_attention") is False:
+        return heads
+    return language.integer(KV_HEADS) or heads
+
 
 def _count(name: str, value: Any) -> int:
     """A positive whole number, also when JSON wrote it as a float."""
@@ -179,6 +199,7 @@ def language_config(config: Mapping[str, Any]) -> LanguageConfig:
         values={**absent, **{key: value for key, value in inner.items() if value is not None}},
         outer=config,
         assumptions=note if absent else (),
+        stated=frozenset(map(str, inner)),
     )
 
 
