@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final, Literal, Self
 
@@ -18,6 +18,7 @@ from tierwise_core.errors import AmbiguousModelError, UnknownModelError
 __all__ = [
     "AUTO_MODEL",
     "GENERAL_FIELD",
+    "AdapterRoute",
     "Endpoint",
     "OnUncertain",
     "Price",
@@ -82,6 +83,18 @@ class TierRoute:
 
 
 @dataclass(frozen=True, slots=True)
+class AdapterRoute:
+    """A LoRA adapter of a Specialist, served beside its base by the same pods.
+
+    ``absent_from`` are the pods that do not have it; ``loaded`` is False when none has.
+    """
+
+    name: str
+    loaded: bool = True
+    absent_from: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """One Specialist as the router sees it.
 
@@ -89,7 +102,9 @@ class Route:
     external provider, and for a Specialist that is not placed yet. ``upstream_model`` is what the
     endpoint expects as ``model``. ``secret`` is the name and key of a Secret with an API key.
     ``confidence_floor`` is already decided: the Specialist's own, the tier's or the default.
-    ``sleep`` is None for a Specialist that nobody can wake by a request.
+    ``sleep`` is None for a Specialist that nobody can wake by a request. ``adapters`` are those it
+    has; ``adapter`` is set in the route of one of them alone, whose endpoints are those that have
+    it.
     """
 
     namespace: str
@@ -107,6 +122,8 @@ class Route:
     secret: tuple[str, str] | None = None
     external: bool = False
     sleep: Sleep | None = None
+    adapters: tuple[AdapterRoute, ...] = ()
+    adapter: str = ""
 
     @property
     def key(self) -> str:
@@ -116,6 +133,35 @@ class Route:
         'demo/sorter'
         """
         return f"{self.namespace}/{self.name}"
+
+    @property
+    def title(self) -> str:
+        """The full name that a request may ask for: the key, and the adapter behind it.
+
+        >>> Route("demo", "sorter", "sorting", "sorter", adapter="customer-a").title
+        'demo/sorter:customer-a'
+        """
+        return f"{self.key}:{self.adapter}" if self.adapter else self.key
+
+    def with_adapter(self, adapter: AdapterRoute) -> Route:
+        """The route of one of its adapters; nobody is ever sent there but by name.
+
+        >>> base = Route("demo", "sorter", "sorting", "sorter", (Endpoint("http://a", pod="a"),))
+        >>> base.with_adapter(AdapterRoute("x")).upstream_model
+        'sorter:x'
+        >>> base.with_adapter(AdapterRoute("x", absent_from=("a",))).endpoints
+        ()
+        """
+        absent = frozenset(adapter.absent_from)
+        having = tuple(endpoint for endpoint in self.endpoints if endpoint.pod not in absent)
+        return replace(
+            self,
+            upstream_model=f"{self.name}:{adapter.name}",
+            endpoints=having if adapter.loaded else (),
+            adapters=(),
+            adapter=adapter.name,
+            examples=(),
+        )
 
     @property
     def ready(self) -> bool:
@@ -150,6 +196,7 @@ class RouteTable:
     tiers: Mapping[str, TierRoute]
     version: str
     by_name: Mapping[str, tuple[Route, ...]]
+    adapters: Mapping[str, Route]
 
     @classmethod
     def of(cls, routes: Iterable[Route], tiers: Iterable[TierRoute] = ()) -> Self:
@@ -166,16 +213,21 @@ class RouteTable:
             tiers=MappingProxyType({tier.name: tier for tier in ordered_tiers}),
             version=_content_hash(ordered, ordered_tiers),
             by_name=MappingProxyType(dict(by_name)),
+            adapters=MappingProxyType(dict(_adapter_routes(ordered, by_name))),
         )
 
     def resolve(self, model: str) -> Route:
         """Find the Specialist that a request names, by ``namespace/name`` or by ``name`` alone.
 
-        Raises UnknownModelError when nobody has the name, and AmbiguousModelError when several
-        namespaces have it; both messages list the names that would work.
+        A colon and the name of an adapter may follow. Raises UnknownModelError when nobody has the
+        name, and AmbiguousModelError when several namespaces have it; both messages list the names
+        that would work.
         """
-        if (route := self.routes.get(model)) is not None:
+        if (route := self.routes.get(model) or self.adapters.get(model)) is not None:
             return route
+        base, colon, adapter = model.partition(":")
+        if colon:
+            raise UnknownModelError(_no_such_adapter(model, self.resolve(base), adapter))
         named = self.by_name.get(model, ())
         if len(named) == 1:
             return named[0]
@@ -186,6 +238,10 @@ class RouteTable:
             )
         raise UnknownModelError(f"model {model!r} does not exist; {self._existing_names()}")
 
+    def current(self, route: Route) -> Route | None:
+        """Find what a route of another table is in this one."""
+        return (self.adapters if route.adapter else self.routes).get(route.title)
+
     def model_names(self) -> tuple[str, ...]:
         """List what a client may ask for: ``auto``, short names where unique, full names.
 
@@ -193,7 +249,7 @@ class RouteTable:
         ('auto', 'demo/sorter', 'sorter')
         """
         unique = (name for name, routes in self.by_name.items() if len(routes) == 1)
-        return (AUTO_MODEL, *sorted((*self.routes, *unique)))
+        return (AUTO_MODEL, *sorted((*self.routes, *unique, *self.adapters)))
 
     def _existing_names(self) -> str:
         names = list(self.routes)
@@ -201,6 +257,25 @@ class RouteTable:
             return "no Specialist is known yet"
         more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
         return f"use {AUTO_MODEL!r} or one of: {', '.join(names[:NAMES_SHOWN])}{more}"
+
+
+def _adapter_routes(
+    routes: Iterable[Route], by_name: Mapping[str, tuple[Route, ...]]
+) -> Iterator[tuple[str, Route]]:
+    """Yield the adapters' routes by full name, and by short name where the base's is unique."""
+    for route in routes:
+        for adapter in route.adapters:
+            found = route.with_adapter(adapter)
+            yield found.title, found
+            if len(by_name[route.name]) == 1:
+                yield found.upstream_model, found
+
+
+def _no_such_adapter(model: str, base: Route, adapter: str) -> str:
+    names = [one.name for one in base.adapters]
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    known = f"it has: {', '.join(names[:NAMES_SHOWN])}{more}" if names else "it has none"
+    return f"model {model!r} does not exist; {base.key} has no adapter {adapter!r}, {known}"
 
 
 def _content_hash(routes: list[Route], tiers: list[TierRoute]) -> str:

@@ -123,8 +123,8 @@ def _spread(text: bytes) -> int:
 
 def _nobody(route: Route, tried: tuple[EndpointLoad, ...]) -> str:
     if tried:
-        return f"model {route.key!r}: none of its {len(tried)} endpoints could be reached"
+        return f"model {route.title!r}: none of its {len(tried)} endpoints could be reached"
     return (
-        f"model {route.key!r} has no ready endpoint; "
+        f"model {route.title!r} has no ready endpoint; "
         f"`kubectl describe specialist -n {route.namespace} {route.name}` says why"
     )

@@ -100,6 +100,8 @@ class Decision:
             (b"x-tierwise-cost-usd", b"%.9f" % self.cost_usd),
             (b"x-tierwise-path", self.path.encode("ascii", "replace")),
         ]
+        if route.adapter:
+            headers.append((b"x-tierwise-adapter", route.adapter.encode()))
         if last.confidence is not None:
             headers.append((b"x-tierwise-confidence", b"%.4f" % last.confidence))
         return headers

@@ -21,7 +21,15 @@ MAX_ATTEMPTS: Final = 3
 WHOLE_BYTES: Final = 1024 * 1024
 """How much of an answer is held back, so that its pod may die without the client noticing."""
 
+NOT_FOUND: Final = 404
 GATEWAY_STATUSES: Final = frozenset({502, 503})
+
+
+class _AdapterAbsentError(Exception):
+    """A pod does not have the adapter after all: it was restarted, or somebody unloaded it.
+
+    Nothing is wrong with the pod, which goes on serving its base.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +68,8 @@ class Dispatch:
     """The way to the pods: picks, sends, retries.
 
     A pod that refuses, resets or answers 502 or 503 before anything reached the client is
-    replaced by another one, up to three attempts. Time-outs are not retried: the pod may still
-    be working, and a second one would then do the same work.
+    replaced by another one, up to three attempts; so is one that has lost an adapter. Time-outs are
+    not retried: the pod may still be working, and a second one would then do the same work.
     """
 
     def __init__(
@@ -91,14 +99,20 @@ class Dispatch:
             tried = (*tried, load)
             is_last = len(tried) >= attempts
             try:
-                return await self._attempt(load, asked, is_last=is_last)
+                return await self._attempt(route, load, asked, is_last=is_last)
+            except _AdapterAbsentError:
+                self._tally.retries[route.key] += 1
+                if is_last:
+                    raise NoEndpointError(_being_loaded(route)) from None
             except (UpstreamUnreachableError, UpstreamDiedError):
                 self._balancer.failed(load)
                 self._tally.retries[route.key] += 1
                 if is_last:
                     raise
 
-    async def _attempt(self, load: EndpointLoad, asked: Ask, *, is_last: bool) -> Lease:
+    async def _attempt(
+        self, route: Route, load: EndpointLoad, asked: Ask, *, is_last: bool
+    ) -> Lease:
         load.in_flight += 1
         try:
             response = await self._client.send(load.target, asked.path, asked.headers, asked.body)
@@ -107,6 +121,8 @@ class Dispatch:
             raise
         lease = Lease(load, response)
         try:
+            if route.adapter:
+                _check_adapter(response)
             if not is_last:
                 _check_gateway(load, response)
             await response.settle(asked.hold_bytes)
@@ -130,6 +146,18 @@ class Dispatch:
                 f"model {route.key!r} needs key {key!r} of Secret {name!r}, which is not mounted "
                 "here; add it to the chart's router.externalSecrets (or to --secrets-dir)"
             ) from None
+
+
+def _check_adapter(response: Response) -> None:
+    if response.status == NOT_FOUND:
+        raise _AdapterAbsentError
+
+
+def _being_loaded(route: Route) -> str:
+    return (
+        f"model {route.title!r}: its pods do not have the adapter now and load it again; try "
+        f"again in a moment, or see `kubectl describe specialist -n {route.namespace} {route.name}`"
+    )
 
 
 def _check_gateway(load: EndpointLoad, response: Response) -> None:

@@ -15,6 +15,8 @@ OWNER = "tierwise"
 def list_models(table: RouteTable | None) -> dict[str, Any]:
     """List ``auto`` and every Specialist, by its short name where that is unique.
 
+    Adapters come behind their Specialist, with its name as their ``parent``.
+
     >>> table = RouteTable.of([Route("demo", "sorter", "sorting", "sorter")])
     >>> [model["id"] for model in list_models(table)["data"]]
     ['auto', 'sorter']
@@ -24,7 +26,11 @@ def list_models(table: RouteTable | None) -> dict[str, Any]:
     names = (
         (route.name if len(by_name[route.name]) == 1 else route.key, route) for route in routes
     )
-    data = [_entry(name, route) for name, route in sorted(names, key=lambda pair: pair[0])]
+    data = [
+        entry
+        for name, route in sorted(names, key=lambda pair: pair[0])
+        for entry in (_entry(name, route), *_adapters(name, route))
+    ]
     return {"object": "list", "data": [_auto(), *data]}
 
 
@@ -33,16 +39,25 @@ def one_model(table: RouteTable, name: str) -> dict[str, Any]:
     return _auto() if name == AUTO_MODEL else _entry(name, table.resolve(name))
 
 
+def _adapters(base: str, route: Route) -> list[dict[str, Any]]:
+    """Describe a Specialist's adapters, behind itself."""
+    return [
+        _entry(f"{base}:{adapter.name}", route.with_adapter(adapter)) for adapter in route.adapters
+    ]
+
+
 def _auto() -> dict[str, Any]:
     return {"id": AUTO_MODEL, "object": "model", "created": 0, "owned_by": OWNER}
 
 
 def _entry(name: str, route: Route) -> dict[str, Any]:
+    parent = {"parent": name.rpartition(":")[0]} if route.adapter else {}
     return {
         "id": name,
         "object": "model",
         "created": 0,
         "owned_by": route.namespace,
+        **parent,
         "tierwise": {
             "specialist": route.key,
             "field": route.field,

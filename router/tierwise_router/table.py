@@ -17,6 +17,7 @@ from tierwise_api.model import ExternalPrice, ExternalSpec
 from tierwise_api.specialist import SpecialistSpec
 from tierwise_core.route_table import (
     GENERAL_FIELD,
+    AdapterRoute,
     Endpoint,
     Price,
     Route,
@@ -206,7 +207,22 @@ def _route(key: str, item: Specialist, tiers: Mapping[str, TierRoute], *, wakes:
         secret=None if secret is None else (secret.name, secret.key),
         external=external is not None,
         sleep=_sleep(item.spec) if wakes else None,
+        adapters=tuple(_adapters(item)),
     )
+
+
+def _adapters(item: Specialist) -> Iterator[AdapterRoute]:
+    """Yield the adapters that the spec names, with the pods that the status says have them."""
+    known = {adapter.name: adapter for adapter in item.status.adapters}
+    for adapter in item.spec.model.adapters if item.spec.model is not None else ():
+        seen = known.get(adapter.name)
+        if seen is None or not seen.loaded_pods:
+            yield AdapterRoute(adapter.name, loaded=False)
+            continue
+        absent = tuple(sorted(seen.absent_from))
+        # Of very many pods that lack it not all are listed: then nobody is asked for now.
+        listed = seen.total_pods is None or seen.loaded_pods + len(absent) >= seen.total_pods
+        yield AdapterRoute(adapter.name, listed, absent)
 
 
 def _sleep(spec: SpecialistSpec) -> Sleep | None:

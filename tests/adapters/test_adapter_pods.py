@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from observed import a_specialist, a_tier
+from observed import a_specialist, a_tier, rendered
 
 from tierwise_core.adapter_files import adapter_path
-from tierwise_core.children import deployment
 from tierwise_core.engine import Layout
 from tierwise_core.errors import UnsupportedSourceError
 from tierwise_core.model_metadata import AdapterLimits
@@ -19,12 +18,12 @@ B = ("b", "file:///models/adapters/b")
 
 
 def revision(**changes: Any) -> str:
-    return deployment(a_specialist(**changes), LAYOUT, 1).revision
+    return rendered(a_specialist(**changes), LAYOUT, 1).revision
 
 
 def pod_spec(**changes: Any) -> dict[str, Any]:
-    rendered = deployment(a_specialist(**changes), LAYOUT, 1)
-    spec: dict[str, Any] = rendered.manifest["spec"]["template"]["spec"]
+    made = rendered(a_specialist(**changes), LAYOUT, 1)
+    spec: dict[str, Any] = made.manifest["spec"]["template"]["spec"]
     return spec
 
 
