@@ -113,7 +113,7 @@ class App:
 
     async def _fail(self, exchange: Exchange, decision: Decision, error: TierwiseError) -> int:
         answer = answer_for(error)
-        if exchange.status:
+        if exchange.status and not exchange.open:
             # Too late for an error: leaving the answer unfinished makes the server cut the
             # connection, and the client sees that it is incomplete.
             log.warning("answer cut short", decision=decision.id.decode(), error=str(error))

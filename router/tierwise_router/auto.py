@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -27,8 +27,9 @@ from tierwise_router.dispatch import Ask
 from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.errors import NobodyConfidentError, UpstreamDiedError, failure_word
 from tierwise_router.upstream.response import Headers
+from tierwise_router.wake import passes_over
 
-__all__ = ["Accepted", "Refused", "Rejected", "next_hops", "run_cascade"]
+__all__ = ["Accepted", "Refused", "Rejected", "next_hops", "run_cascade", "without_sleepers"]
 
 ANSWER_LIMIT_BYTES = 32 * 1024 * 1024
 BAD_REQUEST = 400
@@ -92,6 +93,22 @@ def next_hops(plan: CascadePlan, table: RouteTable) -> tuple[Hop, ...]:
     raise NobodyConfidentError(why, human=human)
 
 
+def without_sleepers(
+    dispatcher: Dispatcher, call: Call, decision: Decision, hops: tuple[Hop, ...]
+) -> tuple[Hop, ...]:
+    """Leave out who sleeps and is not to be waited for, as long as somebody is awake.
+
+    Those who would have been asked first are woken all the same.
+    """
+    if not any(hop.route.ready for hop in hops):
+        return hops
+    kept = tuple(hop for hop in hops if not passes_over(hop.route, call.when_asleep))
+    for hop in hops[: hops.index(kept[0])]:
+        dispatcher.holds.nudge(hop.route.key)
+        decision.steps.append(Step(hop, failure="asleep"))
+    return kept
+
+
 async def run_cascade(
     dispatcher: Dispatcher, call: Call, decision: Decision, hops: tuple[Hop, ...], *, ends: bool
 ) -> Outcome | None:
@@ -114,8 +131,9 @@ async def run_cascade(
 async def _try_hop(
     dispatcher: Dispatcher, call: Call, decision: Decision, hop: Hop, *, is_last: bool
 ) -> Outcome | None:
-    asked_at = time.perf_counter()
     try:
+        hop = replace(hop, route=await dispatcher.holds.awake(hop.route, call.progress))
+        asked_at = time.perf_counter()
         reply = await _ask(dispatcher, call, hop)
     except BaseException as error:
         decision.steps.append(Step(hop, failure=failure_word(error)))

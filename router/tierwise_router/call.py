@@ -8,15 +8,17 @@ from typing import Any
 
 import orjson
 
-from tierwise_core.route_table import Route
+from tierwise_core.route_table import Route, WhenAsleep
 from tierwise_router.errors import RequestError
 from tierwise_router.upstream.response import Headers
+from tierwise_router.wake import Progress
 
-__all__ = ["CHAT", "COMPLETIONS", "Call", "forwarded_headers", "read_call"]
+__all__ = ["CHAT", "COMPLETIONS", "Call", "forwarded_headers", "read_call", "when_asleep"]
 
 CHAT = "/chat/completions"
 COMPLETIONS = "/completions"
 SHOWN_CHARACTERS = 60
+WHEN_ASLEEP = b"x-tierwise-when-asleep"
 
 # What belongs to the client's connection to us, what we set ourselves, and credentials: the
 # client's key is for us, and must never reach a pod or somebody else's provider.
@@ -25,6 +27,7 @@ NOT_FORWARDED = frozenset(
         b"accept-encoding", b"authorization", b"connection", b"content-length", b"cookie",
         b"expect", b"host", b"keep-alive", b"proxy-authorization", b"proxy-connection", b"te",
         b"trailer", b"transfer-encoding", b"upgrade", b"x-api-key", b"x-request-id",
+        b"x-tierwise-when-asleep",
     }
 )  # fmt: skip
 
@@ -34,7 +37,8 @@ class Call:
     """A request to ``endpoint`` (``/chat/completions`` or ``/completions``).
 
     ``body`` are the client's own bytes and ``fields`` what they say. ``session`` is what keeps
-    related requests on one pod, empty when the client names nothing.
+    related requests on one pod, empty when the client names nothing. ``when_asleep`` is the
+    client's wish about Specialists that sleep, and ``progress`` tells it that it waits for one.
     """
 
     endpoint: str
@@ -44,6 +48,8 @@ class Call:
     stream: bool
     session: bytes
     headers: Headers
+    when_asleep: WhenAsleep | None = None
+    progress: Progress | None = None
 
     def body_for(self, route: Route) -> bytes:
         """Give the body to send: the client's own bytes, unless the upstream has another name.
@@ -80,8 +86,28 @@ def read_call(endpoint: str, headers: Headers, body: bytes, request_id: bytes) -
         raise _wrong("prompt", fields, "give a string or a list")
     return Call(
         endpoint, body, fields, model, bool(stream), _session(headers, fields),
-        forwarded_headers(headers, request_id),
+        forwarded_headers(headers, request_id), when_asleep(headers),
     )  # fmt: skip
+
+
+def when_asleep(headers: Headers) -> WhenAsleep | None:
+    """Read the header ``x-tierwise-when-asleep``; raises RequestError for another word.
+
+    >>> when_asleep([(b"x-tierwise-when-asleep", b"escalate")])
+    'Escalate'
+    """
+    for name, value in headers:
+        if name == WHEN_ASLEEP:
+            word = value.decode("latin-1").strip().capitalize()
+            if word in {"Hold", "Escalate"}:
+                return "Hold" if word == "Hold" else "Escalate"
+            raise RequestError(
+                f"the header x-tierwise-when-asleep is {word[:SHOWN_CHARACTERS]!r}; give 'hold' "
+                "or 'escalate', or leave it out",
+                param="x-tierwise-when-asleep",
+                code="invalid_header",
+            )
+    return None
 
 
 def forwarded_headers(headers: Headers, request_id: bytes) -> Headers:

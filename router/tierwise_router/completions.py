@@ -6,7 +6,15 @@ import asyncio
 
 from tierwise_core.query import request_text
 from tierwise_core.route_table import AUTO_MODEL
-from tierwise_router.auto import Accepted, Outcome, Refused, Rejected, next_hops, run_cascade
+from tierwise_router.auto import (
+    Accepted,
+    Outcome,
+    Refused,
+    Rejected,
+    next_hops,
+    run_cascade,
+    without_sleepers,
+)
 from tierwise_router.brain import Brain
 from tierwise_router.call import CHAT, Call, read_call
 from tierwise_router.decision import Decision
@@ -28,6 +36,8 @@ async def answer_completion(
     """Answer one request; raises what goes wrong before an answer has begun."""
     body = await exchange.read_body(dispatcher.settings.max_body_bytes)
     call = read_call(endpoint, exchange.headers, body, exchange.request_id)
+    if call.stream:
+        call.progress = exchange.comment
     brain = dispatcher.current_brain()
     with exchange.watch():
         if call.model != AUTO_MODEL:
@@ -49,6 +59,7 @@ async def _answer_auto(
             code="missing_text",
         )
     hops = next_hops(brain.plan(text), brain.table)
+    hops = without_sleepers(dispatcher, call, decision, hops)
     async with within_deadline(dispatcher):
         # A stream cannot be taken back. So all but the last Specialist are judged before the
         # client sees a byte, and the last one, behind whom there is nobody, speaks directly.

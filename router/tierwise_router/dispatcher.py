@@ -14,6 +14,7 @@ from tierwise_router.dispatch import Dispatch, SecretFiles
 from tierwise_router.settings import Settings
 from tierwise_router.tally import Tally
 from tierwise_router.upstream.client import Timeouts, UpstreamClient
+from tierwise_router.wake import Holds
 
 __all__ = ["Dispatcher", "Phase"]
 
@@ -44,6 +45,7 @@ class Dispatcher:
     balancer: Balancer
     tally: Tally
     dispatch: Dispatch
+    holds: Holds
     ids: DecisionIds = field(default_factory=DecisionIds)
     brain: Brain | None = None
     brain_at: float = 0.0
@@ -58,7 +60,8 @@ class Dispatcher:
         tally = Tally()
         secrets = SecretFiles(settings.secrets_dir)
         dispatch = Dispatch(client, balancer, tally, secrets)
-        return cls(settings, client, balancer, tally, dispatch)
+        holds = Holds(tally, settings.held_requests, settings.hold_progress_s)
+        return cls(settings, client, balancer, tally, dispatch, holds)
 
     @property
     def ready(self) -> bool:
@@ -79,3 +82,4 @@ class Dispatcher:
             endpoint.url for route in brain.table.routes.values() for endpoint in route.endpoints
         }
         self.client.forget(self.balancer.keep_only(urls))
+        self.holds.learn(brain.table)

@@ -6,6 +6,8 @@
     ├── RequestError              the client must change the request; carries its HTTP status
     ├── NobodyConfidentError      nobody is sure enough beforehand to be asked at all
     ├── EndpointUrlError          a resource has an endpoint that is no URL
+    ├── NoEndpointError           (of the core) nobody can take the request now
+    │   └── WakingError               it sleeps, and was not awake in time
     └── UpstreamError             an engine pod or a provider failed us
         ├── UpstreamUnreachableError  no connection: refused, reset or too slow to connect
         ├── UpstreamDiedError         the connection ended before the answer did
@@ -34,11 +36,13 @@ __all__ = [
     "UpstreamError",
     "UpstreamTimeoutError",
     "UpstreamUnreachableError",
+    "WakingError",
     "answer_for",
     "failure_word",
 ]
 
 RETRY_AFTER_S: Final = 5
+RETRY_WAKING_AFTER_S: Final = 15
 INVALID_REQUEST: Final = "invalid_request_error"
 SERVER_ERROR: Final = "server_error"
 
@@ -47,6 +51,12 @@ class EndpointUrlError(TierwiseError):
     """An endpoint's URL cannot be used; the message quotes it."""
 
     reason = "InvalidEndpoint"
+
+
+class WakingError(NoEndpointError):
+    """A Specialist that sleeps was not awake in time, or too many wait for one already."""
+
+    reason = "Waking"
 
 
 class UpstreamError(TierwiseError):
@@ -166,6 +176,9 @@ def failure_word(error: BaseException) -> str:
 
 
 def _server_answer(error: TierwiseError, message: str) -> ErrorAnswer:
+    if isinstance(error, WakingError):
+        retry = ((b"retry-after", b"%d" % RETRY_WAKING_AFTER_S),)
+        return ErrorAnswer(503, message, SERVER_ERROR, "model_waking", headers=retry)
     if isinstance(error, NoEndpointError):
         retry = ((b"retry-after", b"%d" % RETRY_AFTER_S),)
         return ErrorAnswer(503, message, SERVER_ERROR, "no_ready_endpoint", headers=retry)

@@ -17,6 +17,7 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 JSON_TYPE = (b"content-type", b"application/json")
+STREAM_TYPE = (b"content-type", b"text/event-stream; charset=utf-8")
 WATCH_AFTER_S = 0.02
 LINGER_S = 5.0
 MIB = 1024 * 1024
@@ -30,10 +31,13 @@ class Exchange:
     """A client's request and the answer to it.
 
     ``extra`` are headers that go out with whatever is answered. ``status`` is 0 until an answer
-    has begun.
+    has begun. A stream that was begun by :meth:`comment`, before anybody knew the answer, is still
+    ``open``: whatever is answered then goes into it.
     """
 
-    __slots__ = ("_receive", "_send", "extra", "headers", "request_id", "scope", "status")
+    __slots__ = (
+        "_receive", "_send", "_whole", "extra", "headers", "open", "request_id", "scope", "status",
+    )  # fmt: skip
 
     def __init__(
         self, scope: dict[str, Any], receive: Receive, send: Send, request_id: bytes
@@ -43,6 +47,8 @@ class Exchange:
         self.request_id = request_id
         self.extra: Headers = [(b"x-request-id", request_id)]
         self.status = 0
+        self.open = False
+        self._whole: list[bytes] | None = None
         self._receive = receive
         self._send = send
 
@@ -86,13 +92,30 @@ class Exchange:
     async def start(self, status: int, headers: Headers) -> None:
         """Send status and headers; the body follows by :meth:`piece`."""
         self.status = status
+        if self.open:
+            self.open = False
+            self._whole = None if _is_stream(headers) else []
+            return
         await self._send(
             {"type": "http.response.start", "status": status, "headers": headers + self.extra}
         )
 
     async def piece(self, data: bytes, *, more: bool = True) -> None:
         """Send a piece of the body; waits while the client is slow."""
+        if self._whole is not None:
+            # Not a stream, but the client reads one: it gets the whole as a single event.
+            self._whole.append(data)
+            if more:
+                return
+            data = b"data: %s\n\n" % b"".join(self._whole).replace(b"\n", b" ")
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+    async def comment(self, text: str) -> None:
+        """Tell a client that reads a stream something that is no part of its answer."""
+        if not self.status:
+            await self.start(200, [STREAM_TYPE])
+            self.open = True
+        await self.piece(b": %s\n\n" % text.encode())
 
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
         """Send an answer at once."""
@@ -171,6 +194,13 @@ class DisconnectWatch:
         self.gone = True
         if self._task is not None:
             self._task.cancel()
+
+
+def _is_stream(headers: Headers) -> bool:
+    return any(
+        name == b"content-type" and value.startswith(b"text/event-stream")
+        for name, value in headers
+    )
 
 
 def _too_large(limit_bytes: int) -> RequestError:

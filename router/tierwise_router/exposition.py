@@ -51,7 +51,7 @@ def total(dispatcher: Dispatcher) -> Tally:
         if path.stem != str(os.getpid()):
             left = orjson.loads(path.read_bytes())
             if not Path(f"/proc/{path.stem}").exists():
-                left["in_flight"] = 0  # a process that died takes its requests along
+                left |= {"in_flight": 0, "held": []}  # who died takes its requests along
             summed.add(left)
     return summed
 
@@ -90,7 +90,23 @@ class _Tallies(Collector):
             "tierwise_router_request_duration_seconds", "From request to the answer's last byte.",
             tally.durations,
         )  # fmt: skip
+        yield from self._holds()
         yield from self._state()
+
+    def _holds(self) -> Iterator[Metric]:
+        tally = self._tally
+        held = GaugeMetricFamily(
+            "tierwise_router_held_requests", "Requests that wait for a Specialist to wake.",
+            labels=["specialist"],
+        )  # fmt: skip
+        for name, count in tally.held.items():
+            held.add_metric([name], count)
+        yield held
+        yield _counter(
+            "tierwise_router_holds", "Requests that waited for a Specialist to wake, by outcome.",
+            ["specialist", "outcome"], tally.holds,
+        )  # fmt: skip
+        yield _histogram("tierwise_router_hold_seconds", "How long they waited.", tally.held_s)
 
     def _state(self) -> Iterator[Metric]:
         yield GaugeMetricFamily(

@@ -10,8 +10,15 @@ import orjson
 
 from tierwise_core.route_table import AUTO_MODEL
 from tierwise_router.answers import answer_text
-from tierwise_router.auto import Accepted, Refused, Rejected, next_hops, run_cascade
-from tierwise_router.call import CHAT, Call, forwarded_headers
+from tierwise_router.auto import (
+    Accepted,
+    Refused,
+    Rejected,
+    next_hops,
+    run_cascade,
+    without_sleepers,
+)
+from tierwise_router.call import CHAT, Call, forwarded_headers, when_asleep
 from tierwise_router.completions import refuse, within_deadline
 from tierwise_router.decision import Decision, tier_of
 from tierwise_router.dispatcher import Dispatcher
@@ -45,7 +52,7 @@ async def answer_query(dispatcher: Dispatcher, exchange: Exchange, decision: Dec
     call = _chat_call(asked, exchange)
     brain = dispatcher.current_brain()
     plan = brain.plan(asked.query, floor=asked.confidence_floor, field=asked.field)
-    hops = next_hops(plan, brain.table)
+    hops = without_sleepers(dispatcher, call, decision, next_hops(plan, brain.table))
     with exchange.watch():
         async with within_deadline(dispatcher):
             outcome = await run_cascade(dispatcher, call, decision, hops, ends=True)
@@ -130,6 +137,7 @@ def _chat_call(asked: Query, exchange: Exchange) -> Call:
         stream=False,
         session=asked.session_id.encode(),
         headers=headers,
+        when_asleep=when_asleep(exchange.headers),
     )
 
 

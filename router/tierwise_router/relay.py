@@ -8,7 +8,7 @@ import orjson
 
 from tierwise_core.cost import call_cost_usd
 from tierwise_core.route_table import Route
-from tierwise_core.routing import Hop
+from tierwise_core.routing import Hop, stand_ins
 from tierwise_router.answers import usage_of
 from tierwise_router.call import Call
 from tierwise_router.decision import Decision, Step
@@ -18,6 +18,7 @@ from tierwise_router.errors import UpstreamError, answer_for, failure_word
 from tierwise_router.exchange import Exchange
 from tierwise_router.sse import error_event, is_event_stream
 from tierwise_router.upstream.response import Headers, Response
+from tierwise_router.wake import passes_over
 
 __all__ = ["client_headers", "relay_hop", "relay_named"]
 
@@ -48,8 +49,18 @@ def client_headers(headers: Headers) -> Headers:
 async def relay_named(
     dispatcher: Dispatcher, exchange: Exchange, call: Call, decision: Decision, route: Route
 ) -> None:
-    """Answer a request that names its Specialist; the bytes go through as they are."""
+    """Answer a request that names its Specialist; the bytes go through as they are.
+
+    One that sleeps, and is not to be waited for, is woken while somebody else answers.
+    """
     hop = Hop(route, 1.0, 0.0, "named by the request")
+    if passes_over(route, call.when_asleep):
+        brain = dispatcher.current_brain()
+        for other in stand_ins(brain.itineraries, brain.table, route):
+            dispatcher.holds.nudge(route.key)
+            decision.steps.append(Step(hop, failure="asleep"))
+            hop = Hop(other, 1.0, 0.0, f"{route.name} sleeps")
+            break
     await relay_hop(dispatcher, exchange, call, decision, hop)
 
 
@@ -67,11 +78,11 @@ async def relay_hop(  # noqa: PLR0913 - the exchange, the call and who answers i
     ``predicted`` is the confidence to tell the client, where there is a prediction. Raises what
     :meth:`Dispatch.ask` does as long as nothing has been sent.
     """
-    route = hop.route
-    hold_bytes = 0 if call.stream else WHOLE_BYTES
-    asked = Ask(call.endpoint, call.headers, call.body_for(route), call.session, hold_bytes)
-    asked_at = time.perf_counter()
     try:
+        route = await dispatcher.holds.awake(hop.route, call.progress)
+        hold_bytes = 0 if call.stream else WHOLE_BYTES
+        asked = Ask(call.endpoint, call.headers, call.body_for(route), call.session, hold_bytes)
+        asked_at = time.perf_counter()
         lease = await dispatcher.dispatch.ask(route, asked)
     except BaseException as error:
         decision.steps.append(Step(hop, failure=failure_word(error)))

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from tierwise_router.sources import Source
 from tierwise_router.sources.files import FileSource
 from tierwise_router.sources.kubeconfig import find_access
 from tierwise_router.sources.kubernetes import KubernetesSource
+from tierwise_router.waker import Waker
 from tierwise_router.watch import DRAINED, RouteWatch
 
 __all__ = ["DispatcherReplica", "SourceChoice", "WatchActor"]
@@ -46,13 +48,17 @@ class SourceChoice:
             return FileSource([Path(name) for name in self.files])
         return KubernetesSource(find_access(), self.namespace)
 
+    def waker(self) -> Callable[[], Waker] | None:
+        """Tell how to make what wakes Specialists; nothing sleeps in files."""
+        return None if self.files else (lambda: Waker(find_access()))
+
 
 class WatchActor(RouteWatch):
     """The pod's watcher as a Ray actor."""
 
     def __init__(self, choice: SourceChoice, logs: Logs) -> None:
         logs.configure()
-        super().__init__(choice.make)
+        super().__init__(choice.make, choice.waker())
 
 
 class DispatcherReplica:
@@ -84,6 +90,7 @@ class DispatcherReplica:
         follower = Follower(dispatcher, self._ask, self._begin_drain)
         self._run(follower.run())
         self._run(self._leave_tallies(dispatcher))
+        self._run(dispatcher.holds.run(self._tell_held))
         await self._report("serving")
         gc.freeze()
         log.info(
@@ -113,6 +120,10 @@ class DispatcherReplica:
     async def _report(self, state: str) -> None:
         with contextlib.suppress(Exception):  # a watcher that is away is asked again when draining
             await self._watch.report.remote(os.getpid(), state)
+
+    async def _tell_held(self, waiting: Mapping[str, int]) -> None:
+        with contextlib.suppress(Exception):  # told again in a second, to a watcher that is back
+            await self._watch.held.remote(os.getpid(), dict(waiting))
 
     def _begin_drain(self) -> None:
         self._run(self._drain())

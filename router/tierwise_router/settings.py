@@ -26,7 +26,9 @@ class Settings:
     """The settings of one router process and its dispatchers.
 
     ``withdraw_s`` is how long a stopping pod goes on accepting while the cluster takes its address
-    out of the Service; ``drain_s`` how long running requests then may take.
+    out of the Service; ``drain_s`` how long running requests then may take. ``held_requests`` is
+    how many requests one dispatcher holds for Specialists that sleep, and ``hold_progress_s`` how
+    often a held stream is told so.
     """
 
     host: str = ANY_ADDRESS
@@ -37,6 +39,8 @@ class Settings:
     deadline_s: float = 600.0
     withdraw_s: float = 5.0
     drain_s: float = 600.0
+    held_requests: int = 512
+    hold_progress_s: float = 5.0
     secrets_dir: str = "/var/run/tierwise/secrets"
     log_level: str = "info"
 
@@ -60,6 +64,8 @@ class Settings:
             deadline_s=_whole(env, "TIERWISE_DEADLINE_S", 600, least=1),
             withdraw_s=_whole(env, "TIERWISE_WITHDRAW_S", 5),
             drain_s=_whole(env, "TIERWISE_DRAIN_S", 600),
+            held_requests=_whole(env, "TIERWISE_HELD_REQUESTS", 512),
+            hold_progress_s=_whole(env, "TIERWISE_HOLD_PROGRESS_S", 5, least=1),
             secrets_dir=env.get("TIERWISE_SECRETS_DIR", "/var/run/tierwise/secrets"),
             log_level=env.get("TIERWISE_LOG_LEVEL", "info").lower(),
         )

@@ -44,7 +44,9 @@ class Tally:
 
     Labels are tuples: ``requests`` by (endpoint, model, specialist, status), where model is
     ``auto`` or ``named``; ``first_byte`` and ``durations`` by specialist; ``escalations`` by
-    (from, to, reason); ``cost_usd`` by specialist.
+    (from, to, reason); ``cost_usd`` by specialist; ``holds`` by (specialist, outcome), where the
+    outcome is served, timeout, left (the client did) or refused; ``held_s`` by specialist.
+    ``held`` is a level: the requests that wait now, by specialist.
     """
 
     def __init__(self) -> None:
@@ -54,6 +56,9 @@ class Tally:
         self.escalations: defaultdict[tuple[str, str, str], int] = defaultdict(int)
         self.retries: defaultdict[str, int] = defaultdict(int)
         self.cost_usd: defaultdict[str, float] = defaultdict(float)
+        self.holds: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self.held_s: defaultdict[str, Durations] = defaultdict(Durations)
+        self.held: defaultdict[str, int] = defaultdict(int)
         self.in_flight = 0
 
     def dump(self) -> dict[str, Any]:
@@ -65,6 +70,9 @@ class Tally:
             "cost_usd": [[name, value] for name, value in self.cost_usd.items()],
             "first_byte": _dump_durations(self.first_byte),
             "durations": _dump_durations(self.durations),
+            "holds": [[*labels, value] for labels, value in self.holds.items()],
+            "held_s": _dump_durations(self.held_s),
+            "held": [[name, value] for name, value in self.held.items()],
             "in_flight": self.in_flight,
         }
 
@@ -89,6 +97,11 @@ class Tally:
             self.cost_usd[name] += value
         _add_durations(self.first_byte, dumped["first_byte"])
         _add_durations(self.durations, dumped["durations"])
+        for name, outcome, value in dumped["holds"]:
+            self.holds[name, outcome] += value
+        _add_durations(self.held_s, dumped["held_s"])
+        for name, value in dumped["held"]:
+            self.held[name] += value
         self.in_flight += dumped["in_flight"]
 
 

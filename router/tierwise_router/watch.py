@@ -18,6 +18,7 @@ import structlog
 from tierwise_router.dispatcher import Phase
 from tierwise_router.sources import Resources, Source
 from tierwise_router.table import Problem, build_table
+from tierwise_router.waker import Waker
 from tierwise_router.wire import pack
 
 __all__ = ["DRAINED", "Notice", "RouteWatch"]
@@ -47,11 +48,19 @@ class RouteWatch:
 
     Args:
         make_source: makes the source, in the loop it will be followed in.
+        make_waker: makes what wakes Specialists that sleep; None where nobody does.
         poll_s: how long an unanswered :meth:`wait_for` is held.
     """
 
-    def __init__(self, make_source: Callable[[], Source], poll_s: float = LONGEST_POLL_S) -> None:
+    def __init__(
+        self,
+        make_source: Callable[[], Source],
+        make_waker: Callable[[], Waker] | None = None,
+        poll_s: float = LONGEST_POLL_S,
+    ) -> None:
         self._make_source = make_source
+        self._make_waker = make_waker
+        self._waker: Waker | None = None
         self._poll_s = poll_s
         # A watcher that was restarted starts to count anew; the name of its process keeps its
         # numbers apart from its predecessor's.
@@ -86,6 +95,13 @@ class RouteWatch:
         """Take note of the state of a dispatcher, by its process id."""
         self._members[process] = state
 
+    async def held(self, process: int, waiting: dict[str, int]) -> None:
+        """Take note of how many requests a dispatcher holds for whom, and have them woken."""
+        if self._waker is None and self._make_waker is not None:
+            self._waker = self._make_waker()
+        if self._waker is not None:
+            self._waker.hear(process, waiting)
+
     async def members(self) -> dict[int, str]:
         """Tell the state of each dispatcher."""
         return dict(self._members)
@@ -115,7 +131,8 @@ class RouteWatch:
                 await asyncio.sleep(RETRY_S)
 
     async def _take(self, resources: Resources) -> None:
-        table, problems = await asyncio.to_thread(build_table, resources)
+        wakes = self._make_waker is not None
+        table, problems = await asyncio.to_thread(build_table, resources, wakes=wakes)
         if table.version == self._version:
             return
         _log_problems(problems)
