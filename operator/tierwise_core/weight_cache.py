@@ -71,6 +71,11 @@ class RemoteFile:
     identity: str
     packing: Packing = "file"
 
+    @property
+    def name(self) -> tuple[str, str]:
+        """What tells it from every other file of its tree: a content may be listed twice."""
+        return self.identity, self.path
+
 
 @dataclass(frozen=True, slots=True)
 class RemoteTree:
@@ -209,23 +214,24 @@ def promised_hash(identity: str) -> tuple[str, str] | None:
 
 
 def plan_fetch(
-    tree: RemoteTree, intact: Collection[str], held: Iterable[HeldUnit], entry: str
+    tree: RemoteTree, intact: Collection[tuple[str, str]], held: Iterable[HeldUnit], entry: str
 ) -> FetchPlan:
     """What to keep, to reuse and to download for an entry.
 
     Args:
         tree: what the source has.
-        intact: the identities that the entry itself has, undamaged.
+        intact: what the entry itself has, undamaged: identity and path, as two files of one
+            content may be listed.
         held: the downloads that other entries have; those of ``entry`` itself are not looked at.
         entry: the entry that is to be filled.
 
     >>> tree = RemoteTree("c0ffee", (RemoteFile("a", 5, "x"), RemoteFile("b", 7, "y")))
-    >>> plan_fetch(tree, {"x"}, [], "new").download_bytes
+    >>> plan_fetch(tree, {("x", "a")}, [], "new").download_bytes
     7
     """
     others = {unit.identity: unit for unit in held if unit.entry != entry}
-    keep = tuple(file for file in tree.files if file.identity in intact)
-    rest = [file for file in tree.files if file.identity not in intact]
+    keep = tuple(file for file in tree.files if file.name in intact)
+    rest = [file for file in tree.files if file.name not in intact]
     reuse = tuple((file, others[file.identity]) for file in rest if file.identity in others)
     download = tuple(file for file in rest if file.identity not in others)
     return FetchPlan(keep, reuse, download)

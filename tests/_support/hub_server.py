@@ -6,6 +6,7 @@ own words for refusals in ``X-Error-Code``, large files redirected to another or
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import threading
@@ -49,6 +50,9 @@ class Fault:
     silent: bool = False
     ignores_range: bool = False
     keeps_size_secret: bool = False
+    headers: dict[str, str] = field(default_factory=dict)
+    breaks_after: int = -1
+    flips_a_bit: bool = False
 
 
 @dataclass
@@ -75,6 +79,18 @@ class FakeHub:
 RESOLVE: Final = re.compile(r"/(?P<repo>[^?]+?)/resolve/(?P<revision>[^/]+)/(?P<file>.+)")
 
 
+API: Final = re.compile(r"/api/models/(?P<repo>.+)/(?P<what>revision|tree)/(?P<revision>[^/]+)")
+
+
+def listed(name: str, content: bytes) -> dict[str, Any]:
+    """A file in the API's listing: a large one with its SHA-256, a small one with git's hash."""
+    git = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+    found = {"type": "file", "path": name, "size": len(content), "oid": git}
+    if not name.endswith(".safetensors"):
+        return found
+    return {**found, "lfs": {"oid": hashlib.sha256(content).hexdigest(), "size": len(content)}}
+
+
 class _Handler(BaseHTTPRequestHandler):
     """What both origins share: ranges, and counting what is really sent."""
 
@@ -84,16 +100,20 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
         """Stay silent."""
 
-    def refuse(self, status: int, code: str = "") -> None:
+    def refuse(self, status: int, code: str = "", headers: dict[str, str] | None = None) -> None:
         self.send_response(status)
         if code:
             self.send_header("X-Error-Code", code)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
     def send_file(self, content: bytes, fault: Fault, headers: dict[str, str]) -> None:
         span = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
         partial = span is not None and not fault.ignores_range
+        if fault.flips_a_bit and self.strikes(fault):
+            content = bytes([content[0] ^ 1]) + content[1:]
         body = content[int(span[1]) : int(span[2]) + 1] if partial and span else content
         self.send_response(206 if partial else 200)
         if partial and span:
@@ -103,7 +123,13 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {**headers, "Content-Length": str(len(body))}.items():
             self.send_header(name, value)
         self.end_headers()
+        if fault.breaks_after >= 0 and self.strikes(fault):
+            body, self.close_connection = body[: fault.breaks_after], True
         self.write(body)
+
+    def strikes(self, fault: Fault) -> bool:
+        fault.times -= 1
+        return fault.times >= 0
 
     def write(self, body: bytes) -> None:
         try:
@@ -119,6 +145,9 @@ class _HubHandler(_Handler):
 
     def do_GET(self) -> None:
         self.hub.requests.append((self.path, dict(self.headers.items())))
+        if (asked := API.fullmatch(self.path.partition("?")[0])) is not None:
+            self.describe(unquote(asked["repo"]), asked["what"], unquote(asked["revision"]))
+            return
         match = RESOLVE.fullmatch(self.path)
         repo = unquote(match["repo"]) if match else ""
         if match is None or repo not in self.hub.files:
@@ -129,6 +158,28 @@ class _HubHandler(_Handler):
             self.refuse(401, "GatedRepo")
             return
         self.resolve(repo, unquote(match["revision"]), unquote(match["file"]))
+
+    def describe(self, repo: str, what: str, revision: str) -> None:
+        """The Hub's API: which commit a revision is, and the files of a commit."""
+        fault = self.hub.faults.get(f"api/{what}", Fault())
+        commit = self.hub.revisions.get(revision, revision)
+        if repo not in self.hub.files or commit not in self.hub.revisions.values():
+            self.refuse(404, "RevisionNotFound" if repo in self.hub.files else "RepoNotFound")
+        elif fault.status != 200 and self.strikes(fault):
+            self.refuse(fault.status, fault.code, fault.headers)
+        elif what == "revision":
+            self.say_json({"id": repo, "sha": commit})
+        else:
+            files = self.hub.files[repo].items()
+            self.say_json([listed(name, content) for name, content in sorted(files)])
+
+    def say_json(self, value: Any) -> None:
+        body = json.dumps(value).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.write(body)
 
     def resolve(self, repo: str, revision: str, file: str) -> None:
         commit = self.hub.revisions.get(revision, revision)
@@ -142,7 +193,7 @@ class _HubHandler(_Handler):
             return
         if fault.status != 200 and fault.times:
             fault.times -= 1
-            self.refuse(fault.status, fault.code)
+            self.refuse(fault.status, fault.code, fault.headers)
             return
         content = self.hub.files[repo].get(file)
         if content is None:

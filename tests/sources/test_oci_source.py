@@ -62,7 +62,7 @@ def registry() -> Iterator[FakeRegistry]:
 
 def login(registry: FakeRegistry, user: tuple[str, str] | None = None) -> Credentials:
     config = registry.docker_config(user) if user else registry.docker_config()
-    return Credentials(docker_config=config, origin="Secret pull")
+    return Credentials(docker_config=config, origin="Secret pull", is_secret=True)
 
 
 async def read(
@@ -217,11 +217,11 @@ async def test_a_missing_login_says_where_to_put_it(
 
 
 async def test_a_secret_of_another_kind(registry: FakeRegistry, client: httpx.AsyncClient) -> None:
-    odd = Credentials(docker_config="[]", origin="Secret pull")
+    odd = Credentials(docker_config="[]", origin="Secret pull", is_secret=True)
     push_modelpack(registry)
     registry.private.add("acme/sorter")
     assert "is not a Docker config" in str(await trouble(registry, client, credentials=odd))
-    empty = Credentials(hf_token="x", origin="Secret pull")
+    empty = Credentials(hf_token="x", origin="Secret pull", is_secret=True)
     assert "lacks .dockerconfigjson" in str(await trouble(registry, client, credentials=empty))
 
 

@@ -76,14 +76,18 @@ async def test_headers_are_read_and_weights_are_not(
 
 
 async def test_the_secret_names_the_store(store: FakeS3, client: httpx.AsyncClient) -> None:
-    at = Credentials(aws={**KEYS.aws, "AWS_ENDPOINT_URL": store.endpoint}, origin="Secret store")
+    at = Credentials(
+        aws={**KEYS.aws, "AWS_ENDPOINT_URL": store.endpoint}, origin="Secret store", is_secret=True
+    )
     assert (await read(store, client, credentials=at, s3_endpoint=None)).layers == 3
 
 
 async def test_the_secret_names_the_region(store: FakeS3, client: httpx.AsyncClient) -> None:
     store.region = "eu-central-1"
     assert isinstance(await trouble(store, client), UnauthorizedError)
-    there = Credentials(aws={**KEYS.aws, "AWS_REGION": "eu-central-1"}, origin="Secret store")
+    there = Credentials(
+        aws={**KEYS.aws, "AWS_REGION": "eu-central-1"}, origin="Secret store", is_secret=True
+    )
     assert (await read(store, client, credentials=there)).layers == 3
 
 
@@ -131,7 +135,7 @@ async def test_wrong_keys_are_not_printed(store: FakeS3, client: httpx.AsyncClie
 async def test_half_a_secret_names_the_missing_key(
     store: FakeS3, client: httpx.AsyncClient
 ) -> None:
-    half = Credentials(aws={"AWS_ACCESS_KEY_ID": KEY_ID}, origin="Secret store")
+    half = Credentials(aws={"AWS_ACCESS_KEY_ID": KEY_ID}, origin="Secret store", is_secret=True)
     error = await trouble(store, client, credentials=half)
     assert "Secret store lacks AWS_SECRET_ACCESS_KEY" in str(error)
     assert not store.requests

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import PurePosixPath
@@ -73,7 +73,9 @@ class Artifact:
         files = [file for layer in layers if (file := _file(layer, self.label)) is not None]
         return RemoteTree(digest, tuple(files))
 
-    async def chunks(self, file: RemoteFile, start: int, stop: int | None) -> AsyncIterator[bytes]:
+    async def chunks(
+        self, file: RemoteFile, start: int, stop: int | None
+    ) -> AsyncGenerator[bytes, None]:
         """Yield a range of a blob; a registry that ignores ranges is read from the beginning."""
         end = file.size_bytes if stop is None else min(stop, file.size_bytes)
         headers = {"Range": f"bytes={start}-{end - 1}"} if (start, end) != (0, 0) else {}

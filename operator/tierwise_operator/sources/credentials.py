@@ -11,7 +11,14 @@ from typing import Any, Final
 from tierwise_core.errors import UnauthorizedError
 from tierwise_core.model_source import Scheme
 
-__all__ = ["AWS_KEYS", "DOCKER_CONFIG", "HF_TOKEN", "NO_CREDENTIALS", "Credentials"]
+__all__ = [
+    "AWS_KEYS",
+    "DOCKER_CONFIG",
+    "DOCKER_CONFIG_VARIABLE",
+    "HF_TOKEN",
+    "NO_CREDENTIALS",
+    "Credentials",
+]
 
 HF_TOKEN: Final = "HF_TOKEN"  # noqa: S105 - the name of a key
 DOCKER_CONFIG: Final = ".dockerconfigjson"
@@ -39,12 +46,14 @@ class Credentials:
         aws: the variables of :data:`AWS_KEYS` that are given.
         docker_config: the text of a Docker ``config.json``.
         origin: where they come from, for messages.
+        is_secret: a Secret was given on purpose, so it must have what its source needs.
     """
 
     hf_token: str | None = field(default=None, repr=False)
     aws: Mapping[str, str] = field(default_factory=dict, repr=False)
     docker_config: str | None = field(default=None, repr=False)
     origin: str = ""
+    is_secret: bool = False
 
     @classmethod
     def from_secret(cls, name: str, data: Mapping[str, Any]) -> Credentials:
@@ -58,7 +67,7 @@ class Credentials:
         """
         origin = f"Secret {name} (spec.model.secretRef)"
         text = {key: _decoded(value, key, origin) for key, value in data.items()}
-        return cls._of(text, origin, text.get(DOCKER_CONFIG))
+        return cls._of(text, origin, text.get(DOCKER_CONFIG), is_secret=True)
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str]) -> Credentials:
@@ -71,10 +80,12 @@ class Credentials:
         return cls._of(variables, "the environment", docker)
 
     @classmethod
-    def _of(cls, text: Mapping[str, str], origin: str, docker: str | None) -> Credentials:
+    def _of(
+        cls, text: Mapping[str, str], origin: str, docker: str | None, *, is_secret: bool = False
+    ) -> Credentials:
         aws = {key: text[key].strip() for key in AWS_KEYS if text.get(key)}
         token = text.get(HF_TOKEN, "").strip()
-        return cls(token or None, aws, docker or None, origin)
+        return cls(token or None, aws, docker or None, origin, is_secret)
 
     def require(self, scheme: Scheme) -> None:
         """Check that a Secret that was given has what its scheme needs.
@@ -84,7 +95,7 @@ class Credentials:
         """
         have = {HF_TOKEN: self.hf_token, DOCKER_CONFIG: self.docker_config, **self.aws}
         missing = [key for key in NEEDED.get(scheme, ()) if not have.get(key)]
-        if missing and self.origin:
+        if missing and self.is_secret:
             raise UnauthorizedError(
                 f"spec.model.secretRef: {self.origin} lacks {' and '.join(missing)}, which "
                 f"{scheme}:// sources need; add it to the Secret"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -49,7 +49,9 @@ class HubTree:
             files += [_file(item) for item in listed if item.get("type") == "file"]
         return RemoteTree(commit, tuple(files))
 
-    async def chunks(self, file: RemoteFile, start: int, stop: int | None) -> AsyncIterator[bytes]:
+    async def chunks(
+        self, file: RemoteFile, start: int, stop: int | None
+    ) -> AsyncGenerator[bytes, None]:
         """Yield a range, also from a server that ignores ranges."""
         end = file.size_bytes if stop is None else min(stop, file.size_bytes)
         if start >= end:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -101,7 +101,9 @@ class BucketPrefix:
         listing = "\n".join(f"{file.path} {file.size_bytes} {file.identity}" for file in files)
         return RemoteTree(hashlib.sha256(listing.encode()).hexdigest()[:40], files)
 
-    async def chunks(self, file: RemoteFile, start: int, stop: int | None) -> AsyncIterator[bytes]:
+    async def chunks(
+        self, file: RemoteFile, start: int, stop: int | None
+    ) -> AsyncGenerator[bytes, None]:
         """Yield a range; the object must still be the one that was listed."""
         end = file.size_bytes if stop is None else min(stop, file.size_bytes)
         store = self._store()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -33,7 +34,7 @@ class Origin(Protocol):
             SourceUnreadableError: it cannot be listed.
         """
 
-    def chunks(self, file: RemoteFile, start: int, stop: int | None) -> AsyncIterator[bytes]:
+    def chunks(self, file: RemoteFile, start: int, stop: int | None) -> AsyncGenerator[bytes, None]:
         """Yield the bytes ``start`` to ``stop`` of a file; to its end without ``stop``.
 
         Raises:
@@ -65,10 +66,9 @@ def slice_of(origin: Origin, file: RemoteFile) -> Slice:
         stop = min(file.size_bytes, start + count)
         body = bytearray()
         if start < stop:
-            async for chunk in origin.chunks(file, start, stop):
-                body += chunk
-                if len(body) >= stop - start:
-                    break
+            async with aclosing(origin.chunks(file, start, stop)) as chunks:
+                async for chunk in chunks:
+                    body += chunk
         if len(body) < stop - start:
             raise SourceUnreadableError(
                 f"{file.path}: {len(body)} bytes came where {stop - start} were asked for; it is "
