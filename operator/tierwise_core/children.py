@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tierwise_core.engine import PORT_NAME, Layout, pod_template
+from tierwise_core.fleet import GPUTier
 from tierwise_core.plan import ChildKind
 from tierwise_core.revision import deployment_name, digest, dns_label, label_value, revision
 from tierwise_core.specialist import Specialist
@@ -14,9 +15,12 @@ SERVICE_PORT = 80
 MANAGED_BY = "app.kubernetes.io/managed-by"
 SPECIALIST = "tierwise.dev/specialist"
 REVISION = "tierwise.dev/revision"
+EDITION = "tierwise.dev/edition"  # what the pods run, wherever they do: the same on every tier
 TIER = "tierwise.dev/tier"
 FIELD = "tierwise.dev/field"
 MANIFEST = "tierwise.dev/manifest"  # annotation: the digest of what was applied
+DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"  # Kubernetes' own: lower goes first
+QUEUE = "kueue.x-k8s.io/queue-name"  # Kueue's own: the LocalQueue that admits the pods
 REPLACED = "tierwise.dev/replaced"  # annotation: the revision that left before this one was ready
 
 
@@ -36,6 +40,7 @@ class Child:
     specialist: str = ""
     revision: str = ""
     tier: str = ""
+    edition: str = ""
     manifest_digest: str = ""
     replicas: int = 0
     gpus_per_replica: int = 0
@@ -46,12 +51,18 @@ class Child:
 
 
 @dataclass(frozen=True, slots=True)
-class Rendered:
-    """The manifest of a Deployment, with the revision that its pod template has."""
+class Revision:
+    """The pods of a Specialist on one tier: a pod template, and the names that it gives.
 
-    revision: str
+    Two revisions of one edition run the same model in the same way and differ in where they do.
+    """
+
     name: str
-    manifest: Mapping[str, Any]
+    revision: str
+    edition: str
+    tier: str
+    labels: Mapping[str, str]
+    template: Mapping[str, Any]
 
 
 def common_labels(specialist: Specialist) -> dict[str, str]:
@@ -74,10 +85,12 @@ def selector_text(specialist: Specialist) -> str:
     return f"{SPECIALIST}={label_value(specialist.name)}"
 
 
-def deployment(
-    specialist: Specialist, layout: Layout, replicas: int, replaced: str = ""
-) -> Rendered:
-    """Return the Deployment of a Specialist's current revision.
+ANYWHERE = GPUTier("any", resource_name="any")
+"""The tier that stands for all when an edition is named."""
+
+
+def revise(specialist: Specialist, layout: Layout) -> Revision:
+    """Return the revision of a Specialist's pods for a layout.
 
     Everything that would restart a pod is in the template and the template names the revision, so
     a Deployment's template never changes: a change makes another Deployment beside it.
@@ -86,24 +99,49 @@ def deployment(
         PodTemplateError: ``engine.podTemplate`` cannot be merged.
     """
     labels = {**common_labels(specialist), TIER: label_value(layout.tier.name)}
-    template = pod_template(specialist, layout, labels)
+    template = pod_template(specialist, layout, labels | queue_label(specialist, layout.tier))
     rev = revision(template)
     labels[REVISION] = rev
     template["metadata"]["labels"][REVISION] = rev
-    selector = {SPECIALIST: labels[SPECIALIST], REVISION: rev}
+    anywhere = layout.on(ANYWHERE, 1)
+    edition = digest(pod_template(specialist, anywhere, {}))
     name = deployment_name(specialist.name, rev)
+    return Revision(name, rev, edition, layout.tier.name, labels, template)
+
+
+def queue_label(specialist: Specialist, tier: GPUTier) -> dict[str, str]:
+    """Return the label by which Kueue takes charge of pods, or none.
+
+    >>> from tierwise_core.specialist import PlacementSpec
+    >>> sp = Specialist("a", "b", "u", 1, placement=PlacementSpec(queue="research"))
+    >>> queue_label(sp, GPUTier("t", kueue_resource_flavor="spot"))
+    {'kueue.x-k8s.io/queue-name': 'research'}
+    >>> queue_label(sp, GPUTier("t"))
+    {}
+    """
+    queue = specialist.placement.queue
+    return {QUEUE: queue} if queue and tier.kueue_resource_flavor else {}
+
+
+def deployment(
+    specialist: Specialist, revision: Revision, replicas: int, replaced: str = ""
+) -> Mapping[str, Any]:
+    """Return the Deployment of a revision; ``replaced`` names the one that had to leave first."""
+    selector = {SPECIALIST: revision.labels[SPECIALIST], REVISION: revision.revision}
     spec = {
         "replicas": replicas,
         "revisionHistoryLimit": 1,
         "progressDeadlineSeconds": 6 * 3600 + 600,
         "strategy": {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
         "selector": {"matchLabels": selector},
-        "template": template,
+        "template": revision.template,
     }
-    body = _manifest("apps/v1", "Deployment", specialist, name, labels, spec)
+    queue = revision.template["metadata"]["labels"].get(QUEUE)
+    labels = {**revision.labels, EDITION: revision.edition, **({QUEUE: queue} if queue else {})}
+    body = _manifest("apps/v1", "Deployment", specialist, revision.name, labels, spec)
     if replaced:
         body["metadata"]["annotations"][REPLACED] = replaced
-    return Rendered(rev, name, _sealed(body))
+    return _sealed(body)
 
 
 def service(specialist: Specialist) -> Mapping[str, Any]:

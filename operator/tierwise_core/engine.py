@@ -1,7 +1,7 @@
 """The pod that runs vLLM for one Specialist on one tier."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tierwise_core.adapter_files import adapter_weights
@@ -36,6 +36,10 @@ class Layout:
     tensor_parallel: int
     context_length_tokens: int | None = None
     hf_endpoint: str | None = None
+
+    def on(self, tier: GPUTier, tensor_parallel: int) -> "Layout":
+        """Return the same on another tier."""
+        return replace(self, tier=tier, tensor_parallel=tensor_parallel)
 
 
 def pod_template(

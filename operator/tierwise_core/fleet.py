@@ -19,7 +19,10 @@ class Taint:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node with the extended resources (GPUs) it offers, by resource name."""
+    """A node with the extended resources (GPUs) it offers, by resource name.
+
+    ``leaving`` is what announces that it is about to go, empty while nothing does.
+    """
 
     name: str
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -27,6 +30,7 @@ class Node:
     ready: bool = True
     cordoned: bool = False
     taints: tuple[Taint, ...] = ()
+    leaving: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,8 @@ class Pod:
     """A pod that is an engine of ours or that holds GPUs; only what decisions read.
 
     ``specialist`` and ``revision`` are empty for pods that are not ours. ``waiting_reason`` is why
-    the engine's container (or an init container before it) does not run.
+    the engine's container (or an init container before it) does not run. ``gates`` are those that
+    keep it from the scheduler. ``deletion_cost`` says which pods of a Deployment go first.
     """
 
     namespace: str
@@ -53,11 +58,15 @@ class Pod:
     gpus: Mapping[str, int] = field(default_factory=dict)
     specialist: str = ""
     revision: str = ""
+    tier: str = ""
     ip: str = ""
     ready: bool = False
+    ready_since: str = ""
     terminating: bool = False
     finished: bool = False
     unschedulable: str = ""
+    gates: tuple[str, ...] = ()
+    deletion_cost: int = 0
     waiting_reason: str = ""
     waiting_message: str = ""
     running_since: str = ""
@@ -95,6 +104,7 @@ class GPUTier:
     usable_fraction: float = 0.9
     confidence_floor: float | None = None
     escalate_to: str | None = None
+    kueue_resource_flavor: str | None = None
     invalid: str | None = None
     status: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
@@ -141,6 +151,8 @@ def closure(tier: GPUTier, node: Node) -> str | None:
     """
     if not node.ready:
         return "is not ready"
+    if node.leaving:
+        return f"is about to go ({node.leaving})"
     if node.cordoned:
         return "is cordoned"
     for taint in node.taints:

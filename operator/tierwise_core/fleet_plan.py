@@ -4,44 +4,41 @@ A pass over one Specialist reads its verdict from this plan. The plan is made an
 that it depends on changed: a spec, a model's metadata, a tier, a node, or the GPUs that are in use.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tierwise_core.children import Child
 from tierwise_core.conditions import FALSE, Verdict
-from tierwise_core.fleet import GPUTier, GpuUse, Node, Pod, admits, free_gpus, gpu_use, nodes_of
+from tierwise_core.correction import Correction, corrected
+from tierwise_core.fleet import GPUTier, GpuUse, Node
+from tierwise_core.fleet_offers import solver_tiers
 from tierwise_core.lineage import Lineage, family_of, lineage
+from tierwise_core.model_metadata import MemoryBreakdown
 from tierwise_core.placed import judge
 from tierwise_core.placement import (
     Assignment,
-    NodeCapacity,
+    Move,
     PlacementPlan,
+    Policy,
     Rejection,
     Request,
-    Tier,
+    Running,
     place,
 )
-from tierwise_core.pod_health import of_revision, serving
 from tierwise_core.sized import Sizing, size
 from tierwise_core.specialist import Reading, ReadingPending, Specialist
-
-
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """What a Specialist runs now: the tier, the GPUs of each replica, and where it holds GPUs."""
-
-    tier: str
-    gpus_per_replica: int
-    replicas: int
-    held: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
     """Everything that placement looks at; readings and holdings are by Specialist key.
 
-    ``use`` counts the GPUs of all pods that are bound to nodes, ours and others'. ``wanted`` is how
-    many replicas a load asks for, where that is not ``replicas.min``.
+    Attributes:
+        use: the GPUs of all pods that are bound to nodes, ours and others'.
+        holdings: what each Specialist runs now.
+        wanted: how many replicas a load asks for, where that is not ``replicas.min``.
+        corrections: what each tier's own loads taught about the memory estimate.
+        usd_per_accepted: the measured cost of an accepted answer, by Specialist and tier.
+        policy: what a move must bring, and who may be pushed out.
     """
 
     specialists: tuple[Specialist, ...] = ()
@@ -49,8 +46,11 @@ class Fleet:
     tiers: tuple[GPUTier, ...] = ()
     nodes: tuple[Node, ...] = ()
     use: GpuUse = field(default_factory=dict)
-    holdings: Mapping[str, Holding] = field(default_factory=dict)
+    holdings: Mapping[str, tuple[Running, ...]] = field(default_factory=dict)
     wanted: Mapping[str, int] = field(default_factory=dict)
+    corrections: Mapping[str, Correction] = field(default_factory=dict)
+    usd_per_accepted: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    policy: Policy = field(default_factory=Policy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +59,14 @@ class FleetVerdict:
 
     ``assignment`` is None when no tier was found. ``blocked`` means that nothing new may start,
     because its place in the graph is wrong; what runs stays. ``wanted`` is how many replicas were
-    asked for.
+    asked for. ``tiers`` are those of the assignment's shares, by name.
     """
 
     sizing: Sizing
     placed: Verdict
     assignment: Assignment | None = None
-    tier: GPUTier | None = None
+    tiers: Mapping[str, GPUTier] = field(default_factory=dict)
+    moves: tuple[Move, ...] = ()
     rejections: tuple[Rejection, ...] = ()
     escalation: Verdict | None = None
     blocked: bool = False
@@ -82,6 +83,7 @@ class FleetPlan:
     tiers: Mapping[str, GPUTier] = field(default_factory=dict)
     placements: PlacementPlan = field(default_factory=lambda: PlacementPlan({}, {}, {}))
     wanted: Mapping[str, int] = field(default_factory=dict)
+    moves: Mapping[str, tuple[Move, ...]] = field(default_factory=dict)
 
     def verdict(self, key: str) -> FleetVerdict | None:
         """Return the verdict on one Specialist; None if the plan was made without it."""
@@ -95,12 +97,17 @@ class FleetPlan:
                 specialist, self.sizes[key], line, assignment, self.placements.failures.get(key)
             ),
             assignment=assignment,
-            tier=self.tiers.get(assignment.tier) if assignment else None,
+            tiers=self._tiers_of(assignment),
+            moves=self.moves.get(key, ()),
             rejections=tuple(self.placements.rejections.get(key, ())),
             escalation=line.escalation,
             blocked=line.parent is not None,
             wanted=self.wanted[key],
         )
+
+    def _tiers_of(self, assignment: Assignment | None) -> dict[str, GPUTier]:
+        shares = assignment.shares if assignment else ()
+        return {share.tier: self.tiers[share.tier] for share in shares}
 
     def knows(self, specialist: Specialist) -> bool:
         """Say whether the plan was made for this spec and no older one."""
@@ -121,7 +128,8 @@ class FleetPlan:
             self.sizes.get(key),
             self.lines.get(key),
             assignment,
-            self.tiers.get(assignment.tier) if assignment else None,
+            self._tiers_of(assignment),
+            self.moves.get(key),
             str(failure) if failure else None,
             self.wanted.get(key),
         )
@@ -142,12 +150,16 @@ def plan_fleet(fleet: Fleet, previous: FleetPlan | None = None) -> FleetPlan:
     tiers = {tier.name: tier for tier in fleet.tiers if tier.invalid is None}
     wanted = {k: fleet.wanted.get(k, sp.placement.min_replicas) for k, sp in sound.items()}
     requests = [
-        _request(sp, wanted[key], sizes[key], fleet.holdings.get(key))
+        _request(sp, wanted[key], sizes[key], fleet)
         for key, sp in sound.items()
         if sizes[key].memory and (lines[key].parent is None or key in fleet.holdings)
     ]
-    placements = place(requests, [_solver_tier(t, fleet.nodes, fleet.use) for t in tiers.values()])
-    return FleetPlan(sound, sizes, lines, tiers, placements, wanted)
+    offers = solver_tiers(tiers.values(), fleet.nodes, fleet.use)
+    placements = place(requests, offers)
+    moves: dict[str, tuple[Move, ...]] = {}
+    for move in placements.moves:
+        moves[move.key] = (*moves.get(move.key, ()), move)
+    return FleetPlan(sound, sizes, lines, tiers, placements, wanted, moves)
 
 
 def _size(specialist: Specialist, fleet: Fleet, previous: FleetPlan | None) -> Sizing:
@@ -174,68 +186,33 @@ def _sized_alike(before: Specialist, now: Specialist) -> bool:
     )
 
 
-def _request(
-    specialist: Specialist, replicas: int, sizing: Sizing, holding: Holding | None
-) -> Request:
+def _request(specialist: Specialist, replicas: int, sizing: Sizing, fleet: Fleet) -> Request:
+    key = specialist.key
+    runs = fleet.holdings.get(key, ())
+    first = runs[0] if runs else None
     return Request(
-        key=specialist.key,
+        current_tier=first.tier if first else None,
+        current_tensor_parallel=first.tensor_parallel if first else None,
+        current_replicas=first.replicas if first else None,
+        held={n: sum(r.held.get(n, 0) for r in runs) for r in runs for n in r.held},
+        key=key,
         priority=specialist.priority,
         replicas=replicas,
         allowed_tiers=frozenset(specialist.placement.tiers),
         memory=sizing.memory,
-        current_tier=holding.tier if holding else None,
-        current_tensor_parallel=holding.gpus_per_replica if holding else None,
-        current_replicas=holding.replicas if holding else None,
-        held=holding.held if holding else {},
+        memory_by_tier=_corrected(sizing, fleet.corrections),
+        nodes_per_replica=specialist.placement.nodes_per_replica,
+        running=runs,
+        usd_per_accepted=fleet.usd_per_accepted.get(key, {}),
     )
 
 
-def _solver_tier(tier: GPUTier, nodes: Iterable[Node], use: GpuUse) -> Tier:
-    return Tier(
-        name=tier.name,
-        gpu_memory_bytes=tier.memory_bytes or 0,
-        usable_fraction=tier.usable_fraction,
-        usd_per_gpu_hour=tier.usd_per_gpu_hour,
-        escalate_to=tier.escalate_to,
-        confidence_floor=tier.confidence_floor,
-        nodes=tuple(_capacity(tier, node, use) for node in nodes_of(tier, nodes)),
-        resource_name=tier.resource_name,
-    )
-
-
-def _capacity(tier: GPUTier, node: Node, use: GpuUse) -> NodeCapacity:
-    return NodeCapacity(
-        name=node.name,
-        gpus_free=free_gpus(tier, node, use) if admits(tier, node) else 0,
-        gpus_total=node.gpus.get(tier.resource_name, 0),
-        ready=node.ready,
-    )
-
-
-def holding(
-    deployments: Collection[Child], pods: Collection[Pod], last_tier: str | None
-) -> Holding | None:
-    """Return what a Specialist runs now, or None when it has no Deployment.
-
-    While it moves, the tier it moves to counts (the one published last), so that the next plan
-    does not turn back because the new pods have filled that tier.
-    """
-    live = [child for child in deployments if not child.deleting and child.tier]
-    if not live:
-        return None
-
-    def weight(child: Child) -> tuple[bool, int, str]:
-        return (
-            child.tier == last_tier,
-            len(serving(of_revision(pods, child.revision))),
-            child.name,
-        )
-
-    current = max(live, key=weight)
-    held = gpu_use(pods)
-    return Holding(
-        tier=current.tier,
-        gpus_per_replica=max(1, current.gpus_per_replica),
-        replicas=current.replicas,
-        held={node: sum(counts.values()) for node, counts in held.items()},
-    )
+def _corrected(
+    sizing: Sizing, corrections: Mapping[str, Correction]
+) -> dict[str, dict[int, MemoryBreakdown]]:
+    """Return what the model needs on the tiers that know better than the estimate."""
+    return {
+        tier: {size: corrected(need, learned) for size, need in sizing.memory.items()}
+        for tier, learned in corrections.items()
+        if learned.samples
+    }

@@ -3,7 +3,7 @@
 from tierwise_core.conditions import FALSE, TRUE, Status, Verdict
 from tierwise_core.errors import PlacementError
 from tierwise_core.lineage import Lineage
-from tierwise_core.placement import Assignment
+from tierwise_core.placement import Assignment, Share
 from tierwise_core.quantities import format_bytes
 from tierwise_core.sized import Sizing
 from tierwise_core.specialist import Specialist
@@ -32,21 +32,39 @@ def judge(
 
 
 def _chosen(assignment: Assignment) -> str:
-    gpus = assignment.gpus_per_replica
-    need = format_bytes(assignment.memory.total_bytes_per_gpu)
-    usable = format_bytes(assignment.usable_bytes_per_gpu)
-    return (
-        f"{gpus} GPU{'' if gpus == 1 else 's'} of tier {assignment.tier} for each replica, "
-        f"{need} of {usable} on each"
+    if len(assignment.shares) == 1:
+        return f"{_place(assignment.primary)} for each replica, {_fit(assignment.primary)}"
+    places = ", ".join(
+        f"{share.replicas} on {share.tier} ({_gpus(share)} each, {_fit(share)})"
+        for share in assignment.shares
     )
+    return f"{assignment.placed_replicas} replicas, because no tier has room for all: {places}"
+
+
+def _place(share: Share) -> str:
+    return f"{_gpus(share)} of tier {share.tier}"
+
+
+def _gpus(share: Share) -> str:
+    return f"{share.gpus_per_replica} GPU{'' if share.gpus_per_replica == 1 else 's'}"
+
+
+def _fit(share: Share) -> str:
+    need = format_bytes(share.memory.total_bytes_per_gpu)
+    return f"{need} of {format_bytes(share.usable_bytes_per_gpu)} on each"
 
 
 def _partly(assignment: Assignment) -> str:
-    wanted = assignment.replicas + assignment.missing_replicas
+    wanted = assignment.placed_replicas + assignment.missing_replicas
+    remedy = "free some, add nodes, or lower spec.placement.replicas.min"
+    if len(assignment.shares) == 1:
+        return (
+            f"tier {assignment.tier} has room for {assignment.replicas} of {wanted} replicas "
+            f"({assignment.gpus_per_replica} GPUs each); {remedy}"
+        )
+    places = ", ".join(f"{share.replicas} on {share.tier}" for share in assignment.shares)
     return (
-        f"tier {assignment.tier} has room for {assignment.replicas} of {wanted} replicas "
-        f"({assignment.gpus_per_replica} GPUs each); free some, add nodes, or lower "
-        "spec.placement.replicas.min"
+        f"there is room for {assignment.placed_replicas} of {wanted} replicas ({places}); {remedy}"
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from tierwise_core.conditions import Condition
 
-ChildKind = Literal["Deployment", "Service"]
+ChildKind = Literal["Deployment", "Service", "LeaderWorkerSet"]
 EventType = Literal["Normal", "Warning"]
 
 
@@ -34,6 +34,29 @@ class Delete:
 
 
 @dataclass(frozen=True, slots=True)
+class Scale:
+    """Change the number of replicas and nothing else, of a child that is not wanted any more."""
+
+    kind: ChildKind
+    namespace: str
+    name: str
+    replicas: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Tell Kubernetes by a cost which of a Deployment's pods goes first; 0 takes the mark away."""
+
+    namespace: str
+    name: str
+    uid: str
+    cost: int
+    reason: str
+    kind: Literal["Pod"] = "Pod"
+
+
+@dataclass(frozen=True, slots=True)
 class PublishStatus:
     """Server-side apply this status."""
 
@@ -53,7 +76,7 @@ class Announce:
     message: str
 
 
-Action = Apply | Delete
+Action = Apply | Delete | Scale | Mark
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,68 +1,31 @@
 """One pass over one Specialist: everything observed in, everything to do out."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-from tierwise_core.adapter_status import AdaptersSeen, adapters_verdict, rows
-from tierwise_core.children import Child, Rendered, deployment, service
-from tierwise_core.conditions import (
-    FALSE,
-    TRUE,
-    Condition,
-    Verdict,
-    aggregate,
-    read_conditions,
-    transitions,
-)
+from tierwise_core.adapter_status import adapters_verdict, rows
+from tierwise_core.announcing import announcements, deeds
+from tierwise_core.children import service
+from tierwise_core.conditions import Condition, Verdict, aggregate
 from tierwise_core.engine import Layout
+from tierwise_core.engines import Engines, Troupe, engines, troupe
 from tierwise_core.errors import TierwiseError
-from tierwise_core.fleet import Pod
 from tierwise_core.fleet_plan import FleetVerdict
-from tierwise_core.plan import Action, Announce, Apply, Delete, EventType, Plan, PublishStatus
-from tierwise_core.rollover import (
-    Rollover,
-    Wanted,
-    applied,
-    deployment_actions,
-    removal,
-    roll_over,
-)
+from tierwise_core.healing import applied, removal
+from tierwise_core.moves import last_move, moved
+from tierwise_core.plan import Action, Plan, PublishStatus
+from tierwise_core.rollover import Rollover, Situation, roll_over
 from tierwise_core.scaling_status import rescaled
-from tierwise_core.serving_verdicts import (
-    Engines,
-    engines,
-    not_started,
-    serving_verdict,
-    weights_verdict,
-)
+from tierwise_core.serving_verdicts import not_started, serving_verdict, weights_verdict
+from tierwise_core.snapshot import Snapshot
 from tierwise_core.specialist import Reading, ReadingPending, Specialist
 from tierwise_core.specialist_status import compose, failed, same_status
+from tierwise_core.staging import Staged, marks, stage, workload_actions
 
-OWN_TROUBLE = frozenset({"ApplyRejected", "InternalError", "InvalidSpec", "NameTaken"})
+__all__ = ["READING_PATIENCE_SECONDS", "Snapshot", "decide", "refuse"]
 
 READING_PATIENCE_SECONDS = 2.0
 """A source that answers within this time spares everybody a status that says "reading"."""
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What one pass looks at; ``free_slots`` is the room on the assigned tier for more replicas.
-
-    ``observed`` are parts of the status that are measured and not decided, in wire form.
-    """
-
-    specialist: Specialist
-    reading: Reading
-    fleet: FleetVerdict | None
-    deployments: tuple[Child, ...] = ()
-    service: Child | None = None
-    pods: tuple[Pod, ...] = ()
-    free_slots: int = 0
-    hf_endpoint: str | None = None
-    observed: Mapping[str, Any] = field(default_factory=dict)
-    adapters: AdaptersSeen = field(default_factory=AdaptersSeen)
 
 
 def decide(snapshot: Snapshot, now: datetime) -> Plan:
@@ -101,25 +64,26 @@ def _decide(snapshot: Snapshot, fleet: FleetVerdict, now: datetime) -> Plan:
     specialist = snapshot.specialist
     if specialist.external is not None:
         return _external(snapshot, fleet, now)
-    rendered, rollover = _rollout(snapshot, fleet)
-    actions = _actions(snapshot, rendered, rollover)
-    wanted = rendered.revision if rendered else _newest(snapshot)
-    state = engines(specialist, wanted, fleet.wanted, snapshot.pods)
+    staged, rollover = _rollout(snapshot, fleet)
+    state = engines(specialist, _members(snapshot, staged), fleet.wanted, snapshot.pods)
     serving = (
-        serving_verdict(specialist, state, _context(snapshot, rendered, rollover))
-        if rendered
+        serving_verdict(specialist, state, _context(snapshot, staged, rollover, state))
+        if staged
         else not_started(specialist, fleet.placed, state)
     )
     verdicts = _verdicts(snapshot, fleet, state, serving)
     status, conditions = compose(specialist, fleet, state, verdicts, now)
+    move = last_move(specialist, fleet.moves, snapshot, now)
+    if move:
+        status["placement"] = {**status.get("placement", {}), "lastMove": move}
     adapters = rows(specialist, snapshot.adapters, state.endpoints)
     status |= {**snapshot.observed, **({"adapters": adapters} if adapters else {})}
-    return _publish(specialist, status, conditions, actions)
+    return _publish(specialist, status, conditions, _actions(snapshot, staged, rollover))
 
 
 def _external(snapshot: Snapshot, fleet: FleetVerdict, now: datetime) -> Plan:
     specialist = snapshot.specialist
-    state = engines(specialist, "", 0, ())
+    state = engines(specialist, Troupe(), 0, ())
     verdicts = _verdicts(snapshot, fleet, state, serving_verdict(specialist, state))
     status, conditions = compose(specialist, fleet, state, verdicts, now)
     leftovers = [c for c in (*snapshot.deployments, snapshot.service) if c and not c.deleting]
@@ -127,49 +91,63 @@ def _external(snapshot: Snapshot, fleet: FleetVerdict, now: datetime) -> Plan:
     return _publish(specialist, status, conditions, actions)
 
 
-def _rollout(snapshot: Snapshot, fleet: FleetVerdict) -> tuple[Rendered | None, Rollover]:
-    """Return the Deployment that should run and what leaves for it; None when nothing may start."""
-    assignment, tier = fleet.assignment, fleet.tier
-    if assignment is None or tier is None or fleet.blocked:
-        return None, Rollover()
-    specialist = snapshot.specialist
+def _rollout(snapshot: Snapshot, fleet: FleetVerdict) -> tuple[tuple[Staged, ...], Rollover]:
+    """Return what should run and what leaves for it; nothing when nothing may start."""
+    assignment, tiers = fleet.assignment, fleet.tiers
+    if assignment is None or fleet.blocked or assignment.tier not in tiers:
+        return (), Rollover()
     layout = Layout(
-        tier, assignment.tensor_parallel, fleet.sizing.context_length_tokens, snapshot.hf_endpoint
+        tier=tiers[assignment.tier],
+        tensor_parallel=assignment.tensor_parallel,
+        context_length_tokens=fleet.sizing.context_length_tokens,
+        hf_endpoint=snapshot.hf_endpoint,
     )
-    replicas = assignment.replicas
-    rendered = deployment(specialist, layout, replicas)
-    wanted = Wanted(rendered.revision, replicas, tier.name, snapshot.free_slots)
-    rollover = roll_over(wanted, snapshot.deployments, snapshot.pods)
-    if rollover.replaced:
-        rendered = deployment(specialist, layout, replicas, rollover.replaced)
-    return rendered, rollover
+    staged = stage(snapshot.specialist, assignment.shares, tiers, layout)
+    situation = Situation(
+        wanted=tuple(each.wanted for each in staged),
+        edition=staged[0].revision.edition,
+        target=fleet.wanted,
+        deployments=snapshot.deployments,
+        pods=snapshot.pods,
+        departing=snapshot.departing,
+        room=lambda wanted: snapshot.room(tiers[wanted.tier], wanted.gpus_per_pod),
+    )
+    return staged, roll_over(situation)
 
 
-def _newest(snapshot: Snapshot) -> str:
-    """Return the revision to report on when nothing may start: the one that served last."""
+def _members(snapshot: Snapshot, staged: Sequence[Staged]) -> Troupe:
+    """Return which revisions belong together; where nothing may start, what served last counts."""
+    children = snapshot.deployments
+    if staged:
+        wanted = [each.wanted.revision for each in staged]
+        return troupe(wanted, staged[0].revision.edition, children)
     last = snapshot.specialist.status.get("activeRevision")
-    revisions = [child.revision for child in snapshot.deployments]
-    return last if last in revisions else next(iter(sorted(revisions)), "")
+    known = {child.revision: child.edition for child in children}
+    newest = last if last in known else next(iter(sorted(known)), "")
+    return troupe([newest] if newest else [], known.get(newest) or newest, children)
 
 
 def _actions(
-    snapshot: Snapshot, rendered: Rendered | None, rollover: Rollover
+    snapshot: Snapshot, staged: Sequence[Staged], rollover: Rollover
 ) -> tuple[Action, ...]:
-    if rendered is None:
+    if not staged:
         return ()
     front = applied(service(snapshot.specialist), snapshot.service)
-    writes = deployment_actions(rendered, rollover, snapshot.deployments)
-    return (*writes, front) if front else writes
+    writes = workload_actions(snapshot.specialist, staged, rollover, snapshot.deployments)
+    marked = marks(staged, snapshot.pods, snapshot.departing)
+    return (*marked, *writes, front) if front else (*marked, *writes)
 
 
-def _context(snapshot: Snapshot, rendered: Rendered | None, rollover: Rollover) -> str:
-    if rollover.replaced:
-        return (
-            f"revision {rollover.replaced} left first: the tier has no room for both, "
-            "so nothing serves until the new one is ready"
-        )
-    name = rendered.name if rendered else ""
-    failures = [d.failure for d in snapshot.deployments if d.name == name and d.failure]
+def _context(
+    snapshot: Snapshot, staged: Sequence[Staged], rollover: Rollover, state: Engines
+) -> str:
+    for old in rollover.replaced.values():
+        first = f"revision {old} left first: the tier has no room for both"
+        if state.endpoints:
+            return f"{first}, so one replica at a time is replaced"
+        return f"{first}, so nothing serves until the new one is ready"
+    names = {each.revision.name for each in staged}
+    failures = [d.failure for d in snapshot.deployments if d.name in names and d.failure]
     return f"its Deployment cannot create pods: {failures[0]}" if failures else ""
 
 
@@ -205,45 +183,6 @@ def _publish(
         status,
         f"Ready is {ready.status}: {ready.reason}",
     )
-    events = (*told, *rescaled(specialist.status, status), *announcements(specialist, conditions))
+    news = (*moved(specialist.status, status), *rescaled(specialist.status, status))
+    events = (*told, *news, *announcements(specialist, conditions))
     return Plan(actions, publish, events, conditions)
-
-
-def deeds(actions: Iterable[Action]) -> tuple[Announce, ...]:
-    """Return an Event for each Deployment that comes, goes or is put right."""
-    return tuple(_deed(action) for action in actions if action.kind == "Deployment")
-
-
-def _deed(action: Action) -> Announce:
-    match action:
-        case Delete():
-            return Announce("Normal", "RevisionRemoved", f"removed {action.name}: {action.reason}")
-        case Apply(exists=False):
-            return Announce("Normal", "RevisionStarted", f"created Deployment {action.name}")
-        case _:
-            return Announce("Normal", "Corrected", f"Deployment {action.name}: {action.reason}")
-
-
-def announcements(specialist: Specialist, conditions: Iterable[Condition]) -> tuple[Announce, ...]:
-    """Return an Event for each condition that people want to hear of, one per cause."""
-    told: dict[str, Announce] = {}
-    for change in transitions(read_conditions(specialist.status), conditions):
-        after = change.after
-        if _worth_telling(after) and after.reason not in told:
-            kind: EventType = "Warning" if after.status == FALSE and _alarms(after) else "Normal"
-            told[after.reason] = Announce(kind, after.reason, f"{after.type}: {after.message}")
-    return tuple(told.values())
-
-
-def _worth_telling(condition: Condition) -> bool:
-    """Say whether an Event is due: for trouble, and for the two steps that people wait for."""
-    if condition.type == "Ready":
-        return condition.reason in OWN_TROUBLE  # else it repeats what another condition says
-    if condition.status == FALSE:
-        return _alarms(condition)
-    return condition.status == TRUE and condition.type in {"Placed", "ServingReady"}
-
-
-def _alarms(condition: Condition) -> bool:
-    """Say whether a False condition is trouble rather than a stage on the way."""
-    return condition.reason not in {"Loading", "PodsStarting", "ScaledToZero"}

@@ -1,58 +1,11 @@
 """``WeightsReady`` and ``ServingReady``: what the pods say about the revision that should serve."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
 
 from tierwise_core.conditions import FALSE, TRUE, UNKNOWN, Status, Verdict
-from tierwise_core.fleet import Pod
-from tierwise_core.pod_health import Trouble, of_revision, serving, trouble, worst
+from tierwise_core.engines import Engines
+from tierwise_core.pod_health import Trouble
 from tierwise_core.specialist import Reading, ReadingFailed, ReadingPending, Specialist
-
-
-@dataclass(frozen=True, slots=True)
-class Engines:
-    """The pods of a Specialist, seen from the revision that should serve.
-
-    ``active`` is the revision whose pods get requests; empty while none has a ready pod.
-    ``loading`` means that a container of the wanted revision runs.
-    """
-
-    wanted: str
-    replicas: int
-    active: str
-    pods: tuple[Pod, ...]
-    ready: tuple[Pod, ...]
-    endpoints: tuple[Pod, ...]
-    worst: Trouble | None
-    loading: bool = False
-
-
-def engines(specialist: Specialist, wanted: str, replicas: int, pods: Sequence[Pod]) -> Engines:
-    """Return the pods of a Specialist sorted into what serves and what does not."""
-    mine = of_revision(pods, wanted)
-    ready = serving(mine)
-    active = wanted if ready and len(ready) >= replicas else _best_other(wanted, pods)
-    active = active or (wanted if ready else "")
-    image = specialist.engine.image
-    troubles = [found for pod in mine if (found := trouble(pod, image)) is not None]
-    return Engines(
-        wanted=wanted,
-        replicas=replicas,
-        active=active,
-        pods=tuple(pod for pod in pods if not pod.terminating and not pod.finished),
-        ready=ready,
-        endpoints=serving(of_revision(pods, active)) if active else (),
-        worst=worst(troubles),
-        loading=any(pod.running_since for pod in mine),
-    )
-
-
-def _best_other(wanted: str, pods: Sequence[Pod]) -> str:
-    """Return the other revision with the most ready pods, or nothing."""
-    others = sorted({pod.revision for pod in pods if pod.revision and pod.revision != wanted})
-    counts = {revision: len(serving(of_revision(pods, revision))) for revision in others}
-    best = max(others, key=lambda revision: counts[revision], default="")
-    return best if counts.get(best) else ""
 
 
 def weights_verdict(specialist: Specialist, reading: Reading, state: Engines) -> Verdict:
@@ -90,7 +43,7 @@ def serving_verdict(specialist: Specialist, state: Engines, context: str = "") -
         return _serving(TRUE, "External", f"spec.external.baseURL: {url} takes the requests")
     if state.replicas == 0:
         return _serving(FALSE, "ScaledToZero", _at_rest(specialist))
-    count = f"{len(state.ready)} of {state.replicas} replicas of revision {state.wanted} ready"
+    count = _count(state)
     if len(state.ready) >= state.replicas:
         return _serving(TRUE, "PodsReady", count)
     found = state.worst or Trouble("PodsStarting", "no pod yet")
@@ -105,8 +58,18 @@ def _at_rest(specialist: Specialist) -> str:
     return "spec.placement.replicas.min is 0; set it to 1 or more to serve"
 
 
+def _count(state: Engines) -> str:
+    """Return how many replicas are ready, and where if that is not one place."""
+    ready = len(state.ready)
+    if {pod.revision for pod in state.ready} <= {state.wanted}:
+        return f"{ready} of {state.replicas} replicas of revision {state.wanted} ready"
+    places = Counter(pod.tier or pod.revision for pod in state.ready)
+    where = ", ".join(f"{count} on {tier}" for tier, count in sorted(places.items()))
+    return f"{ready} of {state.replicas} replicas ready ({where})"
+
+
 def _meanwhile(state: Engines) -> str:
-    if not state.active or state.active == state.wanted:
+    if not state.outdated:
         return ""
     return f"revision {state.active} serves meanwhile with {_pods(len(state.endpoints))}"
 

@@ -67,6 +67,8 @@ class PlacementSpec:
     max_replicas: int = 1
     target_concurrency: int = 8
     tensor_parallel: int | None = None
+    nodes_per_replica: int = 1
+    queue: str | None = None
     scaling: ScalingPolicy = NOT_SCALED
     alternative: str | None = None
 

@@ -10,20 +10,17 @@ from tierwise_core.conditions import (
     TRUE,
     Condition,
     Verdict,
-    clip,
     merge,
     read_conditions,
 )
 from tierwise_core.engine import PORT
+from tierwise_core.engines import Engines
 from tierwise_core.fleet_plan import FleetVerdict
 from tierwise_core.model_metadata import ModelMetadata
-from tierwise_core.placement import Assignment, Rejection
-from tierwise_core.serving_verdicts import Engines
+from tierwise_core.placement_report import placement_report, without_nothing
 from tierwise_core.specialist import ExternalSpec, Specialist
 
-REASON_LIMIT = 2048
 ENDPOINT_LIMIT = 1024
-REJECTED_LIMIT = 256
 
 # What we write of the status; other parts of tierwise own the rest.
 OWNED = (
@@ -36,6 +33,7 @@ OWNED = (
     "activeRevision",
     "placement",
     "model",
+    "performance",
     "endpoints",
     "adapters",
     "scaling",
@@ -44,6 +42,7 @@ OWNED = (
 OWNED_CONDITIONS = (
     "Sized",
     "Placed",
+    "Admitted",
     "WeightsReady",
     "ServingReady",
     "AdaptersReady",
@@ -84,7 +83,7 @@ def compose(
         "observedGeneration": specialist.generation,
         "conditions": [condition.to_json() for condition in conditions],
         "phase": phase(verdicts, serves=bool(state.endpoints) or specialist.external is not None),
-        "placement": _placement(specialist, fleet),
+        "placement": placement_report(specialist, fleet, state.pods),
         "model": _model(fleet.sizing.metadata),
         "endpoints": _endpoints(specialist.external, state),
     }
@@ -95,7 +94,7 @@ def compose(
             "selector": selector_text(specialist),
             "activeRevision": state.active or None,
         }
-    return _without_nothing(status), conditions
+    return without_nothing(status), conditions
 
 
 def phase(verdicts: Iterable[Verdict], *, serves: bool) -> str:
@@ -131,7 +130,7 @@ def failed(
     status["observedGeneration"] = specialist.generation
     status["conditions"] = [condition.to_json() for condition in (*kept, ready)]
     status["phase"] = "Degraded" if specialist.status.get("endpoints") else "Failed"
-    return _without_nothing(status), (*kept, ready)
+    return without_nothing(status), (*kept, ready)
 
 
 def same_status(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
@@ -145,59 +144,6 @@ def _owned(live: Mapping[str, Any], field: str) -> Any:
         by_type = {c.get("type"): c for c in value or ()}
         return [by_type[kind] for kind in OWNED_CONDITIONS if kind in by_type]
     return value or None if isinstance(value, dict | list) else value
-
-
-def _placement(specialist: Specialist, fleet: FleetVerdict) -> dict[str, Any]:
-    if specialist.model is None:
-        return {}
-    chosen = _assignment(fleet.assignment) if fleet.assignment else {}
-    rejected = [_rejection(r) for r in fleet.rejections[:REJECTED_LIMIT]]
-    published = specialist.status.get("placement") or {}
-    if chosen and _same_choice(specialist, chosen, published, rejected):
-        rejected = published.get("rejected") or []
-    return _without_nothing({**chosen, "rejected": rejected})
-
-
-def _same_choice(
-    specialist: Specialist,
-    chosen: Mapping[str, Any],
-    published: Mapping[str, Any],
-    rejected: Sequence[Mapping[str, str]],
-) -> bool:
-    """Say whether the published reasons still stand: they were true when the choice was made.
-
-    They name how many GPUs were free, which changes with every pod anywhere. Rewriting the status
-    of every Specialist for that would make each placement cost as many writes as there are.
-    """
-    return (
-        specialist.status.get("observedGeneration") == specialist.generation
-        and all(published.get(field) == value for field, value in chosen.items())
-        and [r.get("tier") for r in published.get("rejected") or ()]
-        == [r["tier"] for r in rejected]
-    )
-
-
-def _assignment(assignment: Assignment) -> dict[str, Any]:
-    memory = assignment.memory
-    return {
-        "tier": assignment.tier,
-        "gpusPerReplica": assignment.gpus_per_replica,
-        "tensorParallel": assignment.tensor_parallel,
-        "usdPerHour": round(assignment.usd_per_hour, 6),
-        "memory": {
-            "weightsBytes": memory.weights_bytes,
-            "kvCacheBytes": memory.kv_cache_bytes,
-            "activationBytes": memory.activation_bytes,
-            "overheadBytes": memory.overhead_bytes,
-            "totalBytesPerGPU": memory.total_bytes_per_gpu,
-            "usableBytesPerGPU": assignment.usable_bytes_per_gpu,
-            "headroomBytes": assignment.headroom_bytes,
-        },
-    }
-
-
-def _rejection(rejection: Rejection) -> dict[str, str]:
-    return {"tier": rejection.tier, "reason": clip(rejection.reason, REASON_LIMIT)}
 
 
 def _model(metadata: ModelMetadata | None) -> dict[str, Any]:
@@ -216,25 +162,18 @@ def _endpoints(external: ExternalSpec | None, state: Engines) -> list[dict[str, 
     if external is not None:
         return [{"url": external.base_url}]
     pods = sorted(state.endpoints, key=lambda pod: pod.name)[:ENDPOINT_LIMIT]
-    return [
+    found = [
         {
             "url": f"http://{_bracketed(pod.ip)}:{PORT}",
             "pod": pod.name,
             "revision": pod.revision,
             "node": pod.node,
+            "tier": pod.tier,
         }
         for pod in pods
     ]
+    return [without_nothing(endpoint) for endpoint in found]
 
 
 def _bracketed(address: str) -> str:
     return f"[{address}]" if ":" in address else address
-
-
-def _without_nothing(status: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the status without fields that say nothing: applying it then removes them."""
-    return {
-        field: _without_nothing(value) if isinstance(value, Mapping) else value
-        for field, value in status.items()
-        if value is not None and value not in ({}, [])
-    }

@@ -1,6 +1,6 @@
 """Objects of the API server turned into the small frozen observations that decisions read."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,13 +13,14 @@ from tierwise_api.model import ModelSpec as ModelSpecResource
 from tierwise_api.serving import PlacementSpec as PlacementSpecResource
 from tierwise_api.specialist import SpecialistSpec
 from tierwise_core.catalogue import find_product
-from tierwise_core.children import MANIFEST, REPLACED, REVISION, SPECIALIST, TIER, Child
+from tierwise_core.children import EDITION, MANIFEST, REPLACED, REVISION, SPECIALIST, TIER, Child
+from tierwise_core.departure import leaving
 from tierwise_core.fleet import GPUTier, Node, Taint
+from tierwise_core.healing import wanted_parts
 from tierwise_core.model_metadata import AdapterLimits, SizeOverrides
 from tierwise_core.plan import ChildKind
 from tierwise_core.quantities import format_bytes, parse_quantity
 from tierwise_core.revision import canonical_json
-from tierwise_core.rollover import wanted_parts
 from tierwise_core.scaling import ScalingPolicy
 from tierwise_core.specialist import (
     Adapter,
@@ -74,6 +75,8 @@ def _spec(spec: SpecialistSpec) -> dict[str, Any]:
             max_replicas=placement.replicas.effective_max,
             target_concurrency=placement.target_concurrency,
             tensor_parallel=placement.tensor_parallel,
+            nodes_per_replica=placement.nodes_per_replica,
+            queue=placement.queue,
             scaling=_scaling(placement),
             alternative=placement.alternative.specialist_ref if placement.alternative else None,
         ),
@@ -157,6 +160,7 @@ def _tier(spec: GPUTierSpec) -> dict[str, Any]:
         "usable_fraction": spec.usable_fraction,
         "confidence_floor": spec.confidence_floor,
         "escalate_to": spec.escalate_to,
+        "kueue_resource_flavor": spec.kueue_resource_flavor,
     }
 
 
@@ -167,20 +171,22 @@ def _memory_text(written: int | str | None, memory_bytes: int | None) -> str | N
     return format_bytes(memory_bytes) if memory_bytes else None
 
 
-def node(body: Json) -> Node:
-    """Return a node with its extended resources."""
+def node(body: Json, leaving_taints: Collection[str] = ()) -> Node:
+    """Return a node with its extended resources; the taints named say that it is about to go."""
     metadata, spec, status = body["metadata"], body.get("spec") or {}, body.get("status") or {}
     conditions = status.get("conditions") or ()
+    taints = tuple(
+        Taint(taint["key"], taint.get("value", ""), taint.get("effect", ""))
+        for taint in spec.get("taints") or ()
+    )
     return Node(
         name=metadata["name"],
         labels=metadata.get("labels") or {},
         gpus=extended(status.get("allocatable") or {}),
         ready=any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions),
         cordoned=bool(spec.get("unschedulable")),
-        taints=tuple(
-            Taint(taint["key"], taint.get("value", ""), taint.get("effect", ""))
-            for taint in spec.get("taints") or ()
-        ),
+        taints=taints,
+        leaving=leaving(taints, leaving_taints),
     )
 
 
@@ -207,6 +213,7 @@ def child(kind: ChildKind, body: Json) -> Child:
         specialist=_owner(metadata) or labels.get(SPECIALIST, ""),
         revision=labels.get(REVISION, ""),
         tier=labels.get(TIER, ""),
+        edition=labels.get(EDITION, ""),
         manifest_digest=annotations.get(MANIFEST, ""),
         replicas=int(spec.get("replicas") or 0) if kind == "Deployment" else 0,
         gpus_per_replica=_gpus_per_replica(spec),

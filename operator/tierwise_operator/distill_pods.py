@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tierwise_core.children import REVISION, SPECIALIST
+from tierwise_core.children import DELETION_COST, REVISION, SPECIALIST, TIER
 from tierwise_core.engine import CONTAINER
 from tierwise_core.fleet import Exit, Pod
 from tierwise_operator.distill import extended
@@ -17,8 +17,8 @@ ORDINARY = frozenset({"ContainerCreating", "PodInitializing"})
 def pod(body: Json) -> Pod | None:
     """Return a pod that is ours or holds GPUs; None for every other pod of the cluster."""
     metadata, spec, status = body["metadata"], body.get("spec") or {}, body.get("status") or {}
-    labels = metadata.get("labels") or {}
-    gpus = requested_gpus(spec)
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    gpus, ready = requested_gpus(spec), _condition(status, "Ready")
     if not gpus and SPECIALIST not in labels:
         return None
     return Pod(
@@ -29,11 +29,15 @@ def pod(body: Json) -> Pod | None:
         gpus=gpus,
         specialist=labels.get(SPECIALIST, ""),
         revision=labels.get(REVISION, ""),
+        tier=labels.get(TIER, ""),
         ip=status.get("podIP", ""),
-        ready=_is_ready(status),
+        ready=ready.get("status") == "True",
+        ready_since=str(ready.get("lastTransitionTime", "")),
         terminating="deletionTimestamp" in metadata,
         finished=status.get("phase") in {"Succeeded", "Failed"},
         unschedulable=_unschedulable(status),
+        gates=tuple(gate["name"] for gate in spec.get("schedulingGates") or ()),
+        deletion_cost=_deletion_cost(annotations),
         **_engine(status),
     )
 
@@ -67,23 +71,25 @@ def _sum(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     return total
 
 
-def _is_ready(status: Json) -> bool:
-    return any(
-        condition.get("type") == "Ready" and condition.get("status") == "True"
-        for condition in status.get("conditions") or ()
-    )
+def _condition(status: Json, kind: str) -> Json:
+    """Return a condition of a pod, empty while it has none of that type."""
+    conditions = status.get("conditions") or ()
+    return next((found for found in conditions if found.get("type") == kind), {})
 
 
 def _unschedulable(status: Json) -> str:
-    return next(
-        (
-            str(condition.get("message") or "Unschedulable")
-            for condition in status.get("conditions") or ()
-            if condition.get("type") == "PodScheduled"
-            and condition.get("reason") == "Unschedulable"
-        ),
-        "",
-    )
+    scheduled = _condition(status, "PodScheduled")
+    if scheduled.get("reason") != "Unschedulable":
+        return ""
+    return str(scheduled.get("message") or "Unschedulable")
+
+
+def _deletion_cost(annotations: Json) -> int:
+    """Return the cost that the pod's annotation gives; Kubernetes ignores what is no number."""
+    try:
+        return int(annotations.get(DELETION_COST, 0))
+    except ValueError:
+        return 0
 
 
 def _engine(status: Json) -> dict[str, Any]:

@@ -6,11 +6,11 @@ from typing import Any
 
 import structlog
 
-from tierwise_core.children import MANAGED_BY
+from tierwise_core.children import DELETION_COST, MANAGED_BY
 from tierwise_core.errors import TierwiseError
-from tierwise_core.plan import Action, Apply, Delete, Plan, PublishStatus
+from tierwise_core.plan import Action, Apply, Delete, Mark, Plan, PublishStatus, Scale
 from tierwise_operator.cluster import Cluster, ClusterError
-from tierwise_operator.kinds import BY_NAME
+from tierwise_operator.kinds import BY_NAME, POD
 from tierwise_operator.metrics import Metrics
 from tierwise_operator.recorder import Recorder, Subject
 from tierwise_operator.store import Store
@@ -46,11 +46,19 @@ class Executor:
             await self._recorder.announce(subject, event)
 
     async def _act(self, action: Action, subject: Subject) -> None:
-        if isinstance(action, Delete):
-            await self._delete(action)
-        else:
-            await self._apply(action)
-        verb = "delete" if isinstance(action, Delete) else "apply"
+        match action:
+            case Delete():
+                verb = "delete"
+                await self._delete(action)
+            case Apply():
+                verb = "apply"
+                await self._apply(action)
+            case Scale():
+                verb = "scale"
+                await self._scale(action)
+            case Mark():
+                verb = "mark"
+                await self._mark(action)
         self._wrote(action.kind, verb, action.name, subject, action.reason)
 
     async def _apply(self, action: Apply) -> None:
@@ -76,6 +84,45 @@ class Executor:
         kind = BY_NAME[action.kind]
         await self._cluster.delete(kind, action.namespace, action.name, action.uid)
         self._store.forget(kind, f"{action.namespace}/{action.name}")
+
+    async def _scale(self, action: Scale) -> None:
+        """Change the replicas alone: what else the object says is of a spec that has changed."""
+        kind = BY_NAME[action.kind]
+        body = {
+            "apiVersion": "autoscaling/v1",
+            "kind": "Scale",
+            "metadata": {"name": action.name, "namespace": action.namespace},
+            "spec": {"replicas": action.replicas},
+        }
+        try:
+            await self._cluster.apply(kind, body, "scale")
+        except ClusterError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+        seen = await self._cluster.get(kind, action.namespace, action.name)
+        if seen is not None:
+            self._store.observe(kind, seen, echo=True)
+
+    async def _mark(self, action: Mark) -> None:
+        """Write the pod's deletion cost; a pod that is gone needs none."""
+        annotations = {DELETION_COST: str(action.cost)} if action.cost else {}
+        body = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "name": action.name,
+                "namespace": action.namespace,
+                "uid": action.uid,
+                "annotations": annotations,
+            },
+        }
+        try:
+            answer = await self._cluster.apply(POD, body)
+        except ClusterError as error:
+            if error.status not in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}:
+                raise
+        else:
+            self._store.observe(POD, answer, echo=True)
 
     async def _publish(self, publish: PublishStatus, subject: Subject) -> None:
         kind = BY_NAME[publish.kind]

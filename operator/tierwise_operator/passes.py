@@ -2,14 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from tierwise_core.departure import departures
 from tierwise_core.errors import TierwiseError
-from tierwise_core.fleet import free_slots
-from tierwise_core.fleet_plan import Fleet, FleetPlan, Holding, changed_keys, holding, plan_fleet
+from tierwise_core.fleet import GPUTier, Pod, free_slots
+from tierwise_core.fleet_plan import Fleet, FleetPlan, changed_keys, plan_fleet
+from tierwise_core.holdings import holding
 from tierwise_core.model_metadata import ModelMetadata
+from tierwise_core.placement import Running
 from tierwise_core.reconcile import Snapshot, decide, refuse
 from tierwise_core.specialist import Specialist
 from tierwise_core.tiers import TierSnapshot, decide_tier
@@ -93,10 +96,6 @@ class Passes:
         key = specialist.key
         plan = self.plan
         verdict = plan.verdict(key) if plan is not None and plan.knows(specialist) else None
-        slots = 0
-        if verdict is not None and verdict.assignment is not None and verdict.tier is not None:
-            gpus = verdict.assignment.gpus_per_replica
-            slots = free_slots(verdict.tier, self.store.nodes.all(), self.store.use, gpus)
         reading, pods = self.readings.of(specialist.model), self.store.pods.of(key)
         base = reading if isinstance(reading, ModelMetadata) else None
         return Snapshot(
@@ -106,11 +105,19 @@ class Passes:
             deployments=self.store.deployments.of(key),
             service=next(iter(self.store.services.of(key)), None),
             pods=pods,
-            free_slots=slots,
+            departing=self._departing(pods),
+            room=self._room,
             hf_endpoint=self.hf_endpoint,
             observed=self.load.status(specialist),
             adapters=self.adapters.of(specialist, base, pods),
         )
+
+    def _departing(self, pods: Iterable[Pod]) -> dict[str, str]:
+        tiers = {tier.name: tier for tier in self.store.tiers.all()}
+        return departures(pods, self.store.nodes.get, self.store.use, tiers)
+
+    def _room(self, tier: GPUTier, gpus: int) -> int:
+        return free_slots(tier, self.store.nodes.all(), self.store.use, gpus)
 
     async def _tier(self, item: Item) -> None:
         tier = self.store.tiers.get(item.key)
@@ -148,15 +155,15 @@ class Passes:
             wanted={sp.key: self.load.wanted(sp) for sp in specialists},
         )
 
-    def _holdings(self, specialists: tuple[Specialist, ...]) -> dict[str, Holding]:
+    def _holdings(self, specialists: Iterable[Specialist]) -> dict[str, tuple[Running, ...]]:
         found = {}
         for specialist in specialists:
-            last = (specialist.status.get("placement") or {}).get("tier")
-            deployments = self.store.deployments.of(specialist.key)
-            held = holding(deployments, self.store.pods.of(specialist.key), last)
-            if held is not None:
-                found[specialist.key] = held
-        return found
+            if deployments := self.store.deployments.of(specialist.key):
+                pods = self.store.pods.of(specialist.key)
+                published = specialist.status.get("placement") or {}
+                departing = self._departing(pods)
+                found[specialist.key] = holding(deployments, pods, published, departing)
+        return {key: runs for key, runs in found.items() if runs}
 
 
 def _subject(specialist: Specialist) -> Subject:

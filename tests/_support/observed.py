@@ -9,18 +9,24 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tierwise_core.children import (
+    EDITION,
     MANIFEST,
     REPLACED,
     REVISION,
     TIER,
     Child,
+    deployment,
+    revise,
 )
-from tierwise_core.fleet import Exit, GPUTier, Node, Pod, gpu_use
-from tierwise_core.fleet_plan import Fleet, FleetPlan, FleetVerdict, holding, plan_fleet
+from tierwise_core.departure import departures
+from tierwise_core.engine import Layout
+from tierwise_core.fleet import Exit, GPUTier, Node, Pod, free_slots, gpu_use
+from tierwise_core.fleet_plan import Fleet, FleetPlan, FleetVerdict, plan_fleet
+from tierwise_core.healing import wanted_parts
+from tierwise_core.holdings import holding
 from tierwise_core.model_metadata import ModelMetadata, SizeOverrides
-from tierwise_core.plan import Apply, Plan
+from tierwise_core.plan import Apply, Delete, Mark, Plan, Scale
 from tierwise_core.reconcile import Snapshot, decide
-from tierwise_core.rollover import wanted_parts
 from tierwise_core.specialist import (
     Adapter,
     EngineSpec,
@@ -135,6 +141,19 @@ def crashed(code: int = 1, message: str = "CUDA out of memory") -> dict[str, Any
     return {"restarts": 4, "last_exit": Exit(code, "Error", message), "running_since": ""}
 
 
+@dataclass(frozen=True)
+class Rendered:
+    """A Deployment as we would apply it, and the revision it is of."""
+
+    revision: str
+    manifest: Mapping[str, Any]
+
+
+def rendered(specialist: Specialist, layout: Layout, replicas: int = 1) -> Rendered:
+    found = revise(specialist, layout)
+    return Rendered(found.revision, deployment(specialist, found, replicas))
+
+
 def live_child(applied: Apply, **changes: Any) -> Child:
     """What the watch would show after an apply."""
     manifest = applied.manifest
@@ -149,6 +168,7 @@ def live_child(applied: Apply, **changes: Any) -> Child:
         specialist=metadata["ownerReferences"][0]["name"],
         revision=metadata["labels"].get(REVISION, ""),
         tier=metadata["labels"].get(TIER, ""),
+        edition=metadata["labels"].get(EDITION, ""),
         manifest_digest=metadata["annotations"][MANIFEST],
         replicas=spec.get("replicas", 0),
         gpus_per_replica=sum(int(v) for limit in limits for k, v in limit.items() if "/" in k),
@@ -190,9 +210,9 @@ class World:
     def plan(self) -> FleetPlan:
         holdings = {}
         for sp in self.specialists:
-            last = (sp.status.get("placement") or {}).get("tier")
-            held = holding(self._children(self.deployments, sp), self._pods(sp), last)
-            if held is not None:
+            children, pods = self._children(self.deployments, sp), self._pods(sp)
+            published = sp.status.get("placement") or {}
+            if held := holding(children, pods, published, self.departing(pods)):
                 holdings[sp.key] = held
         self.previous = plan_fleet(
             Fleet(
@@ -216,13 +236,8 @@ class World:
         return decide(self.snapshot(specialist), self.now)
 
     def snapshot(self, specialist: Specialist) -> Snapshot:
-        from tierwise_core.fleet import free_slots  # noqa: PLC0415 - only stories with rooms need it
-
         verdict = self.plan().verdict(specialist.key)
-        slots = 0
-        if verdict and verdict.assignment and verdict.tier:
-            gpus = verdict.assignment.gpus_per_replica
-            slots = free_slots(verdict.tier, self.nodes, gpu_use(self.pods), gpus)
+        pods = self._pods(specialist)
         services = self._children(self.services, specialist)
         return Snapshot(
             specialist=specialist,
@@ -230,17 +245,39 @@ class World:
             fleet=verdict,
             deployments=self._children(self.deployments, specialist),
             service=services[0] if services else None,
-            pods=self._pods(specialist),
-            free_slots=slots,
+            pods=pods,
+            departing=self.departing(pods),
+            room=lambda tier, gpus: free_slots(tier, self.nodes, gpu_use(self.pods), gpus),
         )
+
+    def departing(self, pods: Sequence[Pod]) -> dict[str, str]:
+        """The pods that cannot stay, and why."""
+        nodes = {node.name: node for node in self.nodes}
+        tiers = {tier.name: tier for tier in self.tiers}
+        return departures(pods, nodes.get, gpu_use(self.pods), tiers)
 
     def carry_out(self, plan: Plan, name: str = "sorter") -> Plan:
         """Do what a plan asks, as an API server without controllers would."""
         for action in plan.actions:
             children = self.services if action.kind == "Service" else self.deployments
-            children[:] = [child for child in children if child.name != action.name]
-            if isinstance(action, Apply):
-                children.append(live_child(action))
+            match action:
+                case Apply():
+                    children[:] = [child for child in children if child.name != action.name]
+                    children.append(live_child(action))
+                case Delete():
+                    children[:] = [child for child in children if child.name != action.name]
+                case Scale():
+                    children[:] = [
+                        replace(child, replicas=action.replicas)
+                        if child.name == action.name
+                        else child
+                        for child in children
+                    ]
+                case Mark():
+                    self.pods = [
+                        replace(pod, deletion_cost=action.cost) if pod.name == action.name else pod
+                        for pod in self.pods
+                    ]
         if plan.status is not None:
             before = self.specialist(name)
             after = replace(before, status=plan.status.status)
@@ -268,6 +305,7 @@ class World:
                     "ready": True,
                     "ip": f"10.0.{i}.{n + 1}",
                     "node": self._node_of(d.tier),
+                    "tier": d.tier,
                     **changes,
                 },
             )

@@ -7,14 +7,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from observed import a_specialist, a_tier
+from observed import a_specialist, a_tier, rendered
 
-from tierwise_core.children import deployment
 from tierwise_core.drift import drift
 from tierwise_core.engine import Layout
 
 LAYOUT = Layout(a_tier(tolerations=({"key": "gpu", "operator": "Exists"},)), 2, 4096)
-SPEC: dict[str, Any] = dict(deployment(a_specialist(), LAYOUT, 2).manifest["spec"])
+SPEC: dict[str, Any] = dict(rendered(a_specialist(), LAYOUT, 2).manifest["spec"])
 
 
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

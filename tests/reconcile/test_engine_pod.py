@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from observed import a_specialist, a_tier
+from observed import a_specialist, a_tier, rendered
 from stage import specialist_body
 
-from tierwise_core.children import common_labels, deployment, service
+from tierwise_core.children import common_labels, service
 from tierwise_core.engine import Layout
 from tierwise_core.errors import UnsupportedSourceError
 from tierwise_core.revision import deployment_name, dns_label, label_value
@@ -19,8 +19,8 @@ LAYOUT = Layout(a_tier(), tensor_parallel=2, context_length_tokens=8192)
 
 
 def pod_spec(layout: Layout = LAYOUT, **changes: Any) -> dict[str, Any]:
-    rendered = deployment(a_specialist(**changes), layout, 1)
-    spec: dict[str, Any] = rendered.manifest["spec"]["template"]["spec"]
+    made = rendered(a_specialist(**changes), layout, 1)
+    spec: dict[str, Any] = made.manifest["spec"]["template"]["spec"]
     return spec
 
 
@@ -133,8 +133,8 @@ def test_the_users_patch_has_the_last_word_but_not_on_our_labels() -> None:
         "metadata": {"labels": {"tierwise.dev/specialist": "stolen", "team": "a"}},
         "spec": {"containers": [{"name": "engine", "command": ["vllm", "serve"]}]},
     }
-    rendered = deployment(a_specialist(pod_template=patch), LAYOUT, 1)
-    template = rendered.manifest["spec"]["template"]
+    made = rendered(a_specialist(pod_template=patch), LAYOUT, 1)
+    template = made.manifest["spec"]["template"]
     assert template["metadata"]["labels"]["tierwise.dev/specialist"] == "sorter"
     assert template["metadata"]["labels"]["team"] == "a"
     assert template["spec"]["containers"][0]["command"] == ["vllm", "serve"]
@@ -143,7 +143,7 @@ def test_the_users_patch_has_the_last_word_but_not_on_our_labels() -> None:
 def test_a_patch_that_removes_the_engine_is_refused() -> None:
     patch = {"spec": {"containers": [{"name": "engine", "$patch": "delete"}]}}
     with pytest.raises(PodTemplateError, match="must keep the container named 'engine'"):
-        deployment(a_specialist(pod_template=patch), LAYOUT, 1)
+        rendered(a_specialist(pod_template=patch), LAYOUT, 1)
 
 
 def test_a_source_that_is_none_is_refused_with_the_forms_there_are() -> None:
@@ -152,17 +152,17 @@ def test_a_source_that_is_none_is_refused_with_the_forms_there_are() -> None:
 
 
 def test_selector_labels_and_revision_agree() -> None:
-    rendered = deployment(a_specialist(), LAYOUT, 3)
-    body = rendered.manifest
+    made = rendered(a_specialist(), LAYOUT, 3)
+    body = made.manifest
     labels = body["spec"]["template"]["metadata"]["labels"]
     assert body["spec"]["selector"]["matchLabels"].items() <= labels.items()
-    assert labels["tierwise.dev/revision"] == rendered.revision
-    assert body["metadata"]["name"] == f"sorter-{rendered.revision}"
+    assert labels["tierwise.dev/revision"] == made.revision
+    assert body["metadata"]["name"] == f"sorter-{made.revision}"
     assert body["spec"]["replicas"] == 3
 
 
 def test_children_belong_to_the_specialist() -> None:
-    for body in (deployment(a_specialist(), LAYOUT, 1).manifest, service(a_specialist())):
+    for body in (rendered(a_specialist(), LAYOUT, 1).manifest, service(a_specialist())):
         (owner,) = body["metadata"]["ownerReferences"]
         assert (owner["kind"], owner["uid"], owner["controller"]) == (
             "Specialist",
@@ -195,4 +195,4 @@ def test_a_specialist_from_the_wire_renders() -> None:
     seen = distill.specialist({**body, "metadata": {**body["metadata"], "uid": "u"}})
     assert seen.invalid is None
     assert seen.placement.min_replicas == 2
-    assert deployment(seen, LAYOUT, 2).manifest["spec"]["replicas"] == 2
+    assert rendered(seen, LAYOUT, 2).manifest["spec"]["replicas"] == 2

@@ -8,6 +8,9 @@ from observed import World, a_node, a_pod, a_specialist, a_tier, crashed, said, 
 from tierwise_core.plan import Action, Apply, Delete
 
 
+NO_GPU = "0/2 nodes are available: 2 Insufficient nvidia.com/gpu."
+
+
 def verbs(actions: tuple[Action, ...]) -> list[str]:
     names = {Apply: "apply", Delete: "delete"}
     return [f"{names[type(action)]} {action.kind}" for action in actions]
@@ -129,9 +132,19 @@ def test_room_that_vanished_while_the_new_revision_started_is_noticed() -> None:
     world.edit(image="vllm:2", tiers=["rtx-4090"])
     world.settle()
     new = world.deployments[-1].revision
-    world.pods.append(a_pod(new, node="", ip="", unschedulable="0/2 nodes are available"))
+    world.pods.append(a_pod(new, node="", ip="", unschedulable=NO_GPU))
     plan = world.look()
     assert verbs(plan.actions)[0] == "delete Deployment"
+
+
+def test_a_pod_that_finds_no_processor_drives_nobody_out() -> None:
+    """Room on the GPUs would not help it, so the old revision goes on serving."""
+    world = serving_world(tiers=["rtx-4090"])
+    world.edit(image="vllm:2", tiers=["rtx-4090"])
+    world.settle()
+    new = world.deployments[-1].revision
+    world.pods.append(a_pod(new, node="", ip="", unschedulable="2 Insufficient cpu"))
+    assert world.look().actions == ()
 
 
 def test_an_old_revision_in_another_tier_is_not_removed_for_room_it_does_not_hold() -> None:
@@ -139,7 +152,7 @@ def test_an_old_revision_in_another_tier_is_not_removed_for_room_it_does_not_hol
     world.edit(tiers=["rtx-4090"])
     world.settle()
     new = next(d.revision for d in world.deployments if d.tier == "rtx-4090")
-    world.pods.append(a_pod(new, node="", ip="", unschedulable="0/2 nodes are available"))
+    world.pods.append(a_pod(new, node="", ip="", unschedulable=NO_GPU))
     world.settle()
     assert {d.tier for d in world.deployments} == {"h100", "rtx-4090"}
 

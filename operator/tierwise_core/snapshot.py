@@ -1,0 +1,42 @@
+"""What one pass over one Specialist looks at."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tierwise_core.adapter_status import AdaptersSeen
+from tierwise_core.children import Child
+from tierwise_core.fleet import GPUTier, Pod
+from tierwise_core.fleet_plan import FleetVerdict
+from tierwise_core.specialist import Reading, Specialist
+
+__all__ = ["Snapshot"]
+
+
+def _none(_tier: GPUTier, _gpus: int) -> int:
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything observed about a Specialist.
+
+    Attributes:
+        fleet: what the plan of the whole fleet says of it; None while that is being made.
+        departing: its pods that cannot stay where they are, by key, and why.
+        room: how many more pods of so many GPUs a tier could start now.
+        observed: parts of the status that are measured and not decided, in wire form.
+        adapters: what its pods say of the adapters they have loaded.
+    """
+
+    specialist: Specialist
+    reading: Reading
+    fleet: FleetVerdict | None
+    deployments: tuple[Child, ...] = ()
+    service: Child | None = None
+    pods: tuple[Pod, ...] = ()
+    departing: Mapping[str, str] = field(default_factory=dict)
+    room: Callable[[GPUTier, int], int] = _none
+    hf_endpoint: str | None = None
+    observed: Mapping[str, Any] = field(default_factory=dict)
+    adapters: AdaptersSeen = field(default_factory=AdaptersSeen)
