@@ -228,7 +228,7 @@ spec.model.adapterLimits.maxRank is 16; set maxRank to 64 or train the adapter w
         raise InvalidAdapterError(
             f"spec.model.adapters: {name!r} has rank {adapter.rank}, "
             f"spec.model.adapterLimits.maxRank is {limits.max_rank}; set maxRank to "
-            f"{adapter.rank} or train the adapter with {limits.max_rank} or less"
+            f"{engine_max_rank(adapter.rank)} or train the adapter with {limits.max_rank} or less"
         )
     if metadata is None or not metadata.linears:
         return
