@@ -20,6 +20,8 @@ A = ("a", "file:///models/adapters/a")
 B = ("b", "file:///models/adapters/b")
 LLAMA = {
     "architectures": ["LlamaForCausalLM"],
+    "model_type": "llama",
+    "tie_word_embeddings": True,
     "hidden_size": 64,
     "intermediate_size": 192,
     "num_hidden_layers": 3,
