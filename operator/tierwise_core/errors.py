@@ -12,7 +12,8 @@
     │   ├── UnknownArchitectureError the config does not say it, and no override does
     │   ├── InvalidSizeError         an override or the demand contradicts itself or the files
     │   ├── TensorParallelError      the model cannot be cut over that many GPUs
-    │   └── InvalidAdapterError      a LoRA adapter that the engine cannot load beside its base
+    │   ├── InvalidAdapterError      a LoRA adapter that the engine cannot load beside its base
+    │   └── UnknownQuantizationError the engine does not know how the weights are quantized
     ├── PlacementError               which tier a model runs on
     │   ├── UnknownTierError         a name that no GPUTier has
     │   ├── NoTierFitsError          no tier could ever hold it
@@ -55,6 +56,7 @@ __all__ = [
     "UnauthorizedError",
     "UnknownArchitectureError",
     "UnknownModelError",
+    "UnknownQuantizationError",
     "UnknownTierError",
     "UnreadableRoutesError",
     "UnsupportedSourceError",
@@ -150,6 +152,12 @@ class InvalidAdapterError(SizingError):
     """An adapter of another base, over the rank limit, or with what the engine does not do."""
 
     reason = "InvalidAdapter"
+
+
+class UnknownQuantizationError(SizingError):
+    """A quantization that the engine does not know; the message names those it does."""
+
+    reason = "UnknownQuantization"
 
 
 class PlacementError(TierwiseError):

@@ -70,7 +70,7 @@ FAMILIES: Final[Mapping[str, Family]] = {
     "deepseek_v32": DEEPSEEK,
     "exaone": LLAMA,
     "exaone4": Family(head_norms="head"),
-    "falcon": Family(gated=False, tied=True, norms=1, norm_bias=True, fused=True),
+    "falcon": Family(gated=False, norms=1, norm_bias=True, fused=True),
     "gemma": GEMMA,
     "gemma2": replace(GEMMA, norms=4),
     "gemma3": replace(GEMMA, norms=4, head_norms="head"),

@@ -225,6 +225,6 @@ def _predictors(decoder: _Decoder) -> Iterator[Linear]:
     latent = decoder.language.integer(("kv_lora_rank",))
     attention = _latent_attention(decoder, latent) if latent else _attention(decoder)
     block = one + sum(part.parameters for part in attention) // decoder.layers
-    yield Linear("mtp_block", 1, block, count, 0, Part.FEED_FORWARD)
+    yield Linear("mtp_block", hidden, block // hidden, count, 0, Part.FEED_FORWARD)
     yield Linear("eh_proj", 2 * hidden, hidden, count, 0, Part.FEED_FORWARD, Cut.WHOLE)
     yield Linear("mtp_embeddings", vocab, 2 * hidden, count, 0, Part.EMBEDDING, Cut.INPUTS)
