@@ -47,11 +47,13 @@ class Endpoint:
 
     ``url`` is the base address without a trailing slash, as the resource has it: a path belongs to
     it (``https://api.example.com/v1``), and where it has none the engine's ``/v1`` is meant.
+    ``tier`` is the pod's GPUTier: a Specialist may have pods on several.
     """
 
     url: str
     revision: str = ""
     pod: str = ""
+    tier: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +100,13 @@ class AdapterRoute:
 class Route:
     """One Specialist as the router sees it.
 
-    ``parent`` and ``escalate_to`` are full names (``namespace/name``). ``tier`` is empty for an
-    external provider, and for a Specialist that is not placed yet. ``upstream_model`` is what the
-    endpoint expects as ``model``. ``secret`` is the name and key of a Secret with an API key.
-    ``confidence_floor`` is already decided: the Specialist's own, the tier's or the default.
-    ``sleep`` is None for a Specialist that nobody can wake by a request. ``adapters`` are those it
-    has; ``adapter`` is set in the route of one of them alone, whose endpoints are those that have
-    it.
+    ``parent`` and ``escalate_to`` are full names (``namespace/name``). ``tier`` has most of its
+    replicas; it is empty for an external provider, and for a Specialist that is not placed yet.
+    ``upstream_model`` is what the endpoint expects as ``model``. ``secret`` is the name and key of
+    a Secret with an API key. ``confidence_floor`` is already decided: the Specialist's own, the
+    tier's or the default. ``sleep`` is None for a Specialist that nobody can wake by a request.
+    ``adapters`` are those it has; ``adapter`` is set in the route of one of them alone, whose
+    endpoints are those that have it.
     """
 
     namespace: str

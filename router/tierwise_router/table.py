@@ -13,38 +13,23 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from tierwise_api import API_VERSION, GPUTier, Resource, Specialist
-from tierwise_api.model import ExternalPrice, ExternalSpec
 from tierwise_api.specialist import SpecialistSpec
 from tierwise_core.route_table import (
-    GENERAL_FIELD,
     AdapterRoute,
     Endpoint,
-    Price,
     Route,
     RouteTable,
     Sleep,
     TierRoute,
 )
+from tierwise_router.tariff import floor_of, price_of
 
 __all__ = [
-    "EXTERNAL_GENERAL_FLOOR",
-    "GENERAL_FLOOR",
-    "SPECIALIST_FLOOR",
     "Problem",
     "build_table",
 ]
 
-SPECIALIST_FLOOR: Final = 0.85
-"""New Specialists start conservatively: their floor is high until a record allows less."""
-
-GENERAL_FLOOR: Final = 0.80
-"""The floor of a generalist on a tier that names none: that of the cheapest class of GPUs."""
-
-EXTERNAL_GENERAL_FLOOR: Final = 0.55
-"""The floor of a generalist behind a provider: that of the strongest class of GPUs."""
-
 DEFAULT_NAMESPACE: Final = "default"
-TOKENS_PER_PRICE: Final = 1_000_000
 VALUE_SHOWN: Final = 80
 READ_KINDS: Final[Mapping[str, type[GPUTier | Specialist]]] = {
     "GPUTier": GPUTier,
@@ -190,7 +175,6 @@ def _route(key: str, item: Specialist, tiers: Mapping[str, TierRoute], *, wakes:
     namespace, name = key.split("/")
     spec, external = item.spec, item.spec.external
     secret = external.secret_ref if external is not None else None
-    tier = None if external is not None else tiers.get(_placed_on(item))
     return Route(
         namespace=namespace,
         name=name,
@@ -199,8 +183,8 @@ def _route(key: str, item: Specialist, tiers: Mapping[str, TierRoute], *, wakes:
         endpoints=_endpoints(item),
         tier="" if external is not None else _placed_on(item),
         parent=None if spec.parent is None else _key(item, spec.parent),
-        price=_price(item, tier),
-        confidence_floor=_floor(item, tier),
+        price=price_of(item, tiers),
+        confidence_floor=floor_of(item, tiers),
         escalate_to=tuple(_key(item, target) for target in spec.routing.escalate_to),
         examples=tuple(spec.routing.examples),
         on_uncertain=spec.routing.on_uncertain,
@@ -241,42 +225,9 @@ def _endpoints(item: Specialist) -> tuple[Endpoint, ...]:
     if item.spec.external is not None:
         return (Endpoint(item.spec.external.base_url.rstrip("/")),)
     return tuple(
-        Endpoint(ready.url.rstrip("/"), ready.revision or "", ready.pod or "")
+        Endpoint(ready.url.rstrip("/"), ready.revision or "", ready.pod or "", ready.tier or "")
         for ready in item.status.endpoints
     )
-
-
-def _price(item: Specialist, tier: TierRoute | None) -> Price:
-    if item.spec.external is not None:
-        return _provider_price(item.spec.external)
-    placement = item.status.placement
-    if tier is None or placement is None:
-        return Price()
-    return Price(usd_per_replica_hour=tier.usd_per_gpu_hour * (placement.gpus_per_replica or 0))
-
-
-def _provider_price(external: ExternalSpec) -> Price:
-    price = external.price or ExternalPrice(input_per_million_tokens=0, output_per_million_tokens=0)
-    cached = price.cached_input_per_million_tokens
-    return Price(
-        input_usd_per_token=price.input_per_million_tokens / TOKENS_PER_PRICE,
-        output_usd_per_token=price.output_per_million_tokens / TOKENS_PER_PRICE,
-        cached_input_usd_per_token=(price.input_per_million_tokens if cached is None else cached)
-        / TOKENS_PER_PRICE,
-    )
-
-
-def _floor(item: Specialist, tier: TierRoute | None) -> float:
-    """Decide the floor: the Specialist's own, else what its field and its tier ask for."""
-    own = item.spec.routing.confidence_floor
-    if own is not None:
-        return own
-    tier_floor = tier.confidence_floor if tier is not None else None
-    if item.spec.field != GENERAL_FIELD:
-        return max(SPECIALIST_FLOOR, tier_floor or 0.0)
-    if tier_floor is not None:
-        return tier_floor
-    return EXTERNAL_GENERAL_FLOOR if item.spec.external is not None else GENERAL_FLOOR
 
 
 def _dangling(reading: _Reading) -> Iterator[Problem]:

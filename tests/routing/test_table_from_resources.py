@@ -69,6 +69,43 @@ def test_a_placed_specialist_becomes_a_route_with_its_ready_pods() -> None:
     assert (route.tier, route.upstream_model, route.external) == ("rtx-4090", "sorter", False)
 
 
+def spanning(*shares: tuple[str, int, int]) -> dict[str, Any]:
+    """A Specialist on several tiers: each with its replicas and the GPUs of one."""
+    item = a_specialist(field="general")
+    item["status"]["placement"]["tiers"] = [
+        {
+            "tier": tier,
+            "replicas": replicas,
+            "gpusPerReplica": gpus,
+            "tensorParallel": gpus,
+            "usdPerHour": 1,
+        }
+        for tier, replicas, gpus in shares
+    ]
+    item["status"]["endpoints"][0]["tier"] = shares[-1][0]
+    return item
+
+
+def test_on_several_tiers_a_replica_costs_what_they_cost_on_average() -> None:
+    big = a_tier("h100", price={"perGPUHour": 3.0})
+    route = the_route(a_tier(), big, spanning(("rtx-4090", 3, 2), ("h100", 1, 1)))
+    assert route.price.usd_per_replica_hour == pytest.approx((3 * 2 * 0.4 + 3.0) / 4)
+    assert route.endpoints[0].tier == "h100"
+
+
+def test_on_several_tiers_the_strictest_floor_counts() -> None:
+    big = a_tier("h100", confidenceFloor=0.55)
+    route = the_route(
+        a_tier(confidenceFloor=0.8), big, spanning(("h100", 3, 1), ("rtx-4090", 1, 1))
+    )
+    assert route.confidence_floor == 0.8
+
+
+def test_a_specialist_asleep_is_priced_by_its_place() -> None:
+    route = the_route(a_tier(), spanning(("rtx-4090", 0, 2)))
+    assert route.price == Price(usd_per_replica_hour=0.80)
+
+
 def test_a_replica_costs_what_its_gpus_cost() -> None:
     assert the_route(a_tier(), a_specialist(gpus=2)).price == Price(usd_per_replica_hour=0.80)
 
@@ -172,7 +209,7 @@ def test_a_broken_specialist_never_takes_the_others_down() -> None:
         ("just text", "object 'just text': kind is missing; write apiVersion: " + API),
         (
             a_tier(price={"perGPUHour": -1}),
-            "GPUTier rtx-4090: spec.price.perGPUHour is -1; Input should be greater than",
+            "GPUTier rtx-4090: spec.price.perGPUHour is -1; perGPUHour must be above 0",
         ),
         (
             a_tier(price=None),
