@@ -55,6 +55,11 @@ class Waker:
             if key not in self._writers:
                 self._writers[key] = asyncio.create_task(self._write_on(key), name=f"wake {key}")
 
+    @property
+    def busy(self) -> bool:
+        """Whether there is anything left to write."""
+        return bool(self._writers)
+
     async def close(self) -> None:
         """Stop writing."""
         for task in self._writers.values():
