@@ -103,10 +103,13 @@ def revise(specialist: Specialist, layout: Layout) -> Revision:
     rev = revision(template)
     labels[REVISION] = rev
     template["metadata"]["labels"][REVISION] = rev
-    anywhere = layout.on(ANYWHERE, 1)
-    edition = digest(pod_template(specialist, anywhere, {}))
     name = deployment_name(specialist.name, rev)
-    return Revision(name, rev, edition, layout.tier.name, labels, template)
+    return Revision(name, rev, edition(specialist, layout), layout.tier.name, labels, template)
+
+
+def edition(specialist: Specialist, layout: Layout) -> str:
+    """Return the name of what the pods run, which is the same on every tier."""
+    return digest(pod_template(specialist, layout.on(ANYWHERE, 1), {}))
 
 
 def queue_label(specialist: Specialist, tier: GPUTier) -> dict[str, str]:

@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tierwise_core.adapter_files import adapter_weights
+from tierwise_core.delivery import Delivery
 from tierwise_core.fleet import GPUTier
 from tierwise_core.lora import engine_max_rank
 from tierwise_core.model_metadata import AdapterLimits, Demand
 from tierwise_core.model_source import parse_source
 from tierwise_core.specialist import ModelSpec, Specialist
 from tierwise_core.strategic_merge import PodTemplateError, strategic_merge
-from tierwise_core.weights import Weights, weights
+from tierwise_core.weights import ALONE, Weights, weights
 
 CONTAINER = "engine"
 PORT = 8000
@@ -36,6 +37,7 @@ class Layout:
     tensor_parallel: int
     context_length_tokens: int | None = None
     hf_endpoint: str | None = None
+    delivery: Delivery = ALONE
 
     def on(self, tier: GPUTier, tensor_parallel: int) -> "Layout":
         """Return the same on another tier."""
@@ -52,7 +54,7 @@ def pod_template(
     """
     if specialist.model is None:
         raise ValueError("an external Specialist has no pods")
-    sources = _sources(specialist.model, layout.hf_endpoint)
+    sources = _sources(specialist.model, layout)
     rendered: dict[str, Any] = {
         "metadata": {"labels": dict(labels)},
         "spec": _pod_spec(specialist, layout, sources),
@@ -87,6 +89,9 @@ def _pod_spec(
         "containers": [_container(specialist, layout, sources)],
         "volumes": [{"name": "shm", "emptyDir": {"medium": "Memory"}}, *_unique(volumes, "name")],
     }
+    first = [dict(container) for source in sources.values() for container in source.first]
+    if first:
+        spec["initContainers"] = first
     if layout.tier.tolerations:
         spec["tolerations"] = [dict(toleration) for toleration in layout.tier.tolerations]
     return spec
@@ -142,12 +147,17 @@ def _probes() -> dict[str, Any]:
     }
 
 
-def _sources(model: ModelSpec, hf_endpoint: str | None) -> dict[str, Weights]:
+def _sources(model: ModelSpec, layout: Layout) -> dict[str, Weights]:
     """Return the model's weights under the empty name, and what its adapters need beside them."""
-    return {
-        "": weights(model.source, "weights", hf_endpoint),
-        "adapters": adapter_weights(model, hf_endpoint),
-    }
+    own = weights(
+        model.source,
+        "weights",
+        layout.hf_endpoint,
+        revision=model.revision,
+        secret_name=model.secret_name,
+        delivery=layout.delivery,
+    )
+    return {"": own, "adapters": adapter_weights(model, layout.hf_endpoint)}
 
 
 def _arguments(specialist: Specialist, layout: Layout, sources: Mapping[str, Weights]) -> list[str]:
@@ -155,7 +165,7 @@ def _arguments(specialist: Specialist, layout: Layout, sources: Mapping[str, Wei
     if model is None:
         return []
     named = {
-        "--revision": _hub_revision(model),
+        "--revision": None if sources[""].local else _hub_revision(model),
         "--max-model-len": layout.context_length_tokens,
         "--tensor-parallel-size": layout.tensor_parallel,
         "--gpu-memory-utilization": layout.tier.usable_fraction,
@@ -175,7 +185,6 @@ def _arguments(specialist: Specialist, layout: Layout, sources: Mapping[str, Wei
             if value is not None
             for word in (flag, str(value))
         ),
-        *sources[""].args,
         *_adapter_arguments(model.lora),
         *specialist.engine.args,
     ]

@@ -79,7 +79,10 @@ def fetch(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
     ] = DEFAULT_ENDPOINT,
     s3_endpoint: Annotated[
         str | None,
-        typer.Option(envvar="AWS_ENDPOINT_URL", help="A store that speaks S3; by default Amazon."),
+        typer.Option(
+            envvar="TIERWISE_S3_ENDPOINT",
+            help="A store that speaks S3, unless AWS_ENDPOINT_URL names one; by default Amazon.",
+        ),
     ] = None,
     insecure_registry: Annotated[
         list[str] | None,
