@@ -1,4 +1,4 @@
-"""Tiers and their nodes as the solver wants to know them: what is free, and what is there at all."""
+"""Tiers and their nodes as the solver wants to know them: what is free, what is there at all."""
 
 from __future__ import annotations
 

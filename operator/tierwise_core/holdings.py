@@ -1,4 +1,4 @@
-"""What a Specialist runs now, as the solver wants to know it: tier by tier, with the GPUs it holds."""
+"""What a Specialist runs now, as the solver wants to know it: by tier, with the GPUs it holds."""
 
 from __future__ import annotations
 

@@ -5,10 +5,13 @@ from typing import Annotated
 
 import typer
 
+from tierwise_core.placement import Policy
 from tierwise_operator import logs
 from tierwise_operator.login import NoClusterError
 from tierwise_operator.run import run as run_operator
 from tierwise_operator.settings import Settings
+
+DEFAULTS = Policy()
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -48,6 +51,22 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
         str | None,
         typer.Option(envvar="HF_TOKEN", help="Token for gated models.", show_default=False),
     ] = None,
+    move_threshold: Annotated[
+        float,
+        typer.Option(
+            min=0, help="The least saving, as a share of the price, for which a replica moves."
+        ),
+    ] = DEFAULTS.move_threshold_fraction,
+    move_penalty: Annotated[
+        float, typer.Option(min=0, help="What a move costs by itself, in USD per hour and replica.")
+    ] = DEFAULTS.move_penalty_usd_per_hour,
+    preempt: Annotated[  # noqa: FBT002 - typer makes a pair of flags of it
+        bool, typer.Option(help="Move or stop replicas for Specialists of a higher priority.")
+    ] = False,
+    leaving_taint: Annotated[
+        list[str] | None,
+        typer.Option(help="A taint that says a node is about to go, beside those that are known."),
+    ] = None,
 ) -> None:
     """Run the operator until SIGTERM.
 
@@ -68,6 +87,8 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
         log_level=log_level,
         hf_endpoint=hf_endpoint,
         hf_token=hf_token,
+        policy=Policy(move_threshold, move_penalty, preempt),
+        leaving_taints=tuple(leaving_taint or ()),
     )
     try:
         raise typer.Exit(asyncio.run(run_operator(settings)))

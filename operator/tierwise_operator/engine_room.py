@@ -49,7 +49,7 @@ class Operator:
         self._settings = settings
         self.metrics = metrics or Metrics()
         self.queue = WorkQueue()
-        self.store = Store(self.queue.add)
+        self.store = Store(self.queue.add, settings.leaving_taints)
         self.readings = Readings(read, lambda: self.queue.add(FLEET), lambda: clock().timestamp())
         recorder = Recorder(cluster, settings.identity, clock)
         executor = Executor(cluster, self.store, recorder, self.metrics)
@@ -69,6 +69,7 @@ class Operator:
             self.load_watch,
             self.adapters,
             settings.hf_endpoint,
+            settings.policy,
         )
 
     async def load(self) -> None:
@@ -141,6 +142,7 @@ class Operator:
     async def resync(self) -> None:
         """Forget what is gone, and ask for a pass over everything that is there."""
         await census.prune(self._cluster, self.store, self._settings.namespaces)
+        self.adapters.look()
         self.queue.add(FLEET)
         for name in self.store.tiers:
             self.queue.add(Item("GPUTier", name))

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from tierwise_core.departure import departures
@@ -12,7 +12,7 @@ from tierwise_core.fleet import GPUTier, Pod, free_slots
 from tierwise_core.fleet_plan import Fleet, FleetPlan, changed_keys, plan_fleet
 from tierwise_core.holdings import holding
 from tierwise_core.model_metadata import ModelMetadata
-from tierwise_core.placement import Running
+from tierwise_core.placement import Policy, Running
 from tierwise_core.reconcile import Snapshot, decide, refuse
 from tierwise_core.specialist import Specialist
 from tierwise_core.tiers import TierSnapshot, decide_tier
@@ -44,6 +44,7 @@ class Passes:
     load: LoadWatch
     adapters: Adapters
     hf_endpoint: str | None = None
+    policy: Policy = field(default_factory=Policy)
     plan: FleetPlan | None = None
     fleet_ready_at: float = 0.0
 
@@ -153,6 +154,7 @@ class Passes:
             use={node: dict(held) for node, held in self.store.use.items()},
             holdings=self._holdings(specialists),
             wanted={sp.key: self.load.wanted(sp) for sp in specialists},
+            policy=self.policy,
         )
 
     def _holdings(self, specialists: Iterable[Specialist]) -> dict[str, tuple[Running, ...]]:

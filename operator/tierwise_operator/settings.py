@@ -5,6 +5,8 @@ import socket
 from dataclasses import dataclass, field
 from uuid import uuid4
 
+from tierwise_core.placement import Policy
+
 LEASE_NAME = "tierwise-operator"
 
 
@@ -17,6 +19,7 @@ class Settings:
     """The settings of one process.
 
     ``identity`` is this process in the Lease and in Events; it is new with every start.
+    ``leaving_taints`` announce that a node is about to go, beside those that are known.
     """
 
     namespaces: tuple[str, ...] = ()
@@ -29,4 +32,6 @@ class Settings:
     log_level: str = "info"
     hf_endpoint: str | None = None
     hf_token: str | None = None
+    policy: Policy = field(default_factory=Policy)
+    leaving_taints: tuple[str, ...] = ()
     identity: str = field(default_factory=_identity)

@@ -4,7 +4,7 @@ kopf's events and the operator's own writes both end here. What did not change c
 kubelet's heartbeat, or the echo of a status that the operator has just written.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from tierwise_core.children import Child
@@ -22,8 +22,12 @@ FLEET = Item("Fleet")
 class Store:
     """What is in the cluster, as far as it was seen; ``enqueue`` is told what needs a pass."""
 
-    def __init__(self, enqueue: Callable[[Item], None]) -> None:
+    def __init__(
+        self, enqueue: Callable[[Item], None], leaving_taints: Collection[str] = ()
+    ) -> None:
+        """``leaving_taints`` say that a node is about to go, beside those that are known."""
         self._enqueue = enqueue
+        self._leaving_taints = frozenset(leaving_taints)
         self.specialists: Shelf[Specialist] = Shelf()
         self.tiers: Shelf[GPUTier] = Shelf()
         self.nodes: Shelf[Node] = Shelf()
@@ -51,7 +55,7 @@ class Store:
         shelf, version = self.shelf(kind), str(metadata.get("resourceVersion", ""))
         if shelf.has_seen(key, version):
             return
-        seen = _distilled(kind, body)
+        seen = self._distilled(kind, body)
         if seen is None:
             self.forget(kind, key)
             return
@@ -64,6 +68,21 @@ class Store:
         if before is not None:
             self._notice(kind, key, before, None, echo=False)
 
+    def _distilled(self, kind: Kind, body: Json) -> Any:
+        match kind.name:
+            case "Specialist":
+                return distill.specialist(body)
+            case "GPUTier":
+                return distill.gpu_tier(body)
+            case "Node":
+                return distill.node(body, self._leaving_taints)
+            case "Pod":
+                return distill_pods.pod(body)
+            case "Service":
+                return distill.child("Service", body)
+            case _:
+                return distill.child("Deployment", body)
+
     def _notice(self, kind: Kind, key: str, before: Any, after: Any, *, echo: bool) -> None:
         match kind.name:
             case "Specialist":
@@ -72,6 +91,7 @@ class Store:
                 self._tier_changed(key, before, after, echo=echo)
             case "Node" if before != after:
                 self._fleet_changed()
+                self._those_on(key)
             case "Pod":
                 self._pod_changed(before, after)
             case "Deployment" | "Service" if before != after:
@@ -104,6 +124,12 @@ class Store:
             self._count(before, -1)
             self._count(after, +1)
             self._fleet_changed()
+
+    def _those_on(self, node: str) -> None:
+        """Ask for a pass over the Specialists with pods on a node: it may be about to go."""
+        for pod in self.pods.all():
+            if pod.node == node and pod.specialist:
+                self._enqueue(Item("Specialist", f"{pod.namespace}/{pod.specialist}"))
 
     def _child_changed(self, before: Child | None, after: Child | None) -> None:
         for child in (before, after):
@@ -138,22 +164,6 @@ def key_of(metadata: Json) -> str:
     """
     namespace = metadata.get("namespace")
     return f"{namespace}/{metadata['name']}" if namespace else str(metadata["name"])
-
-
-def _distilled(kind: Kind, body: Json) -> Any:
-    match kind.name:
-        case "Specialist":
-            return distill.specialist(body)
-        case "GPUTier":
-            return distill.gpu_tier(body)
-        case "Node":
-            return distill.node(body)
-        case "Pod":
-            return distill_pods.pod(body)
-        case "Service":
-            return distill.child("Service", body)
-        case _:
-            return distill.child("Deployment", body)
 
 
 def _status_differs(

@@ -7,7 +7,6 @@ from observed import World, a_node, a_pod, a_specialist, a_tier, crashed, said, 
 
 from tierwise_core.plan import Action, Apply, Delete
 
-
 NO_GPU = "0/2 nodes are available: 2 Insufficient nvidia.com/gpu."
 
 

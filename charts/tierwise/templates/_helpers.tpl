@@ -80,6 +80,24 @@ capabilities:
 - apiGroups: [apps]
   resources: [deployments]
   verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [apps]
+  resources: [deployments/scale]
+  verbs: [get, patch]
+# The mark that says which pods of a Deployment go first: those whose node is about to go.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [patch]
+# One replica over several nodes, where LeaderWorkerSet is installed.
+- apiGroups: [leaderworkerset.x-k8s.io]
+  resources: [leaderworkersets]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [leaderworkerset.x-k8s.io]
+  resources: [leaderworkersets/scale]
+  verbs: [get, patch]
+# What Kueue says of pods that wait for it, where it is installed.
+- apiGroups: [kueue.x-k8s.io]
+  resources: [workloads]
+  verbs: [get, list]
 {{- end }}
 
 {{/* Refuses what the schema cannot see: two values that contradict each other. */}}
