@@ -91,6 +91,11 @@ class Adapters:
         for _, follower in self._followed.pop(key, {}).values():
             _stop(follower)
 
+    def look(self) -> None:
+        """Look at every pod now."""
+        for follower in self._all():
+            _stir(follower)
+
     @property
     def busy(self) -> bool:
         """Whether an adapter is being read, or a look at a pod is due or under way."""

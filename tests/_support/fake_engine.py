@@ -197,7 +197,8 @@ class FakeEngine:
         except asyncio.IncompleteReadError:
             return None
         request_line, *lines = head.decode("latin-1").split("\r\n")
-        headers = dict(line.split(": ", 1) for line in lines if line)
+        pairs = (line.split(": ", 1) for line in lines if line)
+        headers = {name.lower(): value for name, value in pairs}
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         return Turn(Request(request_line.split()[1], headers, body), reader, writer)
 
