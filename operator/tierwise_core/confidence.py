@@ -41,9 +41,10 @@ SPECIALIST_PRIOR: Final = Record(accepted=19.0, rejected=1.0)
 GENERALIST_PRIOR: Final = Record(accepted=17.0, rejected=3.0)
 """What is believed of a generalist before it has a record: 0.85."""
 
-# `python -m forge evidence` fits 0.61 and 0.953 to the 5,390 answers of the five example models.
-EVIDENCE_PER_LOGIT: Final = 0.6
-NEUTRAL_TOKEN: Final = 0.95
+# The least Brier score on 3,140 answers of the five models of examples/models, as found by
+# `python -m forge evidence` there.
+EVIDENCE_PER_LOGIT: Final = 1.0
+NEUTRAL_TOKEN: Final = 0.98
 MOST_EVIDENCE_FOR: Final = 2.0
 MOST_EVIDENCE_AGAINST: Final = -4.0
 PLAIN_ANSWER_TOKENS: Final = 16
@@ -83,20 +84,20 @@ def predicted_confidence(
 def token_evidence(token_logprobs: Sequence[float]) -> float:
     """Weigh what an answer's tokens say for (above 0) or against (below 0) it, in logits.
 
-    ``0.6 * (logit(lowest token probability) - logit(0.95))`` within [-4, 2]: below a lowest token
-    of 0.95 wrong answers are likelier than right ones. The lowest token, since one doubtful token
-    spoils an answer and the mean hides it.
+    ``logit(lowest token probability) - logit(0.98)`` within [-4, 2]: a lowest token under 0.98
+    makes the answer less likely to be right than was predicted. The lowest token, since one
+    doubtful token spoils an answer and the mean hides it.
 
-    >>> [round(token_evidence([0.0, math.log(p)]), 2) for p in (0.999, 0.95, 0.90, 0.59, 0.01)]
-    [2.0, 0.0, -0.45, -1.55, -4.0]
+    >>> [round(token_evidence([0.0, math.log(p)]), 2) for p in (0.999, 0.98, 0.90, 0.59, 0.01)]
+    [2.0, 0.0, -1.69, -3.53, -4.0]
 
     A long answer always has an unlikely token, a choice of words and not a doubt. Above 16 tokens
     the evidence shrinks as ``(16 / tokens) ** 2``:
 
     >>> round(token_evidence([math.log(0.2)] + [0.0] * 15), 2)
-    -2.6
+    -4.0
     >>> round(token_evidence([math.log(0.2)] + [0.0] * 159), 2)
-    -0.03
+    -0.04
 
     A value that is no probability (NaN, or above 0) counts as the least likely token there is.
     """
@@ -118,7 +119,7 @@ def answer_confidence(token_logprobs: Sequence[float], predicted: float) -> floa
     >>> round(answer_confidence([0.0, -0.0004], 0.91), 3)
     0.987
     >>> round(answer_confidence([0.0, math.log(0.59)], 0.91), 3)
-    0.683
+    0.229
     >>> round(answer_confidence([0.0, -0.0004], 0.10), 3)
     0.451
     """

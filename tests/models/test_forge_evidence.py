@@ -7,55 +7,56 @@ from random import Random
 import pytest
 
 from forge import evidence
-from forge.evidence import Answered, Evidence, fitted, passing
-from tierwise_core.confidence import EVIDENCE_PER_LOGIT, NEUTRAL_TOKEN, token_evidence
+from forge.evidence import Answered, Evidence, best_evidence, brier, logit, passing
+from tierwise_core.confidence import EVIDENCE_PER_LOGIT, NEUTRAL_TOKEN, answer_confidence
 
 
-def probability(logit: float) -> float:
-    return 1 / (1 + math.exp(-logit))
-
-
-def answers_of_a_model_that(slope: float, neutral: float, count: int = 20_000) -> list[Answered]:
-    """Answers whose chance of being right is exactly what the slope and the neutral point say."""
-    chance, truth = Random(7), Evidence(slope, neutral)  # noqa: S311 - no secret
-    lows = [probability(chance.gauss(evidence.logit(neutral), 2)) for _ in range(count)]
-    return [Answered("m", "f", low, chance.random() < probability(truth.of(low))) for low in lows]
+def answers_of(model: str, law: Evidence, count: int) -> list[Answered]:
+    """Answers whose chance of being right is exactly the confidence under a law."""
+    chance = Random(model)  # noqa: S311 - no secret
+    found = []
+    for _ in range(count):
+        low = 1 / (1 + math.exp(-chance.gauss(logit(law.neutral), 2)))
+        sure = law.confidence(Answered(model, low, right=True, predicted=0.8))
+        found.append(Answered(model, low, chance.random() < sure, 0.8))
+    return found
 
 
 def test_the_examples_in_the_docstrings_hold() -> None:
     assert doctest.testmod(evidence).failed == 0
 
 
-def test_the_fit_finds_the_law_that_made_the_answers() -> None:
-    found = fitted(answers_of_a_model_that(slope=0.6, neutral=0.9))
-    assert found.slope == pytest.approx(0.6, abs=0.03)
-    assert found.neutral == pytest.approx(0.9, abs=0.01)
+def test_the_law_that_made_the_answers_is_found() -> None:
+    law = Evidence(slope=0.7, neutral=0.95)
+    found, score = best_evidence([one for name in "abc" for one in answers_of(name, law, 5_000)])
+    assert found.slope == pytest.approx(law.slope, abs=0.11)
+    assert found.neutral == pytest.approx(law.neutral, abs=0.011)
+    assert score < 0.25  # what knowing nothing would score
 
 
-def test_how_many_were_asked_of_a_kind_does_not_matter() -> None:
-    some = answers_of_a_model_that(slope=0.6, neutral=0.9, count=2_000)
-    wrong_twice = [*some, *(one for one in some if not one.right)]
-    assert fitted(wrong_twice).slope == pytest.approx(fitted(some).slope)
-    assert fitted(wrong_twice).neutral == pytest.approx(fitted(some).neutral)
-
-
-@pytest.mark.parametrize("right", [True, False])
-def test_answers_of_one_kind_tell_nothing(right: bool) -> None:  # noqa: FBT001 - parametrised
-    with pytest.raises(ValueError, match="right and wrong answers"):
-        fitted([Answered("m", "f", 0.9, right)] * 5)
+def test_each_model_counts_the_same_however_much_it_was_asked() -> None:
+    many, few = (
+        answers_of("a", Evidence(1.0, 0.99), 3_000),
+        answers_of("b", Evidence(0.5, 0.91), 3_000),
+    )
+    assert best_evidence([*many, *many, *few])[0] == best_evidence([*many, *few])[0]
 
 
 def test_a_higher_floor_lets_fewer_pass() -> None:
-    some = answers_of_a_model_that(slope=0.6, neutral=0.9, count=2_000)
-    shares = [
-        passing(some, "m", Evidence(0.6, 0.9), predicted=0.8, floor=floor)[0]
-        for floor in (0.5, 0.8, 0.95)
-    ]
+    law = Evidence(0.7, 0.95)
+    some = answers_of("a", law, 2_000)
+    shares = [passing(law, some, floor)[True] for floor in (0.5, 0.8, 0.95)]
     assert shares == sorted(shares, reverse=True)
     assert shares[0] > shares[-1]
 
 
-@pytest.mark.parametrize("low", [0.9, 0.95, 0.97])
+def test_certainty_about_wrong_answers_scores_worst() -> None:
+    wrong = [Answered("a", 0.9999, right=False, predicted=0.9)]
+    assert brier(Evidence(1.0, 0.9), wrong) > brier(Evidence(1.0, 0.9999), wrong)
+
+
+@pytest.mark.parametrize("low", [0.2, 0.9, 0.98, 0.999])
 def test_the_router_weighs_tokens_as_the_evidence_does(low: float) -> None:
-    ours = Evidence(EVIDENCE_PER_LOGIT, NEUTRAL_TOKEN).of(low)
-    assert token_evidence([math.log(low)]) == pytest.approx(ours)
+    ours = Evidence(EVIDENCE_PER_LOGIT, NEUTRAL_TOKEN)
+    wanted = ours.confidence(Answered("a", low, right=True, predicted=0.91))
+    assert answer_confidence([math.log(low)], 0.91) == pytest.approx(wanted)

@@ -8,6 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from forge.adapter_making import DIRECTORY as ADAPTER_DIRECTORY
+from forge.adapter_making import make
+from forge.adapter_recipes import ADAPTERS
 from forge.cards import pages
 from forge.directory import MODELS, load, read_json, save, write_json
 from forge.evaluation import EVALUATION, measure, write_questions
@@ -25,6 +28,7 @@ examples:
   python -m forge evaluate --model all       measure, then write evaluation.json and the cards
   python -m forge evidence                   what one more certain token says about an answer
   python -m forge ask sorter "sort dbca"     one answer and its confidence
+  python -m forge adapter                    train the sorter's adapter in ten minutes, measure it
   python -m forge verify --model sorter      serve with vLLM on loopback, compare its answers
 """
 
@@ -83,20 +87,17 @@ def run_evaluate(options: argparse.Namespace) -> None:
 
 
 def run_evidence(_: argparse.Namespace) -> None:
-    """Fit what the lowest token says of an answer, over all models, and say who passes with it."""
+    """Find what the lowest token says of an answer, over all models, and who passes with it."""
     from forge.evaluation import answered  # noqa: PLC0415
-    from forge.evidence import fitted, passing  # noqa: PLC0415
+    from forge.evidence import best_evidence, by_model, passing  # noqa: PLC0415
 
-    answers = [one for name in RECIPES for one in answered(name)]
-    evidence = fitted(answers)
-    print(f"{len(answers):,} answers: slope {evidence.slope:.3f}, neutral {evidence.neutral:.4f}")
-    for name, recipe in RECIPES.items():
-        predicted, floor = (0.91, 0.85) if len(recipe.families) == 1 else (0.85, 0.80)
-        right, wrong = passing(answers, name, evidence, predicted, floor)
-        print(
-            f"{name:<10} predicted {predicted:.2f}, floor {floor:.2f}: "
-            f"{right:.1%} of its right answers pass, {wrong:.1%} of its wrong ones"
-        )
+    every = [one for name in RECIPES for one in answered(name, RECIPES[name].families)]
+    best, score = best_evidence(every)
+    print(f"{len(every):,} answers: slope {best.slope}, neutral {best.neutral}, Brier {score:.4f}")
+    for name, some in by_model(every).items():
+        floor = 0.85 if len(RECIPES[name].families) == 1 else 0.80
+        share = passing(best, some, floor)
+        print(f"{name:<10} over {floor}: {share[True]:.1%} of right, {share[False]:.1%} of wrong")
 
 
 def run_cards(_: argparse.Namespace) -> None:
@@ -124,6 +125,16 @@ def run_verify(options: argparse.Namespace) -> None:
     print("\n".join(report.text for report in reports))
     if not all(report.agrees for report in reports):
         raise SystemExit("vLLM and transformers disagree, see above")
+
+
+def run_adapter(options: argparse.Namespace) -> None:
+    """Make an adapter, or measure it again."""
+    import torch  # noqa: PLC0415
+
+    torch.set_num_threads(options.threads)
+    directory = Path(options.out) / options.name
+    told = {"date": options.date, "machine": options.machine}
+    print(make(options.name, directory, train=not options.measure, **told))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -155,6 +166,14 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("cards", help="write cards from evaluation.json").set_defaults(
         run=run_cards
     )
+    adapter = commands.add_parser("adapter", help="train a LoRA adapter, measure it")
+    adapter.add_argument("--name", choices=list(ADAPTERS), default="descending")
+    adapter.add_argument("--measure", action="store_true", help="do not train, measure again")
+    adapter.add_argument("--out", default=str(ADAPTER_DIRECTORY), help="default: ../adapters")
+    adapter.add_argument("--threads", type=int, default=1, help=THREADS)
+    adapter.add_argument("--date", default=today, help="the date on the card, default: today")
+    adapter.add_argument("--machine", default="2 cores, CPU", help="default: 2 cores, CPU")
+    adapter.set_defaults(run=run_adapter)
     ask = commands.add_parser("ask", help="ask one question")
     ask.add_argument("name", choices=list(RECIPES))
     ask.add_argument("question")

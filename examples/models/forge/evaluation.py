@@ -14,6 +14,10 @@ QUESTIONS: Final = MODELS / "questions"
 EVALUATION: Final = MODELS / "evaluation.json"
 KNOWN_WORDINGS: Final = 200
 NEW_WORDINGS: Final = 50
+SPECIALIST_PREDICTED: Final = 0.91
+"""What the router predicts of a new Specialist and a question that is clearly of its field."""
+GENERALIST_PREDICTED: Final = 0.85
+"""What it predicts of a new generalist."""
 SEED: Final = 20_260
 """Differs from every seed of training; the payloads are disjoint by their checksum anyway."""
 
@@ -58,18 +62,18 @@ def read_questions(directory: Path = QUESTIONS) -> list[dict[str, str]]:
     return [json.loads(line) for text in texts for line in text.splitlines()]
 
 
-def answered(name: str) -> list[Answered]:
-    """Ask a model every question; what it is sure of, and whether it is right."""
+def answered(name: str, own: tuple[str, ...]) -> list[Answered]:
+    """Ask a model the questions of its own families, and the everyday ones outside of all."""
     from forge.answering import answer  # noqa: PLC0415 - only training machines have torch
 
-    asked = read_questions()
+    asked = [one for one in read_questions() if one["family"] in (*own, "outside")]
     replies = answer(load(MODELS / name), [one["question"] for one in asked])
     return [
         Answered(
             model=name,
-            family=one["family"],
             lowest=min(reply.probabilities),
             right=reply.ended and one["family"] != "outside" and reply.text == one["answer"],
+            predicted=SPECIALIST_PREDICTED if len(own) == 1 else GENERALIST_PREDICTED,
         )
         for one, reply in zip(asked, replies, strict=True)
     ]
