@@ -8,8 +8,10 @@
     │   ├── UnreachableError     nobody answers at its address
     │   ├── DeniedError          it does not let us read this
     │   └── AbsentError          it has no such thing
-    └── RouterError              the router: not found, not answering
-        └── RefusedError         it answered that it cannot answer
+    ├── RouterError              the router: not found, not answering
+    │   └── RefusedError         it answered that it cannot answer
+    ├── UsageError               an option or argument makes no sense
+    └── ManifestError            a file cannot be read, or is no YAML
 """
 
 from tierwise_core.errors import TierwiseError
@@ -19,10 +21,12 @@ __all__ = [
     "CliError",
     "ClusterError",
     "DeniedError",
+    "ManifestError",
     "NoClusterError",
     "RefusedError",
     "RouterError",
     "UnreachableError",
+    "UsageError",
 ]
 
 
@@ -77,3 +81,15 @@ class RefusedError(RouterError):
         super().__init__(message, fix=fix)
         self.kind = kind
         self.status = status
+
+
+class UsageError(CliError):
+    """An option or an argument makes no sense; the message names it, its value and what would."""
+
+    exit_code = 2
+
+
+class ManifestError(CliError):
+    """A file of manifests is not there or cannot be parsed; the message says where."""
+
+    exit_code = 2

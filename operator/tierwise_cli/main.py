@@ -11,7 +11,7 @@ import typer
 
 from tierwise_api import API_VERSION, KINDS
 from tierwise_api.crd import custom_resource_definition, to_yaml
-from tierwise_cli import ask, doctor, serve, status
+from tierwise_cli import ask, doctor, graph, plan, serve, size, status, tiers
 from tierwise_cli.options import Output, OutputOption, examples
 from tierwise_cli.printing import print_json
 
@@ -55,6 +55,14 @@ app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command(epilog=ask.EXAMPLES)(ask.ask)
 app.command(epilog=serve.EXAMPLES)(serve.serve)
 app.command(epilog=status.EXAMPLES)(status.status)
+app.command(epilog=size.EXAMPLES)(size.size)
+planning = typer.Typer(invoke_without_command=True, no_args_is_help=False)
+planning.callback(epilog=plan.EXAMPLES)(plan.plan)
+planning.command("graph", epilog=graph.EXAMPLES)(graph.graph)
+app.add_typer(planning, name="plan")
+tiering = typer.Typer(no_args_is_help=True, help="GPUTiers: find those that a cluster needs.")
+tiering.command("discover", epilog=tiers.EXAMPLES)(tiers.discover_tiers)
+app.add_typer(tiering, name="tiers")
 
 
 def main() -> None:

@@ -55,11 +55,16 @@ class Change:
 
 def places_now(fleet: Fleet) -> dict[str, Places]:
     """Return what runs now, by Specialist."""
-    return {
-        key: (Place(holding.tier, holding.gpus_per_replica, holding.replicas),)
+    spans = {sp.key: sp.placement.nodes_per_replica for sp in fleet.specialists}
+    running = {
+        key: tuple(
+            Place(runs.tier, runs.tensor_parallel * spans.get(key, 1), runs.replicas)
+            for runs in holding
+            if runs.replicas
+        )
         for key, holding in fleet.holdings.items()
-        if holding.replicas
     }
+    return {key: places for key, places in running.items() if places}
 
 
 def places_planned(plan: FleetPlan) -> dict[str, Places]:

@@ -28,7 +28,7 @@ from tierwise_core.fleet import Node
 from tierwise_core.gpu_instances import product_of_instance_type
 from tierwise_core.quantities import parse_quantity
 
-__all__ = ["GPUOffer", "is_gpu_resource", "offers_of", "slice_bytes"]
+__all__ = ["NVIDIA_PRODUCT", "GPUOffer", "is_gpu_resource", "offers_of", "slice_bytes"]
 
 MIB, GIB = 2**20, 2**30
 MIG_RESOURCE: Final = re.compile(r"nvidia\.com/mig-(?P<profile>[0-9]+g\.(?P<gigabytes>[0-9]+)gb.*)")

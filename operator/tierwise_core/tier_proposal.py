@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from tierwise_core.catalogue import find_product
+from tierwise_core.departure import leaving
 from tierwise_core.fleet import NO_EXECUTE, NO_SCHEDULE, Node, Taint
 from tierwise_core.gpu_labels import GPUOffer
 from tierwise_core.price_list import list_price
@@ -20,7 +21,12 @@ BROAD_MEMORY_BYTES: Final = 70 * 2**30
 USABLE_FRACTION: Final = 0.9
 NAME_LENGTH: Final = 63
 SLICES_PER_GPU: Final = 7
-PASSING_TAINTS: Final = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")
+PASSING_TAINTS: Final = (
+    "node.kubernetes.io/",
+    "node.cloudprovider.kubernetes.io/",
+    "DeletionCandidateOfClusterAutoscaler",
+    "karpenter.sh/unregistered",
+)
 """Taints of these prefixes come and go with the node's health; tolerating them would be wrong."""
 SPOT: Final = frozenset({"spot", "preemptible"})
 
@@ -118,18 +124,21 @@ def _floor(offer: GPUOffer, memory_bytes: int | None) -> float:
 def _tolerations(taints: Iterable[Iterable[Taint]]) -> tuple[Mapping[str, Any], ...]:
     """What covers every lasting taint of these nodes."""
     values: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for of_node in taints:
-        for taint in of_node:
-            if taint.effect in {NO_SCHEDULE, NO_EXECUTE} and not taint.key.startswith(
-                PASSING_TAINTS
-            ):
-                values[taint.key, taint.effect].add(taint.value)
+    for taint in (taint for of_node in taints for taint in of_node if _lasts(taint)):
+        values[taint.key, taint.effect].add(taint.value)
     return tuple(
         {"key": key, "operator": "Equal", "value": next(iter(found)), "effect": effect}
         if len(found) == 1 and found != {""}
         else {"key": key, "operator": "Exists", "effect": effect}
         for (key, effect), found in sorted(values.items())
     )
+
+
+def _lasts(taint: Taint) -> bool:
+    """Whether a taint keeps pods away for good, and not because the node is ill or leaving."""
+    if taint.effect not in {NO_SCHEDULE, NO_EXECUTE} or leaving([taint]):
+        return False
+    return not taint.key.startswith(PASSING_TAINTS)
 
 
 def priced(tier: ProposedTier, prices: Mapping[str, float]) -> ProposedTier:

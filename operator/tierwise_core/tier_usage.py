@@ -88,5 +88,7 @@ def _gpus(tier: GPUTier, node: Node) -> int:
 
 def _held_by_others(tier: GPUTier, node: Node, fleet: Fleet) -> int:
     held = fleet.use.get(node.name, {}).get(tier.resource_name, 0)
-    ours = sum(holding.held.get(node.name, 0) for holding in fleet.holdings.values())
+    ours = sum(
+        runs.held.get(node.name, 0) for holding in fleet.holdings.values() for runs in holding
+    )
     return max(0, held - ours)

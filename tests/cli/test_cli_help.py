@@ -3,8 +3,11 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+import typer
 import yaml
 from typer.testing import CliRunner
 
@@ -13,7 +16,18 @@ from tierwise_cli import serve
 from tierwise_cli.errors import CliError
 from tierwise_cli.main import app
 
-COMMANDS = ("version", "crds", "doctor", "ask", "serve", "status")
+COMMANDS = (
+    "version",
+    "crds",
+    "doctor",
+    "ask",
+    "serve",
+    "status",
+    "size",
+    "plan",
+    "plan graph",
+    "tiers discover",
+)
 
 
 def told(*arguments: str) -> str:
@@ -22,15 +36,22 @@ def told(*arguments: str) -> str:
     return done.output
 
 
+def every_command(command: Any, path: str = "") -> Iterator[str]:
+    """The commands that do something, those of groups included."""
+    below = getattr(command, "commands", {})
+    if not below or command.invoke_without_command:
+        yield path
+    for name, each in below.items():
+        yield from every_command(each, f"{path} {name}".strip())
+
+
 def test_the_commands_are_these() -> None:
-    assert tuple(
-        command.name or command.callback.__name__ for command in app.registered_commands
-    ) == (COMMANDS)
+    assert tuple(every_command(typer.main.get_command(app))) == COMMANDS
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_has_examples_of_the_command(command: str) -> None:
-    shown = told(command, "--help")
+    shown = told(*command.split(), "--help")
 
     assert "Examples:" in shown
     assert shown.count(f"tierwise {command}") >= 2  # the usage line and an example

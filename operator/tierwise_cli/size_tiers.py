@@ -1,0 +1,95 @@
+"""The tiers that `tierwise size` compares with: the catalogue's, a file's or a cluster's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tierwise_cli.cluster import Access
+from tierwise_cli.errors import UsageError
+from tierwise_cli.live import read_nodes
+from tierwise_cli.manifests import Manifests, read_manifests
+from tierwise_cli.scene import catalogue_tier, fleet_of
+from tierwise_core.fleet import GPUTier, Node, nodes_of
+from tierwise_core.placement import NodeCapacity, Tier
+from tierwise_core.price_list import COMMON_TIERS, PRICE_LIST
+from tierwise_core.what_if_names import did_you_mean
+
+__all__ = ["tiers_to_compare"]
+
+
+def tiers_to_compare(
+    fleet: Path | None, live: Access | None, names: Sequence[str], prices: Mapping[str, float]
+) -> list[Tier]:
+    """The tiers asked for, at the prices that were given.
+
+    Raises:
+        UsageError: a name or a price belongs to no tier.
+    """
+    if fleet is not None and live is not None:
+        raise UsageError("--fleet and --live exclude each other", fix="give one of them")
+    if fleet is not None:
+        found = _of_fleet(read_manifests([fleet]), names, f"--fleet {fleet}")
+    elif live is not None:
+        found = _of_fleet(read_nodes(live), names, "the cluster")
+    else:
+        found = [_of_catalogue(name) for name in dict.fromkeys(names or COMMON_TIERS)]
+    _check_prices(found, prices)
+    return [replace(t, usd_per_gpu_hour=prices.get(t.name, t.usd_per_gpu_hour)) for t in found]
+
+
+def _of_catalogue(name: str) -> Tier:
+    """A tier that has as many nodes as it takes."""
+    known = catalogue_tier(name)
+    if known is None:
+        names = [price.tier_name for price in PRICE_LIST]
+        raise UsageError(
+            f"--tier {name!r}: the catalogue has no such GPU{did_you_mean(name, names)}",
+            fix=f"it has {', '.join(names)}; others come from a file with --fleet",
+        )
+    return _tier(known, ())
+
+
+def _of_fleet(manifests: Manifests, names: Sequence[str], where: str) -> list[Tier]:
+    fleet = fleet_of(manifests)
+    for tier in fleet.tiers:
+        if tier.invalid is not None:
+            raise UsageError(f"GPUTier {tier.name}: {tier.invalid}")
+    known = {tier.name: tier for tier in fleet.tiers}
+    if not known:
+        raise UsageError(f"{where} has no GPUTier", fix="tierwise tiers discover writes them")
+    for name in names:
+        if name not in known:
+            raise UsageError(
+                f"--tier {name!r}: {where} has no such GPUTier{did_you_mean(name, known)}",
+                fix=f"it has {', '.join(sorted(known))}",
+            )
+    return [_tier(known[name], fleet.nodes) for name in names or known]
+
+
+def _tier(tier: GPUTier, nodes: Sequence[Node]) -> Tier:
+    """The tier as sizing compares it: nodes count by how many GPUs they have, free or not."""
+    capacities = (
+        NodeCapacity(node.name, count, count)
+        for node in nodes_of(tier, nodes)
+        if (count := node.gpus.get(tier.resource_name, 0))
+    )
+    return Tier(
+        name=tier.name,
+        gpu_memory_bytes=tier.memory_bytes or 0,
+        usable_fraction=tier.usable_fraction,
+        usd_per_gpu_hour=tier.usd_per_gpu_hour,
+        nodes=tuple(capacities),
+        resource_name=tier.resource_name,
+    )
+
+
+def _check_prices(tiers: Sequence[Tier], prices: Mapping[str, float]) -> None:
+    names = [tier.name for tier in tiers]
+    for name in prices:
+        if name not in names:
+            raise UsageError(
+                f"--price {name}=...: {name!r} is none of the tiers{did_you_mean(name, names)}",
+                fix=f"they are {', '.join(names)}",
+            )
