@@ -7,6 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from dispatchers import Running
 from fake_engine import FakeEngine, Script
+from stage import stage
+
+__all__ = ["engine", "run", "stage"]
 
 
 @pytest.fixture
