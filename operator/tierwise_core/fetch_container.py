@@ -57,9 +57,7 @@ def fetcher(
             "(--weights-image)"
         )
     shared = delivery.is_shared
-    user = (
-        {"runAsUser": delivery.run_as_user} if shared and delivery.run_as_user is not None else {}
-    )
+    user = delivery.run_as_user if shared else None
     container: dict[str, Any] = {
         "name": FETCHER,
         "image": delivery.image,

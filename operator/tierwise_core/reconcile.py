@@ -12,6 +12,7 @@ from tierwise_core.engines import Engines, Troupe, engines, troupe
 from tierwise_core.errors import TierwiseError
 from tierwise_core.fleet_plan import FleetVerdict
 from tierwise_core.healing import applied, removal
+from tierwise_core.lasting import lasting
 from tierwise_core.moves import last_move, moved
 from tierwise_core.plan import Action, Plan, PublishStatus
 from tierwise_core.rollover import Rollover, Situation, roll_over
@@ -101,7 +102,9 @@ def _rollout(snapshot: Snapshot, fleet: FleetVerdict) -> tuple[tuple[Staged, ...
         tensor_parallel=assignment.tensor_parallel,
         context_length_tokens=fleet.sizing.context_length_tokens,
         hf_endpoint=snapshot.hf_endpoint,
+        delivery=snapshot.delivery,
     )
+    layout = lasting(snapshot.specialist, layout, snapshot.deployments)
     staged = stage(snapshot.specialist, assignment.shares, tiers, layout)
     situation = Situation(
         wanted=tuple(each.wanted for each in staged),

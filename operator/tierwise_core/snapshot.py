@@ -6,6 +6,7 @@ from typing import Any
 
 from tierwise_core.adapter_status import AdaptersSeen
 from tierwise_core.children import Child
+from tierwise_core.delivery import Delivery
 from tierwise_core.fleet import GPUTier, Pod
 from tierwise_core.fleet_plan import FleetVerdict
 from tierwise_core.specialist import Reading, Specialist
@@ -25,6 +26,7 @@ class Snapshot:
         fleet: what the plan of the whole fleet says of it; None while that is being made.
         departing: its pods that cannot stay where they are, by key, and why.
         room: how many more pods of so many GPUs a tier could start now.
+        delivery: how models that are fetched come to the pods.
         observed: parts of the status that are measured and not decided, in wire form.
         adapters: what its pods say of the adapters they have loaded.
     """
@@ -38,5 +40,6 @@ class Snapshot:
     departing: Mapping[str, str] = field(default_factory=dict)
     room: Callable[[GPUTier, int], int] = _none
     hf_endpoint: str | None = None
+    delivery: Delivery = field(default_factory=Delivery)
     observed: Mapping[str, Any] = field(default_factory=dict)
     adapters: AdaptersSeen = field(default_factory=AdaptersSeen)

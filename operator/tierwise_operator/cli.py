@@ -10,6 +10,22 @@ from tierwise_operator import logs
 from tierwise_operator.login import NoClusterError
 from tierwise_operator.run import run as run_operator
 from tierwise_operator.settings import Settings
+from tierwise_operator.weight_options import (
+    Cache,
+    InsecureRegistry,
+    S3Endpoint,
+    WeightsCache,
+    WeightsCacheClaim,
+    WeightsCachePath,
+    WeightsImage,
+    WeightsMaxBytes,
+    WeightsPullPolicy,
+    WeightsUser,
+    delivery,
+)
+from tierwise_operator.weights.command import EXAMPLES as FETCH_EXAMPLES
+from tierwise_operator.weights.command import fetch
+from tierwise_operator.weights.describe import describe
 
 DEFAULTS = Policy()
 
@@ -23,6 +39,10 @@ app = typer.Typer(
 @app.callback()
 def main() -> None:
     """Give the commands their common help."""
+
+
+app.command(epilog=FETCH_EXAMPLES)(fetch)
+app.command()(describe)
 
 
 @app.command()
@@ -67,6 +87,15 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
         list[str] | None,
         typer.Option(help="A taint that says a node is about to go, beside those that are known."),
     ] = None,
+    weights_image: WeightsImage = "",
+    weights_pull_policy: WeightsPullPolicy = "IfNotPresent",
+    weights_cache: WeightsCache = Cache.NONE,
+    weights_cache_path: WeightsCachePath = "/var/lib/tierwise/weights",
+    weights_cache_claim: WeightsCacheClaim = "",
+    weights_cache_max_bytes: WeightsMaxBytes = None,
+    weights_run_as_user: WeightsUser = None,
+    s3_endpoint: S3Endpoint = None,
+    insecure_registry: InsecureRegistry = None,
 ) -> None:
     """Run the operator until SIGTERM.
 
@@ -89,6 +118,17 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
         hf_token=hf_token,
         policy=Policy(move_threshold, move_penalty, preempt),
         leaving_taints=tuple(leaving_taint or ()),
+        delivery=delivery(
+            image=weights_image,
+            pull_policy=weights_pull_policy,
+            cache=weights_cache,
+            path=weights_cache_path,
+            claim=weights_cache_claim,
+            max_bytes=weights_cache_max_bytes,
+            user=weights_run_as_user,
+            s3_endpoint=s3_endpoint,
+            insecure_registries=insecure_registry,
+        ),
     )
     try:
         raise typer.Exit(asyncio.run(run_operator(settings)))

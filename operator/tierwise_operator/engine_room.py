@@ -5,10 +5,8 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-import httpx
 import structlog
 
-from tierwise_core.model_metadata import ModelMetadata, SizeOverrides
 from tierwise_operator import census
 from tierwise_operator.adapters import AdapterMeans
 from tierwise_operator.cluster import Cluster, ClusterError
@@ -20,9 +18,6 @@ from tierwise_operator.passes import Passes
 from tierwise_operator.readings import Read, Readings
 from tierwise_operator.recorder import Recorder
 from tierwise_operator.settings import Settings
-from tierwise_operator.sources import MetadataCache, read_metadata
-from tierwise_operator.sources.origins import Access
-from tierwise_operator.sources.read import DEFAULT_ENDPOINT
 from tierwise_operator.store import FLEET, Store
 from tierwise_operator.workqueue import Item, WorkQueue
 
@@ -70,6 +65,7 @@ class Operator:
             self.adapters,
             settings.hf_endpoint,
             settings.policy,
+            settings.delivery,
         )
 
     async def load(self) -> None:
@@ -154,27 +150,3 @@ class Operator:
         self.metrics.queue_depth.set(len(self.queue))
         self.metrics.survey(self.store.specialists.all(), self.store.tiers.all())
         self.load_watch.survey()
-
-
-def model_reader(client: httpx.AsyncClient, settings: Settings) -> Read:
-    """Return the reader of models' metadata, with one cache for the process."""
-    cache = MetadataCache()
-    endpoint = settings.hf_endpoint or DEFAULT_ENDPOINT
-
-    async def read(source: str, revision: str | None, size: SizeOverrides) -> ModelMetadata:
-        return await read_metadata(
-            source,
-            revision,
-            client=client,
-            endpoint=endpoint,
-            token=settings.hf_token,
-            cache=cache,
-            overrides=size,
-        )
-
-    return read
-
-
-def access(client: httpx.AsyncClient, settings: Settings) -> Access:
-    """Return how sources on the network are reached."""
-    return Access(client, settings.hf_endpoint or DEFAULT_ENDPOINT, settings.hf_token)

@@ -56,6 +56,9 @@ POD = Kind("Pod", "", "v1", "pods", field_selector="status.phase!=Succeeded,stat
 DEPLOYMENT = Kind("Deployment", "apps", "v1", "deployments", label_selector=OURS)
 SERVICE = Kind("Service", "", "v1", "services", label_selector=OURS)
 EVENT = Kind("Event", "events.k8s.io", "v1", "events")
+SECRET = Kind("Secret", "", "v1", "secrets")
+JOB = Kind("Job", "batch", "v1", "jobs", label_selector=OURS)
+READER_POD = Kind("Pod", "", "v1", "pods")  # of a Job, also when it has ended
 LEASE = Kind("Lease", "coordination.k8s.io", "v1", "leases")
 
 # What the fleet has and what its GPUs are used for is seen everywhere; what the operator writes to
@@ -74,4 +77,4 @@ def scopes(kind: Kind, namespaces: Sequence[str]) -> tuple[str, ...]:
     return tuple(namespaces) if namespaces and kind in SERVED else ("",)
 
 
-BY_NAME: Mapping[str, Kind] = {kind.name: kind for kind in (*WATCHED, EVENT, LEASE)}
+BY_NAME: Mapping[str, Kind] = {kind.name: kind for kind in (*WATCHED, EVENT, LEASE, SECRET, JOB)}

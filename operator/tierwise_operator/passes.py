@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from tierwise_core.delivery import Delivery
 from tierwise_core.departure import departures
 from tierwise_core.errors import TierwiseError
 from tierwise_core.fleet import GPUTier, Pod, free_slots
@@ -45,6 +46,7 @@ class Passes:
     adapters: Adapters
     hf_endpoint: str | None = None
     policy: Policy = field(default_factory=Policy)
+    delivery: Delivery = field(default_factory=Delivery)
     plan: FleetPlan | None = None
     fleet_ready_at: float = 0.0
 
@@ -97,7 +99,7 @@ class Passes:
         key = specialist.key
         plan = self.plan
         verdict = plan.verdict(key) if plan is not None and plan.knows(specialist) else None
-        reading, pods = self.readings.of(specialist.model), self.store.pods.of(key)
+        reading, pods = self.readings.of(specialist), self.store.pods.of(key)
         base = reading if isinstance(reading, ModelMetadata) else None
         return Snapshot(
             specialist=specialist,
@@ -109,6 +111,7 @@ class Passes:
             departing=self._departing(pods),
             room=self._room,
             hf_endpoint=self.hf_endpoint,
+            delivery=self.delivery,
             observed=self.load.status(specialist),
             adapters=self.adapters.of(specialist, base, pods),
         )
@@ -145,10 +148,10 @@ class Passes:
 
     def _observed_fleet(self) -> Fleet:
         specialists = self.store.specialists.all()
-        self.readings.keep_only([sp.model for sp in specialists if sp.model])
+        self.readings.keep_only(specialists)
         return Fleet(
             specialists=specialists,
-            readings={sp.key: self.readings.of(sp.model) for sp in specialists if sp.model},
+            readings={sp.key: self.readings.of(sp) for sp in specialists if sp.model},
             tiers=self.store.tiers.all(),
             nodes=self.store.nodes.all(),
             use={node: dict(held) for node, held in self.store.use.items()},

@@ -12,11 +12,12 @@ from tierwise_operator import health, watches
 from tierwise_operator.adapter_sources import adapter_reader
 from tierwise_operator.adapters import AdapterMeans
 from tierwise_operator.cluster import Cluster, ClusterError, KubernetesCluster
-from tierwise_operator.engine_room import Operator, access, model_reader
+from tierwise_operator.engine_room import Operator
 from tierwise_operator.health import Health
 from tierwise_operator.kinds import WATCHED, scopes
 from tierwise_operator.leadership import Leadership
 from tierwise_operator.metrics import Metrics
+from tierwise_operator.model_reading import access, model_reader
 from tierwise_operator.settings import Settings
 
 CRD_RETRY_SECONDS = 5.0
@@ -38,7 +39,7 @@ async def run(settings: Settings) -> int:
         operator = Operator(
             cluster,
             settings,
-            model_reader(http, settings),
+            model_reader(http, settings, cluster),
             metrics,
             adapters=AdapterMeans(read=adapter_reader(access(http, settings))),
         )

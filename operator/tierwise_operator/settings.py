@@ -5,6 +5,7 @@ import socket
 from dataclasses import dataclass, field
 from uuid import uuid4
 
+from tierwise_core.delivery import Delivery
 from tierwise_core.placement import Policy
 
 LEASE_NAME = "tierwise-operator"
@@ -32,6 +33,7 @@ class Settings:
     log_level: str = "info"
     hf_endpoint: str | None = None
     hf_token: str | None = None
+    delivery: Delivery = field(default_factory=Delivery)
     policy: Policy = field(default_factory=Policy)
     leaving_taints: tuple[str, ...] = ()
     identity: str = field(default_factory=_identity)

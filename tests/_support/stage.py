@@ -11,9 +11,10 @@ import pytest
 from fake_cluster import FakeCluster
 from observed import NOON, SMALL
 
-from tierwise_core.model_metadata import ModelMetadata, SizeOverrides
+from tierwise_core.model_metadata import ModelMetadata
 from tierwise_operator.engine_room import Operator
 from tierwise_operator.kinds import Kind
+from tierwise_operator.readings import Asked
 from tierwise_operator.settings import Settings
 from tierwise_operator.store import Store
 
@@ -25,9 +26,9 @@ class Library:
     models: dict[str, ModelMetadata | Exception] = field(default_factory=dict)
     reads: list[str] = field(default_factory=list)
 
-    async def read(self, source: str, _revision: str | None, _size: SizeOverrides) -> ModelMetadata:
-        self.reads.append(source)
-        found = self.models.get(source, SMALL)
+    async def read(self, asked: Asked) -> ModelMetadata:
+        self.reads.append(asked.source)
+        found = self.models.get(asked.source, SMALL)
         if isinstance(found, Exception):
             raise found
         return found
