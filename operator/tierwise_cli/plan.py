@@ -21,7 +21,7 @@ from tierwise_cli.plan_json import PlanOutcome, as_json
 from tierwise_cli.plan_notes import notes_on
 from tierwise_cli.plan_view import print_explained, print_plan
 from tierwise_cli.printing import console, print_json, reported
-from tierwise_cli.scene import bandwidths, fleet_of, with_readings
+from tierwise_cli.scene import bandwidths, fleet_of, provider_prices, with_readings
 from tierwise_cli.what_if_nodes import with_extra_nodes
 from tierwise_core.fleet_changes import Change, changes, places_now, places_planned
 from tierwise_core.fleet_plan import Fleet, FleetPlan, plan_fleet
@@ -163,7 +163,8 @@ def outcome_of(wanted: Wanted) -> PlanOutcome:
     for what_if in wanted.what_ifs:
         after = apply(after, what_if)
     planned = plan_fleet(after)
-    found = report(after, planned, bandwidths(wanted.manifests, after.tiers))
+    speeds = bandwidths(wanted.manifests, after.tiers)
+    found = report(after, planned, speeds, provider_prices(wanted.manifests))
     return PlanOutcome(
         report=found,
         changes=_changes(fleet, after, planned, before),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -34,7 +34,7 @@ def print_plan(outcome: PlanOutcome) -> None:
     _section(out, "Who goes where", _places(report, short), if_any=report.placed)
     _print_unplaced(out, report.unplaced, short)
     _section(out, "Tiers", _tiers(report.tiers), if_any=report.tiers)
-    _section(out, "Cost", _costs(report, short), if_any=report.frontier)
+    _section(out, "Cost", _costs(report, short), if_any=report.tokens_per_second)
     _print_comparison(out, report, short)
     _print_changes(out, outcome, short)
     if outcome.notes:
@@ -97,7 +97,7 @@ def _summary(report: FleetReport) -> str:
 
 def _places(report: FleetReport, short: Short) -> Table:
     table = plain_table(
-        "SPECIALIST", "REPLICAS>", "ON", "NEEDS OF EACH GPU>", "USD/H>", "USD/1K TOKENS>", "WHY"
+        "SPECIALIST", "REPLICAS>", "ON", "GIB OF EACH GPU>", "USD/H>", "USD/1K TOK>", "WHY"
     )
     for placed in report.placed:
         for number, share in enumerate(placed.assignment.shares):
@@ -121,7 +121,7 @@ def _where(share: Share) -> str:
 
 def _need(share: Share) -> str:
     need, usable = share.memory.total_bytes_per_gpu, share.usable_bytes_per_gpu
-    return f"{need / GIB:.1f} of {usable / GIB:.1f} GiB"
+    return f"{need / GIB:.1f} of {usable / GIB:.1f}"
 
 
 def _token_price(usd: float | None, *, measured: bool) -> str:
@@ -153,17 +153,23 @@ def _rejections(rejections: Iterable[Rejection]) -> Table:
     return table
 
 
-def _tiers(tiers: Iterable[TierUsage]) -> Table:
+def _tiers(tiers: Sequence[TierUsage]) -> Table:
+    """GPUs by tier; what others hold and what is closed to new pods only where there is any."""
+    others, closed = any(tier.others for tier in tiers), any(tier.closed for tier in tiers)
     table = plain_table(
-        "TIER", "USD/GPU-H>", "NODES>", "GPUS>", "USED>", "OTHERS'>", "FREE>", "IN USE>", "USD/H>"
+        *("TIER", "USD/GPU-H>", "NODES>", "GPUS>", "USED>"),
+        *(["BY OTHERS>"] if others else []),
+        *(["CLOSED>"] if closed else []),
+        *("FREE>", "IN USE>", "USD/H>"),
     )
     for tier in tiers:
         share = tier.utilization
         table.add_row(
-            tier.name,
-            f"{tier.usd_per_gpu_hour:.2f}",
-            *(str(n) for n in (tier.nodes, tier.gpus, tier.used, tier.others, tier.free)),
-            "-" if share is None else f"{share:.0%}",
+            *(tier.name, f"{tier.usd_per_gpu_hour:.2f}", str(tier.nodes), str(tier.gpus)),
+            str(tier.used),
+            *([str(tier.others)] if others else []),
+            *([str(tier.closed)] if closed else []),
+            *(str(tier.free), "-" if share is None else f"{share:.0%}"),
             f"{tier.usd_per_hour:.2f}",
         )
     return table
@@ -172,10 +178,9 @@ def _tiers(tiers: Iterable[TierUsage]) -> Table:
 def _costs(report: FleetReport, short: Short) -> Table:
     table = plain_table("", "GPUS>", "USD/H>", "USD/1K TOKENS>")
     measured = all(placed.measured for placed in report.placed)
-    used = sum(tier.used for tier in report.tiers)
     table.add_row(
         "this plan",
-        str(used),
+        str(sum(tier.used for tier in report.tiers)),
         f"{report.usd_per_hour:.2f}",
         _token_price(report.usd_per_1k_tokens, measured=measured),
     )
@@ -183,7 +188,7 @@ def _costs(report: FleetReport, short: Short) -> Table:
     if frontier is not None:
         table.add_row(
             f"all on {short(frontier.key)}",
-            str(frontier.gpus),
+            str(frontier.gpus) if frontier.gpus else "-",
             f"{frontier.usd_per_hour:.2f}",
             _token_price(frontier.usd_per_1k_tokens, measured=measured),
         )
@@ -192,21 +197,22 @@ def _costs(report: FleetReport, short: Short) -> Table:
 
 def _print_comparison(out: Console, report: FleetReport, short: Short) -> None:
     """What the specialists save against a fleet of nothing but the most capable model."""
-    frontier = report.frontier
-    if frontier is None or not report.usd_per_hour:
-        return
-    out.print(_compared(report, frontier, short), markup=False)
+    if report.frontier is not None and report.usd_per_hour:
+        out.print(_compared(report, report.frontier, short), markup=False)
 
 
 def _compared(report: FleetReport, frontier: AllFrontier, short: Short) -> str:
+    ratio = frontier.usd_per_hour / report.usd_per_hour
+    verdict = f"{ratio:.1f} times the price" if ratio >= 1 else f"{ratio:.0%} of the price"
     name = short(frontier.key)
+    if not frontier.gpus:
+        return f"The same tokens a second from the provider of {name} alone: {verdict}."
     gpus = next((tier.gpus for tier in report.tiers if tier.name == frontier.tier), 0)
     missing = max(0, frontier.gpus - gpus)
     short_of = f", {missing} more than there are" if missing else ""
-    ratio = frontier.usd_per_hour / report.usd_per_hour
-    verdict = f"{ratio:.1f} times the price" if ratio >= 1 else f"{ratio:.0%} of the price"
+    plural = "" if frontier.replicas == 1 else "s"
     return (
-        f"The same tokens a second from {name} alone: {frontier.replicas} replicas on "
+        f"The same tokens a second from {name} alone: {frontier.replicas} replica{plural} on "
         f"{frontier.gpus} {frontier.tier}{short_of}, {verdict}."
     )
 

@@ -24,12 +24,21 @@ from tierwise_core.price_list import list_price, product_of_tier
 from tierwise_core.specialist import Reading, ReadingFailed, Specialist
 from tierwise_operator import distill, distill_pods
 
-__all__ = ["MADE_UP", "bandwidths", "catalogue_tier", "fleet_of", "specialists_of", "with_readings"]
+__all__ = [
+    "MADE_UP",
+    "bandwidths",
+    "catalogue_tier",
+    "fleet_of",
+    "provider_prices",
+    "specialists_of",
+    "with_readings",
+]
 
 Object = Mapping[str, Any]
 DEFAULT_NAMESPACE = "default"
 MADE_UP = "tierwise.dev/made-up-for"
 """The label of nodes that only a plan has."""
+PROMPT_TOKENS_PER_TOKEN = 2
 
 
 def specialists_of(manifests: Manifests) -> tuple[Specialist, ...]:
@@ -124,6 +133,24 @@ def bandwidths(manifests: Manifests, tiers: Iterable[GPUTier]) -> dict[str, floa
         known = written.get(tier.name) or (product.bandwidth_gb_per_s if product else None)
         if isinstance(known, int | float):
             found[tier.name] = float(known)
+    return found
+
+
+def provider_prices(manifests: Manifests) -> dict[str, float]:
+    """USD for 1000 generated tokens of external Specialists, each after two of a prompt.
+
+    That is the proportion of the reference call: 500 tokens in, 250 out.
+    """
+    found = {}
+    for manifest in manifests.specialists:
+        price = ((manifest.body.get("spec") or {}).get("external") or {}).get("price")
+        if not isinstance(price, Mapping):
+            continue
+        read, written = (price.get(f"{way}PerMillionTokens") for way in ("input", "output"))
+        if isinstance(read, int | float) and isinstance(written, int | float):
+            metadata = _namespaced(manifest.body)["metadata"]
+            per_token = (PROMPT_TOKENS_PER_TOKEN * read + written) / 1e6
+            found[f"{metadata['namespace']}/{metadata['name']}"] = 1000 * per_token
     return found
 
 

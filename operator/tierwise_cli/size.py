@@ -14,7 +14,7 @@ from tierwise_cli.model_options import Endpoint, amount, prices, source_of, sour
 from tierwise_cli.models import read_model
 from tierwise_cli.options import Kubeconfig, Output, OutputOption, examples
 from tierwise_cli.printing import print_json, reported
-from tierwise_cli.size_tiers import tiers_to_compare
+from tierwise_cli.size_tiers import LIST_PRICES, tiers_to_compare
 from tierwise_cli.size_view import print_report
 from tierwise_core.errors import SourceError
 from tierwise_core.fit import fits
@@ -161,9 +161,11 @@ def size(  # noqa: PLR0913, PLR0917 - one option each
         )
         access = Access(kubeconfig, context_name)
         tiers = tiers_to_compare(fleet, access if live else None, tier or [], prices(price or []))
-        metadata, note = _read(source_of(source), revision, overrides, demand, endpoint)
+        metadata, notes = _read(source_of(source), revision, overrides, demand, endpoint)
         report = fits(metadata, overrides, demand, tiers)
-        report = replace(report, assumptions=(*note, *map(in_options, report.assumptions)))
+        if fleet is None and not live:
+            notes = (*notes, LIST_PRICES)
+        report = replace(report, assumptions=(*map(in_options, report.assumptions), *notes))
     if output is Output.JSON:
         print_json(report.as_json())
     else:

@@ -16,7 +16,11 @@ from tierwise_core.placement import NodeCapacity, Tier
 from tierwise_core.price_list import COMMON_TIERS, PRICE_LIST
 from tierwise_core.what_if_names import did_you_mean
 
-__all__ = ["tiers_to_compare"]
+__all__ = ["LIST_PRICES", "tiers_to_compare"]
+
+LIST_PRICES = (
+    "prices are list prices of 2025 and 2026 (docs/cli.md names their sources); yours go in --price"
+)
 
 
 def tiers_to_compare(
@@ -34,12 +38,12 @@ def tiers_to_compare(
     elif live is not None:
         found = _of_fleet(read_nodes(live), names, "the cluster")
     else:
-        found = [_of_catalogue(name) for name in dict.fromkeys(names or COMMON_TIERS)]
+        found = [_of_catalogue(name, prices) for name in dict.fromkeys(names or COMMON_TIERS)]
     _check_prices(found, prices)
     return [replace(t, usd_per_gpu_hour=prices.get(t.name, t.usd_per_gpu_hour)) for t in found]
 
 
-def _of_catalogue(name: str) -> Tier:
+def _of_catalogue(name: str, prices: Mapping[str, float]) -> Tier:
     """A tier that has as many nodes as it takes."""
     known = catalogue_tier(name)
     if known is None:
@@ -47,6 +51,11 @@ def _of_catalogue(name: str) -> Tier:
         raise UsageError(
             f"--tier {name!r}: the catalogue has no such GPU{did_you_mean(name, names)}",
             fix=f"it has {', '.join(names)}; others come from a file with --fleet",
+        )
+    if not known.usd_per_gpu_hour and name not in prices:
+        raise UsageError(
+            f"--tier {name!r}: no list price is known for {known.product}",
+            fix=f"give it: --price {name}=0.50",
         )
     return _tier(known, ())
 

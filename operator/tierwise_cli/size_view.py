@@ -15,6 +15,9 @@ from tierwise_core.quantities import format_bytes
 
 __all__ = ["print_report"]
 
+SAID_ABOVE = "total_bytes_per_gpu"
+"""The assumption that begins so is the table's line about the need of each GPU."""
+
 
 def print_report(
     source: str,
@@ -35,7 +38,7 @@ def print_report(
         out.print(_rejected(report))
     if report.assumptions:
         out.print("\nAssumed", style="bold")
-        bullets(out, report.assumptions)
+        bullets(out, [note for note in report.assumptions if not note.startswith(SAID_ABOVE)])
 
 
 def _title(source: str, metadata: ModelMetadata | None, demand: Demand) -> str:
@@ -45,7 +48,9 @@ def _title(source: str, metadata: ModelMetadata | None, demand: Demand) -> str:
         kind = metadata.quantization or metadata.dtype
         what = f"{source}: {metadata.architecture}{count}, {kind}"
     context = demand.context_length_tokens or (metadata.context_length if metadata else 0)
-    return f"{what}\nfor {demand.concurrency} requests at once of {context:,} tokens each"
+    one = demand.concurrency == 1
+    load = "one request" if one else f"{demand.concurrency} requests at once"
+    return f"{what}\nfor {load} of {context:,} tokens{'' if one else ' each'}"
 
 
 def _count(parameters: int) -> str:

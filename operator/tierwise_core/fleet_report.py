@@ -19,6 +19,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
+from types import MappingProxyType
+from typing import Final
 
 from tierwise_core.cost import usd_per_1k_tokens
 from tierwise_core.fleet import GPUTier
@@ -31,6 +33,9 @@ from tierwise_core.specialist import Specialist
 from tierwise_core.tier_usage import TierUsage, tier_usage
 
 __all__ = ["AllFrontier", "FleetReport", "Placed", "Unplaced", "all_frontier", "report"]
+
+NO_PRICES: Final[Mapping[str, float]] = MappingProxyType({})
+SECONDS_PER_HOUR: Final = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,7 @@ class Unplaced:
 
 @dataclass(frozen=True, slots=True)
 class AllFrontier:
-    """The same load on replicas of the most capable model alone."""
+    """The same load on the most capable model alone; a provider's has no replicas and no GPUs."""
 
     key: str
     tier: str
@@ -130,8 +135,20 @@ class FleetReport:
         return usd_per_1k_tokens(1, usd, speed) if speed else None
 
 
-def report(fleet: Fleet, plan: FleetPlan, bandwidths: Mapping[str, float]) -> FleetReport:
-    """Put a plan into figures; ``bandwidths`` are GB/s of one GPU, by tier."""
+def report(
+    fleet: Fleet,
+    plan: FleetPlan,
+    bandwidths: Mapping[str, float],
+    provider_prices: Mapping[str, float] = NO_PRICES,
+) -> FleetReport:
+    """Put a plan into figures.
+
+    Args:
+        fleet: what was planned.
+        plan: its plan.
+        bandwidths: GB/s of one GPU, by tier.
+        provider_prices: USD for 1000 generated tokens, by external Specialist.
+    """
     verdicts = {key: plan.verdict(key) for key in sorted(plan.specialists)}
     known = {key: verdict for key, verdict in verdicts.items() if verdict is not None}
     placed = tuple(
@@ -144,7 +161,7 @@ def report(fleet: Fleet, plan: FleetPlan, bandwidths: Mapping[str, float]) -> Fl
         unplaced=(*_invalid(fleet), *_unplaced(plan, known)),
         external=tuple(key for key, sp in sorted(plan.specialists.items()) if sp.external),
         tiers=tier_usage(fleet, plan),
-        frontier=_frontier(plan, placed),
+        frontier=_frontier(plan, placed, provider_prices),
         problems=(*_invalid_tiers(fleet.tiers), *plan.placements.problems),
     )
 
@@ -198,11 +215,29 @@ def _invalid_tiers(tiers: Sequence[GPUTier]) -> list[str]:
     return [f"GPUTier {tier.name}: {tier.invalid}" for tier in tiers if tier.invalid is not None]
 
 
-def _frontier(plan: FleetPlan, placed: Sequence[Placed]) -> AllFrontier | None:
-    """The load of everything that is placed, on the most capable model of the fleet."""
+def _frontier(
+    plan: FleetPlan, placed: Sequence[Placed], provider_prices: Mapping[str, float]
+) -> AllFrontier | None:
+    """The load of everything that is placed, on the most capable model; None if that is all.
+
+    A generalist of our own comes first, then a provider's, then the largest model there is.
+    """
     known = [each for each in placed if each.tokens_per_second]
+    needed = sum(each.tokens_per_second or 0.0 for each in known)
     best = max(known, key=lambda each: _capability(plan, each.key), default=None)
     if best is None or best.speeds[0] is None:
+        return None
+    providers = [
+        key
+        for key in provider_prices
+        if key in plan.specialists and plan.specialists[key].field == GENERAL_FIELD
+    ]
+    if providers and plan.specialists[best.key].field != GENERAL_FIELD:
+        dearest = max(providers, key=lambda key: (provider_prices[key], key))
+        usd = provider_prices[dearest]
+        hourly = needed * SECONDS_PER_HOUR / 1000 * usd
+        return AllFrontier(dearest, "external", 0, 0, hourly, usd)
+    if len(known) == 1:
         return None
     share = best.assignment.primary
     return all_frontier(
@@ -211,7 +246,7 @@ def _frontier(plan: FleetPlan, placed: Sequence[Placed]) -> AllFrontier | None:
         share.gpus_per_replica,
         plan.tiers[share.tier].usd_per_gpu_hour,
         best.speeds[0],
-        needed=sum(each.tokens_per_second or 0.0 for each in known),
+        needed=needed,
     )
 
 

@@ -35,7 +35,7 @@ def why_there(
     ...     Rejection("a100", RejectionCode.NO_CAPACITY, "full"),
     ...     Rejection("b200", RejectionCode.MORE_EXPENSIVE, "dearer")]
     >>> why_there(Assignment((share,)), ruled_out, {"l4": 0.4, "a100": 1.4, "h100": 3, "b200": 6})
-    'cheapest that fits; full: a100; too small: l4'
+    'cheapest; full: a100; too small: l4'
     """
     price = usd_per_gpu_hour.get(assignment.tier, 0.0)
     known = [r for r in rejections if r.code in IN_WORDS]
@@ -53,4 +53,4 @@ def _choice(assignment: Assignment) -> str:
         return f"spans tiers: {tiers} had no room for all"
     if assignment.kept and assignment.primary.kept == assignment.primary.replicas:
         return "runs there"
-    return "cheapest that fits"
+    return "cheapest"
