@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from tierwise_core.delivery import CacheKind, Delivery
+from tierwise_core.delivery import Delivery
 from tierwise_core.quantities import parse_quantity
 
 __all__ = [
@@ -121,11 +121,10 @@ def delivery(  # noqa: PLR0913 - one parameter per option
         raise typer.BadParameter("--weights-cache Claim needs --weights-cache-claim NAME")
     if cache is not Cache.NONE and not image:
         raise typer.BadParameter(f"--weights-cache {cache} needs --weights-image")
-    kind = cast("CacheKind", cache.value)
     return Delivery(
         image=image,
         pull_policy=pull_policy,
-        cache=kind,
+        cache=cache.value,
         cache_path=path,
         cache_claim=claim,
         cache_max_bytes=_bytes(max_bytes),
