@@ -17,9 +17,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from tierwise_core.lora import lora_bytes_per_gpu
 from tierwise_core.model_metadata import Demand, ModelMetadata
 
-__all__ = ["UNKNOWN_ACTIVATION_BYTES", "activation_bytes", "overhead_bytes"]
+__all__ = ["UNKNOWN_ACTIVATION_BYTES", "activation_bytes", "adapter_bytes", "overhead_bytes"]
 
 MIB: Final = 2**20
 COMPUTE_DTYPE_BYTES: Final = 2
@@ -57,7 +58,28 @@ def activation_bytes(metadata: ModelMetadata, demand: Demand, tensor_parallel: i
     inner = max(_attention_width(metadata), _feed_forward_width(metadata, tensor_parallel))
     forward = tokens * (stream + -(-inner // tensor_parallel)) * COMPUTE_DTYPE_BYTES
     logits = demand.max_sequences * metadata.vocab_size * SAMPLER_BYTES_PER_LOGIT
-    return max(forward, logits + tokens * stream * COMPUTE_DTYPE_BYTES)
+    sampler = logits + tokens * stream * COMPUTE_DTYPE_BYTES
+    return max(forward, sampler, _vision_bytes(metadata, tokens)) + _picture_cache(metadata, tokens)
+
+
+def _vision_bytes(metadata: ModelMetadata, tokens: int) -> int:
+    """The vision tower at work on as many pictures as one step may hold: an upper bound."""
+    held = max(tokens, metadata.image_tokens) if metadata.image_tokens else 0
+    return held * metadata.vision_width * COMPUTE_DTYPE_BYTES
+
+
+def _picture_cache(metadata: ModelMetadata, tokens: int) -> int:
+    """Pictures' tokens that wait for their turn; the engine keeps those of one step."""
+    held = max(tokens, metadata.image_tokens) if metadata.image_tokens else 0
+    return held * metadata.hidden_size * COMPUTE_DTYPE_BYTES
+
+
+def adapter_bytes(metadata: ModelMetadata, demand: Demand, tensor_parallel: int) -> int:
+    """The room for LoRA adapters on each GPU (:mod:`tierwise_core.lora`), 0 without adapters."""
+    if demand.adapters is None:
+        return 0
+    room = lora_bytes_per_gpu(metadata.linears, demand.adapters, tensor_parallel, metadata.kv_heads)
+    return -(-room // demand.pipeline_parallel)
 
 
 def _attention_width(metadata: ModelMetadata) -> int:

@@ -154,7 +154,7 @@ def fits(
     size = found[0].tensor_parallel if found else min(sizes)
     need = sizes[size]
     return FitReport(
-        weights_bytes=replica_weights_bytes(metadata, overrides),
+        weights_bytes=replica_weights_bytes(metadata, overrides, demand),
         kv_bytes_per_token=replica_kv_bytes_per_token(metadata, overrides, demand),
         kv_bytes=replica_kv_bytes(metadata, overrides, demand),
         activation_bytes=need.activation_bytes,

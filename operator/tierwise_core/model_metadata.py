@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tierwise_core.layer_cache import LayerCache
 from tierwise_core.linear import Linear
 
 __all__ = ["AdapterLimits", "Demand", "MemoryBreakdown", "ModelMetadata", "SizeOverrides"]
@@ -40,6 +41,13 @@ class ModelMetadata:
         quantization: the method in the config (``awq``, ``gptq``, ``fp8`` ...), else empty.
         parameters_by_dtype: elements per stored dtype, as the files name them.
         linears: its matrices, where the family is known; LoRA and active parameters go by them.
+        caches: what its kinds of layers keep of a sequence; without them every token is taken to
+            cost ``kv_bytes_per_token``.
+        kv_cache_dtype: what ``--kv-cache-dtype auto`` means for it; its config may ask for fp8.
+        divisible: counts that tensor parallel must divide besides heads and widths.
+        quantization_group: inputs that share a scale; 0 if a GPU's part may be of any width.
+        image_tokens: of the largest picture; 0 for a model of texts.
+        vision_width: values per token of its vision tower while it works.
         assumptions: what was assumed where the files are silent, in words.
     """
 
@@ -63,6 +71,12 @@ class ModelMetadata:
     quantization: str = ""
     parameters_by_dtype: tuple[tuple[str, int], ...] = ()
     linears: tuple[Linear, ...] = ()
+    caches: tuple[LayerCache, ...] = ()
+    kv_cache_dtype: str = "auto"
+    divisible: tuple[tuple[int, str], ...] = ()
+    quantization_group: int = 0
+    image_tokens: int = 0
+    vision_width: int = 0
     assumptions: tuple[str, ...] = ()
 
 
@@ -113,6 +127,11 @@ class Demand:
         kv_cache_dtype: vLLM's ``--kv-cache-dtype``: ``auto``, or ``fp8`` and its variants.
         pipeline_parallel: nodes that share the layers (``spec.placement.nodesPerReplica``).
         adapters: LoRA adapters to make room for, ``None`` for none.
+        quantization: ``--quantization``, which may quantize 16-bit weights while they load.
+        block_tokens: ``--block-size``; ``None`` for the engine's choice.
+        asynchronous: the engine prepares a step while another runs (its default).
+        prefix_caching: it keeps the cache of prompts for others (its default).
+        grouped_cache: it gives layers with a window less (its default).
     """
 
     context_length_tokens: int | None = None
@@ -123,6 +142,11 @@ class Demand:
     kv_cache_dtype: str = "auto"
     pipeline_parallel: int = 1
     adapters: AdapterLimits | None = None
+    quantization: str = ""
+    block_tokens: int | None = None
+    asynchronous: bool = True
+    prefix_caching: bool = True
+    grouped_cache: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-__all__ = ["packed_bits", "quantization_method", "unpacked_parameters"]
+__all__ = ["kv_cache_dtype_of", "packed_bits", "quantization_method", "unpacked_parameters"]
 
 CONTAINER_BITS: Final = {"I32": 32, "U32": 32, "U8": 8, "I8": 8}
 FOUR_BIT_METHODS: Final = frozenset({"mxfp4", "nvfp4"})
@@ -55,6 +55,25 @@ def _group_bits(quantization: Mapping[str, Any]) -> Any:
         if isinstance(weights, Mapping):
             return weights.get("num_bits")
     return None
+
+
+def kv_cache_dtype_of(config: Mapping[str, Any]) -> str:
+    """What the engine takes ``--kv-cache-dtype auto`` for: a checkpoint may ask for a narrow cache.
+
+    >>> kv_cache_dtype_of({"quantization_config": {"quant_method": "compressed-tensors",
+    ...     "kv_cache_scheme": {"num_bits": 8, "type": "float"}}})
+    'fp8'
+    >>> kv_cache_dtype_of({"quantization_config": {"quant_method": "awq", "bits": 4}})
+    'auto'
+    """
+    quantization = config.get("quantization_config")
+    if not isinstance(quantization, Mapping):
+        return "auto"
+    if quantization_method(config).startswith("modelopt"):
+        inner = quantization.get("quantization", quantization)
+        algorithm = inner.get("kv_cache_quant_algo") if isinstance(inner, Mapping) else None
+        return {"FP8": "fp8_e4m3", "NVFP4": "nvfp4"}.get(str(algorithm).upper(), "auto")
+    return "fp8" if quantization.get("kv_cache_scheme") else "auto"
 
 
 def unpacked_parameters(elements: Mapping[str, int], bits: int | None) -> int:

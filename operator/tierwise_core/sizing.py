@@ -2,15 +2,14 @@
 
 ::
 
-    weights    = bytes of all tensors / tensor_parallel
-    KV cache   = bytes per token x context x concurrency / shards
+    weights    = what the files hold, or what the engine makes of it / tensor_parallel
+    KV cache   = blocks of a sequence x bytes per block x concurrency
     activation = the larger of one block's and the sampler's working memory
-    overhead   = CUDA context + CUDA graphs + communication buffers
+    overhead   = CUDA context + CUDA graphs + communication buffers + room for adapters
 
-``context`` is rounded up to vLLM's blocks of 16 tokens. ``shards`` is ``tensor_parallel`` up to the
-number of key-value heads, and 1 for a latent cache. The last two lines are estimates, explained in
-:mod:`tierwise_core.engine_memory`; the first two are exact. The sum must be at most
-``memory x usableFraction`` of the tier, which :mod:`tierwise_core.placement` checks.
+Weights (:mod:`tierwise_core.weight_share`) and KV cache (:mod:`tierwise_core.layer_cache`) are
+exact, activation and overhead are estimates (:mod:`tierwise_core.engine_memory`). The sum must be
+at most ``memory x usableFraction`` of the tier, which :mod:`tierwise_core.placement` checks.
 
 Llama-3.1-8B, eight requests of 8192 tokens at once, on one GPU:
 
@@ -46,21 +45,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
 
 from tierwise_core.correction import NO_CORRECTION, Correction, corrected
 from tierwise_core.engine_memory import (
     UNKNOWN_ACTIVATION_BYTES,
     activation_bytes,
+    adapter_bytes,
     overhead_bytes,
 )
-from tierwise_core.errors import InvalidSizeError, UnknownArchitectureError
+from tierwise_core.errors import UnknownArchitectureError
+from tierwise_core.kv_need import context_tokens, kv_cache_bytes, replica_kv_bytes_per_token
 from tierwise_core.model_metadata import Demand, MemoryBreakdown, ModelMetadata, SizeOverrides
-from tierwise_core.tensor_parallel import (
-    check_tensor_parallel,
-    kv_shards,
-    tensor_parallel_sizes,
-)
+from tierwise_core.size_checks import check_against_files, check_numbers
+from tierwise_core.tensor_parallel import check_tensor_parallel, tensor_parallel_sizes
+from tierwise_core.weight_bytes import ONLINE_METHODS, check_method
+from tierwise_core.weight_share import replica_weights_bytes, weights_on_each_gpu
 
 __all__ = [
     "Demand",
@@ -77,12 +76,12 @@ __all__ = [
     "sizing_assumptions",
 ]
 
-KV_BLOCK_TOKENS: Final = 16
-UNKNOWN_BYTES_PER_PARAMETER: Final = 2
-
 
 def size_request(
-    metadata: ModelMetadata | None, overrides: SizeOverrides, demand: Demand
+    metadata: ModelMetadata | None,
+    overrides: SizeOverrides,
+    demand: Demand,
+    correction: Correction = NO_CORRECTION,
 ) -> Mapping[int, MemoryBreakdown]:
     """The memory of each GPU, for every tensor-parallel size the model allows.
 
@@ -90,11 +89,14 @@ def size_request(
         metadata: what the source says, or ``None`` if it was not read.
         overrides: ``spec.model.size``; what is given there wins over the metadata.
         demand: what a replica must hold. A fixed ``tensor_parallel`` gives that size alone.
+        correction: what was learned on the tier; it changes what is estimated, no override.
 
     Raises:
         UnknownArchitectureError: something is neither in the metadata nor overridden.
+        UnknownQuantizationError: the demand names a quantization that the engine does not know.
         TensorParallelError: the fixed size does not divide the model.
-        InvalidSizeError: a number is negative, or the context longer than the model's.
+        InvalidSizeError: a number is negative, contradicts the files, or the context is longer
+            than the model's.
 
     >>> known = SizeOverrides(weights_bytes=40 * 2**30, kv_bytes_per_token=1024)
     >>> need = size_request(None, known, Demand(2048, tensor_parallel=1))[1]
@@ -106,7 +108,7 @@ def size_request(
         sizes: tuple[int, ...] = (demand.tensor_parallel,)
     else:
         sizes = tensor_parallel_sizes(metadata)
-    return {size: memory_per_gpu(metadata, overrides, demand, size) for size in sizes}
+    return {size: memory_per_gpu(metadata, overrides, demand, size, correction) for size in sizes}
 
 
 def memory_per_gpu(
@@ -118,26 +120,30 @@ def memory_per_gpu(
 ) -> MemoryBreakdown:
     """The memory one replica takes of each of its ``tensor_parallel`` GPUs (module docstring).
 
-    A tier's learned ``correction`` changes what is estimated, never what is overridden.
-
     Raises:
-        UnknownArchitectureError: something is neither in the metadata nor overridden.
-        InvalidSizeError: a number is negative, or the context longer than the model's.
+        SizingError: as :func:`size_request`.
     """
-    _check_numbers(overrides, demand)
+    _check(metadata, overrides, demand)
+    need = MemoryBreakdown(
+        weights_bytes=weights_on_each_gpu(metadata, overrides, demand, tensor_parallel),
+        kv_cache_bytes=kv_cache_bytes(metadata, overrides, demand, tensor_parallel),
+        activation_bytes=_activation_bytes(metadata, overrides, demand, tensor_parallel),
+        overhead_bytes=_overhead_bytes(metadata, overrides, demand, tensor_parallel),
+    )
+    return corrected(need, _of_estimates(correction, overrides))
+
+
+def _check(metadata: ModelMetadata | None, overrides: SizeOverrides, demand: Demand) -> None:
+    """Refuse what cannot be computed."""
+    check_numbers(overrides, demand)
+    check_method(demand.quantization, "spec.model.quantization")
     missing = missing_without_metadata(overrides, demand) if metadata is None else ()
     if missing:
         raise UnknownArchitectureError(
             f"the model's metadata was not read, so {' and '.join(missing)} must be given"
         )
-    weights = replica_weights_bytes(metadata, overrides)
-    need = MemoryBreakdown(
-        weights_bytes=-(-weights // (tensor_parallel * demand.pipeline_parallel)),
-        kv_cache_bytes=_kv_cache_bytes(metadata, overrides, demand, tensor_parallel),
-        activation_bytes=_activation_bytes(metadata, overrides, demand, tensor_parallel),
-        overhead_bytes=_overhead_bytes(metadata, overrides, tensor_parallel),
-    )
-    return corrected(need, _of_estimates(correction, overrides))
+    if metadata is not None:
+        check_against_files(metadata, overrides)
 
 
 def _of_estimates(correction: Correction, overrides: SizeOverrides) -> Correction:
@@ -153,16 +159,7 @@ def replica_kv_bytes(
     metadata: ModelMetadata | None, overrides: SizeOverrides, demand: Demand
 ) -> int:
     """The KV cache of the demanded sequences over the whole model, were it on one GPU."""
-    return _kv_cache_bytes(metadata, overrides, replace(demand, pipeline_parallel=1), 1)
-
-
-def replica_kv_bytes_per_token(
-    metadata: ModelMetadata | None, overrides: SizeOverrides, demand: Demand
-) -> int:
-    """The KV cache of one token over the whole model."""
-    if overrides.kv_bytes_per_token is not None:
-        return overrides.kv_bytes_per_token
-    return _kv_bytes_per_token(metadata, demand.kv_cache_dtype)
+    return kv_cache_bytes(metadata, overrides, replace(demand, pipeline_parallel=1), 1)
 
 
 def missing_without_metadata(overrides: SizeOverrides, demand: Demand) -> tuple[str, ...]:
@@ -184,27 +181,6 @@ def missing_without_metadata(overrides: SizeOverrides, demand: Demand) -> tuple[
     return tuple(field for field, value in given.items() if value is None)
 
 
-def context_tokens(metadata: ModelMetadata | None, demand: Demand) -> int:
-    """The sequence length to serve: the one asked for, else the model's own.
-
-    Raises:
-        InvalidSizeError: longer than the model's own, which vLLM refuses to start with.
-        UnknownArchitectureError: neither is known.
-    """
-    limit = 0 if metadata is None else metadata.context_length
-    asked = demand.context_length_tokens
-    if asked is None and not limit:
-        raise UnknownArchitectureError(
-            "the model's config.json names no context length; set spec.model.maxModelLen"
-        )
-    if asked and limit and asked > limit:
-        raise InvalidSizeError(
-            f"spec.model.maxModelLen: {asked} is longer than the model's own context of {limit} "
-            f"tokens; give {limit} or less"
-        )
-    return asked or limit
-
-
 def sizing_assumptions(
     metadata: ModelMetadata | None, overrides: SizeOverrides, demand: Demand
 ) -> tuple[str, ...]:
@@ -221,66 +197,28 @@ def sizing_assumptions(
         notes.append("overhead is estimated from the number of layers and GPUs")
     if overrides.weights_bytes is None and overrides.parameters is not None:
         notes.append("weights are counted from spec.model.size.parameters")
-    return tuple(notes)
+    return (*notes, *_adapter_notes(metadata, demand), *_quantization_notes(metadata, demand))
 
 
-def _check_numbers(overrides: SizeOverrides, demand: Demand) -> None:
-    """Refuse numbers that no model and no request can have."""
-    at_least_zero = {
-        "spec.model.size.activation": overrides.activation_bytes,
-        "spec.model.size.overhead": overrides.overhead_bytes,
-        "spec.model.size.kvBytesPerToken": overrides.kv_bytes_per_token,
-    }
-    at_least_one = {
-        "spec.model.size.weights": overrides.weights_bytes,
-        "spec.model.size.parameters": overrides.parameters,
-        "spec.model.maxModelLen": demand.context_length_tokens,
-        "spec.placement.targetConcurrency": demand.concurrency,
-        "max-num-batched-tokens": demand.max_batched_tokens,
-        "max-num-seqs": demand.max_sequences,
-        "spec.placement.nodesPerReplica": demand.pipeline_parallel,
-    }
-    for least, numbers in ((0, at_least_zero), (1, at_least_one)):
-        for field, value in numbers.items():
-            if value is not None and value < least:
-                raise InvalidSizeError(f"{field}: {value} is too small; give {least} or more")
+def _adapter_notes(metadata: ModelMetadata | None, demand: Demand) -> tuple[str, ...]:
+    """What room for adapters rests on."""
+    if demand.adapters is None:
+        return ()
+    limits = f"{demand.adapters.max_loaded} adapters of rank {demand.adapters.max_rank}"
+    if metadata is None or not metadata.linears:
+        return (f"room for {limits} is not counted: the model's layers are not known",)
+    mebibytes = adapter_bytes(metadata, demand, 1) / 2**20
+    return (f"the overhead holds room for {limits}: {mebibytes:.0f} MiB on one GPU",)
 
 
-def replica_weights_bytes(metadata: ModelMetadata | None, overrides: SizeOverrides) -> int:
-    """The whole model's weights: the override, else parameters x their width, else the files."""
-    if overrides.weights_bytes is not None:
-        return overrides.weights_bytes
-    if overrides.parameters is None:
-        return metadata.weights_bytes if metadata else 0
-    if metadata and metadata.parameters and metadata.weights_bytes:
-        return -(-overrides.parameters * metadata.weights_bytes // metadata.parameters)
-    return overrides.parameters * UNKNOWN_BYTES_PER_PARAMETER
-
-
-def _kv_cache_bytes(
-    metadata: ModelMetadata | None,
-    overrides: SizeOverrides,
-    demand: Demand,
-    tensor_parallel: int,
-) -> int:
-    """The KV cache of ``concurrency`` full sequences on each GPU."""
-    per_token = overrides.kv_bytes_per_token
-    if per_token is None:
-        per_token = _kv_bytes_per_token(metadata, demand.kv_cache_dtype)
-    blocks = -(-context_tokens(metadata, demand) // KV_BLOCK_TOKENS)
-    tokens = blocks * KV_BLOCK_TOKENS * demand.concurrency
-    shards = kv_shards(metadata, tensor_parallel) * demand.pipeline_parallel
-    return -(-per_token * tokens // shards)
-
-
-def _kv_bytes_per_token(metadata: ModelMetadata | None, kv_cache_dtype: str) -> int:
-    """The metadata's figure, at the width that ``--kv-cache-dtype`` gives one value."""
-    if metadata is None:
-        return 0
-    if kv_cache_dtype == "auto":
-        return metadata.kv_bytes_per_token
-    width = 1 if kv_cache_dtype.startswith("fp8") else 2
-    return metadata.kv_bytes_per_token * width // metadata.kv_dtype_bytes
+def _quantization_notes(metadata: ModelMetadata | None, demand: Demand) -> tuple[str, ...]:
+    """What weights that are quantized while loading rest on."""
+    if demand.quantization not in ONLINE_METHODS or metadata is None or metadata.quantization:
+        return ()
+    method = demand.quantization
+    if not metadata.linears:
+        return (f"weights count as stored: what {method} makes of this family is not known",)
+    return (f"weights are quantized by {method} while they load",)
 
 
 def _activation_bytes(
@@ -298,9 +236,15 @@ def _activation_bytes(
 
 
 def _overhead_bytes(
-    metadata: ModelMetadata | None, overrides: SizeOverrides, tensor_parallel: int
+    metadata: ModelMetadata | None,
+    overrides: SizeOverrides,
+    demand: Demand,
+    tensor_parallel: int,
 ) -> int:
-    """The override, else the estimate."""
+    """The override, else the estimate; and room for adapters, which neither of them knows of."""
+    adapters = adapter_bytes(metadata, demand, tensor_parallel) if metadata else 0
     if overrides.overhead_bytes is not None:
-        return overrides.overhead_bytes
-    return overhead_bytes(metadata.layers if metadata else 0, tensor_parallel)
+        return overrides.overhead_bytes + adapters
+    layers = metadata.layers if metadata else 0
+    gpus = tensor_parallel * demand.pipeline_parallel
+    return overhead_bytes(-(-layers // demand.pipeline_parallel), gpus) + adapters

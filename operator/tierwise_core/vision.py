@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from tierwise_core.linear import Cut, Linear, Part
 
-__all__ = ["image_tokens", "vision_linears"]
+__all__ = ["image_tokens", "vision_heads", "vision_linears", "vision_width"]
 
 LAYERS: Final = ("num_hidden_layers", "depth", "num_layers")
 HIDDEN: Final = ("hidden_size", "embed_dim")
@@ -130,3 +130,36 @@ def image_tokens(config: Mapping[str, Any]) -> int:
     side = (tower.number("image_size") or 1024) // patch
     merged = tower.number("spatial_merge_size") or 1
     return max(1, side * side // (merged * merged))
+
+
+def vision_heads(config: Mapping[str, Any]) -> tuple[tuple[int, str], ...]:
+    """The tower's heads, which tensor parallel must divide.
+
+    >>> vision_heads({"vision_config": {"hidden_size": 1280, "depth": 32, "num_heads": 16}})
+    ((16, 'heads of the vision tower'),)
+    """
+    tower = _tower(config)
+    heads = tower.number("num_attention_heads", "num_heads") if tower else 0
+    return ((heads, "heads of the vision tower"),) if heads else ()
+
+
+def vision_width(config: Mapping[str, Any]) -> int:
+    """Values the tower holds at once for each token it gives to the language model.
+
+    For every patch behind a token: the stream and its norm, queries, keys and values, or both sides
+    of the feed-forward.
+
+    >>> vision_width({"mm_tokens_per_image": 256, "vision_config": {"hidden_size": 1152,
+    ...     "num_hidden_layers": 27, "intermediate_size": 4304, "patch_size": 14,
+    ...     "image_size": 896}})
+    174592
+    """
+    tower = _tower(config)
+    if tower is None:
+        return 0
+    width = tower.number(*HIDDEN)
+    inner = tower.number(*INTERMEDIATE) or 4 * width
+    patch = tower.number("patch_size", "spatial_patch_size") or 14
+    side = (tower.number("image_size") or 1024) // patch
+    patches = -(-side * side // image_tokens(config))
+    return patches * (2 * width + max(4 * width, 2 * inner))

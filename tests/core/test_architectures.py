@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tierwise_core.architectures import metadata_from_config
 from tierwise_core.errors import UnknownArchitectureError
+from tierwise_core.layer_cache import CacheKind, LayerCache
 from tierwise_core.sizing import ModelMetadata, SizeOverrides
 
 LLAMA_8B = {
@@ -227,7 +229,10 @@ def test_kv_bytes_per_token_of_a_real_model(
 
 
 def test_every_fact_of_a_llama_is_read() -> None:
-    assert metadata_from_config(LLAMA_8B, 16_060_522_496, 8_030_261_248) == ModelMetadata(
+    found = metadata_from_config(LLAMA_8B, 16_060_522_496, 8_030_261_248)
+    assert found.caches == (LayerCache(CacheKind.FULL, 32, kv_heads=8, values=256),)
+    assert sum(linear.parameters for linear in found.linears) == 8_030_261_248
+    assert replace(found, caches=(), linears=()) == ModelMetadata(
         architecture="LlamaForCausalLM",
         weights_bytes=16_060_522_496,
         parameters=8_030_261_248,
@@ -311,13 +316,6 @@ def test_a_family_nobody_knows_is_taken_for_standard_attention_and_that_is_said(
     )
 
 
-def test_a_window_shorter_than_the_context_is_said() -> None:
-    windowed = LLAMA_8B | {"sliding_window": 4096}
-    assert "4096" in read(windowed).assumptions[0]
-    assert read(windowed | {"use_sliding_window": False}).assumptions == ()
-    assert read(windowed | {"max_position_embeddings": 4096}).assumptions == ()
-
-
 def test_defaults_that_were_filled_in_are_said() -> None:
     config = {"model_type": "llava", "text_config": {"model_type": "llama", "hidden_size": 4096}}
     assert "num_hidden_layers 32" in read(config).assumptions[0]
@@ -337,7 +335,7 @@ def test_an_encoder_keeps_no_cache() -> None:
 @pytest.mark.parametrize(
     ("config", "named"),
     [
-        ({"model_type": "mamba", "state_size": 16, "num_hidden_layers": 24}, "state_size"),
+        ({"model_type": "mamba", "state_size": 16, "num_hidden_layers": 24}, "hidden_size"),
         (LLAMA_8B | {"layer_types": ["full_attention", "linear_attention"]}, "linear_attention"),
         (LLAMA_8B | {"attn_type_list": [0, 1]}, "attn_type_list"),
         (LLAMA_8B | {"is_encoder_decoder": True}, "encoder-decoder"),
