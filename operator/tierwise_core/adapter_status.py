@@ -12,7 +12,7 @@ from tierwise_core.adapter_checks import Finding
 from tierwise_core.adapters import Sight, served_name
 from tierwise_core.conditions import FALSE, TRUE, UNKNOWN, Status, Verdict, clip
 from tierwise_core.fleet import Pod
-from tierwise_core.specialist import Specialist
+from tierwise_core.specialist import Adapter, Specialist
 
 ABSENT_LIMIT = 256
 NAME_LIMIT = 63
@@ -22,10 +22,31 @@ TOLD_PODS = 3
 
 @dataclass(frozen=True, slots=True)
 class AdaptersSeen:
-    """What a pass knows of a Specialist's adapters; ``sights`` are by the pod's name."""
+    """What a pass knows of a Specialist's adapters.
+
+    ``sights`` are by the pod's name. ``published`` are the pods that the status last published says
+    have an adapter.
+    """
 
     findings: tuple[Finding, ...] = ()
     sights: Mapping[str, Sight] = field(default_factory=dict)
+    published: Mapping[Adapter, frozenset[str]] = field(default_factory=dict)
+
+
+def published(status: Mapping[str, Any]) -> dict[Adapter, frozenset[str]]:
+    """Return which pods have which adapter, as a status says.
+
+    >>> row = {"name": "a", "source": "file:///a", "loadedPods": 1, "absentFrom": ["p2"]}
+    >>> published({"endpoints": [{"pod": "p1"}, {"pod": "p2"}], "adapters": [row]})
+    {Adapter(name='a', source='file:///a'): frozenset({'p1'})}
+    """
+    pods = {endpoint.get("pod", "") for endpoint in status.get("endpoints") or ()}
+    return {
+        Adapter(row["name"], row.get("source", "")): frozenset(
+            pods.difference(row.get("absentFrom") or ()) if row.get("loadedPods") else ()
+        )
+        for row in status.get("adapters") or ()
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,30 +64,33 @@ class Spread:
         return len(self.current) + len(self.other) + len(self.absent)
 
 
-def spread(served: str, path: str, pods: Sequence[Pod], sights: Mapping[str, Sight]) -> Spread:
-    """Return how an adapter is spread over pods."""
+def spread(one: Finding, seen: AdaptersSeen, pods: Sequence[Pod]) -> Spread:
+    """Return how an adapter is spread over pods.
+
+    A pod that was not asked yet, because the operator has just started, has what was published.
+    """
     current: list[str] = []
     other: list[str] = []
     absent: list[str] = []
     failures: dict[str, str] = {}
     for name in sorted(pod.name for pod in pods):
-        sight = sights.get(name, Sight())
-        found = (sight.loaded or {}).get(served)
-        (absent if found is None else current if found == path else other).append(name)
-        setback = sight.setbacks.get(served)
-        if found != path and setback is not None and setback.path == path:
+        sight = seen.sights.get(name, Sight())
+        published = one.path if name in seen.published.get(one.adapter, ()) else None
+        found = published if sight.fresh else (sight.loaded or {}).get(one.served)
+        (absent if found is None else current if found == one.path else other).append(name)
+        setback = sight.setbacks.get(one.served)
+        if found != one.path and setback is not None and setback.path == one.path:
             failures[name] = setback.message
     return Spread(tuple(current), tuple(other), tuple(absent), failures)
 
 
 def rows(specialist: Specialist, seen: AdaptersSeen, pods: Sequence[Pod]) -> list[dict[str, Any]]:
     """Return ``status.adapters``: those of the spec in its order, then those on their way out."""
-    asked = [_row(one, pods, seen.sights) for one in seen.findings]
+    asked = [_row(one, spread(one, seen, pods)) for one in seen.findings]
     return [*asked, *_leaving(specialist, seen, pods)]
 
 
-def _row(one: Finding, pods: Sequence[Pod], sights: Mapping[str, Sight]) -> dict[str, Any]:
-    over = spread(one.served, one.path, pods, sights)
+def _row(one: Finding, over: Spread) -> dict[str, Any]:
     row: dict[str, Any] = {
         "name": one.adapter.name,
         "source": one.adapter.source,
@@ -99,6 +123,8 @@ def _story(one: Finding, over: Spread) -> str:
     """Return why an adapter is not everywhere; nothing when it is."""
     if one.trouble is not None:
         story = one.trouble.message
+    elif over.total and len(over.current) == over.total:
+        story = ""
     elif over.failures:
         story = _failures(over.failures)
     elif one.pending:
@@ -152,7 +178,7 @@ def adapters_verdict(seen: AdaptersSeen, pods: Sequence[Pod]) -> Verdict | None:
     """
     if not seen.findings:
         return None
-    spreads = [(one, spread(one.served, one.path, pods, seen.sights)) for one in seen.findings]
+    spreads = [(one, spread(one, seen, pods)) for one in seen.findings]
     wrong = [one.trouble for one in seen.findings if one.trouble is not None]
     if wrong:
         return _verdict(FALSE, wrong[0].reason, "; ".join(each.message for each in wrong))

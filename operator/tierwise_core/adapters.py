@@ -66,6 +66,11 @@ class Sight:
     setbacks: Mapping[str, Setback] = field(default_factory=dict)
     silences: int = 0
 
+    @property
+    def fresh(self) -> bool:
+        """Whether the pod was never asked."""
+        return self.loaded is None and not self.silences
+
 
 @dataclass(frozen=True, slots=True)
 class Load:

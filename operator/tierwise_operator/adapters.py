@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from tierwise_core.adapter_checks import desired, findings
-from tierwise_core.adapter_status import AdaptersSeen
+from tierwise_core.adapter_status import AdaptersSeen, published
 from tierwise_core.adapters import (
     Desired,
     Sight,
@@ -82,8 +82,8 @@ class Adapters:
         sources = {adapter.source for adapter in model.adapters}
         found = findings(specialist, self._readings.of(specialist.key, sources), base)
         self._follow(specialist.key, desired(specialist, found), serving(pods))
-        followed = self._followed[specialist.key]
-        return AdaptersSeen(found, {name: one.sight for name, (_, one) in followed.items()})
+        sights = {name: one.sight for name, (_, one) in self._followed[specialist.key].items()}
+        return AdaptersSeen(found, sights, published(specialist.status))
 
     def forget(self, key: str) -> None:
         """Let go of a Specialist's pods; what they have stays as it is."""

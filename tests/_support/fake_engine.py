@@ -153,11 +153,11 @@ class FakeEngine:
     url: str = ""
 
     @classmethod
-    async def start(cls, script: Script) -> Self:
+    async def start(cls, script: Script, host: str = "127.0.0.1", port: int = 0) -> Self:
         engine = cls(script)
-        engine._server = await asyncio.start_server(engine._serve, "127.0.0.1", 0)
+        engine._server = await asyncio.start_server(engine._serve, host, port)
         port = engine._server.sockets[0].getsockname()[1]
-        engine.url = f"http://127.0.0.1:{port}"
+        engine.url = f"http://{host}:{port}"
         return engine
 
     async def stop(self) -> None:
