@@ -9,6 +9,7 @@ from tierwise_core.specialist import Specialist
 __all__ = ["announcements", "deeds"]
 
 OWN_TROUBLE = frozenset({"ApplyRejected", "InternalError", "InvalidSpec", "NameTaken"})
+QUIET = frozenset({"CacheFetching", "Loading", "NotAdmitted", "PodsStarting", "ScaledToZero"})
 WORKLOADS = frozenset({"Deployment", "LeaderWorkerSet"})
 
 
@@ -55,4 +56,4 @@ def _worth_telling(condition: Condition) -> bool:
 
 def _alarms(condition: Condition) -> bool:
     """Say whether a False condition is trouble rather than a stage on the way."""
-    return condition.reason not in {"Loading", "NotAdmitted", "PodsStarting", "ScaledToZero"}
+    return condition.reason not in QUIET

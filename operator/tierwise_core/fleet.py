@@ -49,6 +49,8 @@ class Pod:
     ``specialist`` and ``revision`` are empty for pods that are not ours. ``waiting_reason`` is why
     the engine's container (or an init container before it) does not run. ``gates`` are those that
     keep it from the scheduler. ``deletion_cost`` says which pods of a Deployment go first.
+    ``held_up_by`` is the init container that ``waiting_reason`` is about, if it is one;
+    ``fetching_since`` and ``fetch_exit`` tell of the container that fetches the model first.
     """
 
     namespace: str
@@ -72,6 +74,9 @@ class Pod:
     running_since: str = ""
     restarts: int = 0
     last_exit: Exit | None = None
+    held_up_by: str = ""
+    fetching_since: str = ""
+    fetch_exit: Exit | None = None
 
     @property
     def key(self) -> str:

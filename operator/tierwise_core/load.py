@@ -46,7 +46,7 @@ def _loads(pod: Pod, image: str) -> bool:
     if pod.terminating or pod.finished or not pod.node:
         return False
     found = trouble(pod, image)
-    return found is not None and found.reason == "PodsStarting"
+    return found is not None and found.reason in {"CacheFetching", "PodsStarting"}
 
 
 def traffic(before: Counted | None, now: Counted) -> Traffic | None:

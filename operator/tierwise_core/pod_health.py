@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from tierwise_core.fetch_container import FETCHER
 from tierwise_core.fleet import Exit, Pod
 
 IMAGE_REASONS = frozenset(
@@ -18,7 +19,26 @@ IMAGE_REASONS = frozenset(
 CREATE_REASONS = frozenset(
     {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 )
-SEVERITY = ("ImagePullFailed", "CrashLoop", "ContainerError", "Unschedulable", "PodsStarting")
+# What the container that fetches a model says at the beginning of its last words.
+FETCH_FAILURES = (
+    "CacheCorrupt",
+    "CacheFull",
+    "CacheUnusable",
+    "SourceNotFound",
+    "SourceUnauthorized",
+    "SourceUnreadable",
+    "UnsupportedSource",
+    "LoadFailed",
+)
+SEVERITY = (
+    "ImagePullFailed",
+    "CrashLoop",
+    *FETCH_FAILURES,
+    "ContainerError",
+    "Unschedulable",
+    "CacheFetching",
+    "PodsStarting",
+)
 LAST_WORDS_LIMIT = 300  # the end of a traceback; the whole is in the pod's log
 
 
@@ -44,11 +64,11 @@ def trouble(pod: Pod, image: str) -> Trouble | None:
         return Trouble("PodsStarting", f"pod {pod.name} is terminating")
     if pod.waiting_reason in IMAGE_REASONS | CREATE_REASONS:
         return _container_trouble(pod, image)
-    if pod.last_exit is not None:
-        return Trouble("CrashLoop", _crash(pod, pod.last_exit))
+    if failed := _failed(pod):
+        return failed
     if pod.unschedulable:
         return Trouble("Unschedulable", f"pod {pod.name}: {pod.unschedulable}")
-    return Trouble("PodsStarting", _starting(pod))
+    return Trouble("CacheFetching" if pod.fetching_since else "PodsStarting", _starting(pod))
 
 
 def _container_trouble(pod: Pod, image: str) -> Trouble:
@@ -56,11 +76,34 @@ def _container_trouble(pod: Pod, image: str) -> Trouble:
         what = f"{pod.waiting_reason}: {pod.waiting_message}".rstrip(": ")
         return Trouble("ContainerError", f"pod {pod.name} cannot start its container: {what}")
     why = pod.waiting_message or pod.waiting_reason
+    if pod.held_up_by == FETCHER:
+        return Trouble(
+            "ImagePullFailed",
+            f"pod {pod.name} cannot pull the image that fetches its model ({why}); correct the "
+            "chart's weights.image, or add imagePullSecrets in spec.engine.podTemplate",
+        )
     return Trouble(
         "ImagePullFailed",
         f"spec.engine.image {image!r}: pod {pod.name} cannot pull it ({why}); "
         "correct the image, or add imagePullSecrets in spec.engine.podTemplate",
     )
+
+
+def _failed(pod: Pod) -> Trouble | None:
+    if pod.fetch_exit is not None:
+        return _fetch_trouble(pod, pod.fetch_exit)
+    if pod.last_exit is not None:
+        return Trouble("CrashLoop", _crash(pod, pod.last_exit))
+    return None
+
+
+def _fetch_trouble(pod: Pod, last: Exit) -> Trouble:
+    """The last words of a fetch that failed begin with its reason; it is tried again."""
+    reason, colon, story = last.message.partition(": ")
+    if not colon or reason not in FETCH_FAILURES:
+        said = last_words(last.message) or f"exit code {last.code} {last.reason}".rstrip()
+        reason, story = "LoadFailed", f"the model could not be fetched: {said}"
+    return Trouble(reason, f"{story.strip()} (pod {pod.name}, tried {pod.restarts + 1} times)")
 
 
 def _crash(pod: Pod, last: Exit) -> str:
@@ -90,6 +133,11 @@ def last_words(log: str, limit: int = LAST_WORDS_LIMIT) -> str:
 
 
 def _starting(pod: Pod) -> str:
+    if pod.fetching_since:
+        return (
+            f"pod {pod.name} on node {pod.node} fetches the model since {pod.fetching_since}; "
+            f"kubectl logs {pod.name} -c {FETCHER} tells how far it is"
+        )
     if pod.running_since:
         return f"pod {pod.name} on node {pod.node} is loading the model since {pod.running_since}"
     if pod.node:

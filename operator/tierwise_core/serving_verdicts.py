@@ -4,7 +4,7 @@ from collections import Counter
 
 from tierwise_core.conditions import FALSE, TRUE, UNKNOWN, Status, Verdict
 from tierwise_core.engines import Engines
-from tierwise_core.pod_health import Trouble
+from tierwise_core.pod_health import FETCH_FAILURES, Trouble
 from tierwise_core.specialist import Reading, ReadingFailed, ReadingPending, Specialist
 
 
@@ -25,6 +25,8 @@ def weights_verdict(specialist: Specialist, reading: Reading, state: Engines) ->
 def _unloaded(source: str, state: Engines) -> Verdict:
     if state.worst and state.worst.reason == "CrashLoop":
         return _weights(FALSE, "LoadFailed", state.worst.message)
+    if state.worst and state.worst.reason in {"CacheFetching", *FETCH_FAILURES}:
+        return _weights(FALSE, state.worst.reason, f"{source}: {state.worst.message}")
     if state.replicas == 0:
         return _weights(UNKNOWN, "ScaledToZero", f"no pod has to load {source}")
     runs = state.loading and state.worst is not None and state.worst.reason == "PodsStarting"

@@ -51,6 +51,9 @@ OWNED_CONDITIONS = (
 )
 BROKEN = frozenset(
     {
+        "CacheCorrupt",
+        "CacheFull",
+        "CacheUnusable",
         "CrashLoop",
         "ImagePullFailed",
         "ContainerError",
@@ -61,6 +64,7 @@ BROKEN = frozenset(
         "ParentCycle",
         "ParentNotFound",
         "SourceNotFound",
+        "SourceUnauthorized",
         "SourceUnreadable",
         "UnknownArchitecture",
         "UnknownTier",

@@ -5,6 +5,7 @@ from typing import Any
 
 from tierwise_core.children import DELETION_COST, REVISION, SPECIALIST, TIER
 from tierwise_core.engine import CONTAINER
+from tierwise_core.fetch_container import FETCHER
 from tierwise_core.fleet import Exit, Pod
 from tierwise_operator.distill import extended
 
@@ -38,7 +39,7 @@ def pod(body: Json) -> Pod | None:
         unschedulable=_unschedulable(status),
         gates=tuple(gate["name"] for gate in spec.get("schedulingGates") or ()),
         deletion_cost=_deletion_cost(annotations),
-        **_engine(status),
+        **_engine(spec, status),
     )
 
 
@@ -92,31 +93,47 @@ def _deletion_cost(annotations: Json) -> int:
         return 0
 
 
-def _engine(status: Json) -> dict[str, Any]:
+def _engine(spec: Json, status: Json) -> dict[str, Any]:
     """Return how the engine's container fares, or the init container that holds it up."""
-    told = _telling(status)
+    told = _telling(spec, status)
+    name = str(told.get("name", CONTAINER))
     state = told.get("state") or {}
     waiting, running = state.get("waiting") or {}, state.get("running") or {}
     ended = (told.get("lastState") or {}).get("terminated") or state.get("terminated")
     reason = str(waiting.get("reason", ""))
+    since, last = str(running.get("startedAt", "")), _exit(ended) if ended else None
+    fetches = name == FETCHER
     return {
         "waiting_reason": "" if reason in ORDINARY else reason,
         "waiting_message": str(waiting.get("message", "")),
-        "running_since": str(running.get("startedAt", "")),
+        "held_up_by": "" if name == CONTAINER else name,
+        "running_since": "" if fetches else since,
+        "fetching_since": since if fetches else "",
         "restarts": int(told.get("restartCount", 0)),
-        "last_exit": _exit(ended) if ended else None,
+        "last_exit": None if fetches else last,
+        "fetch_exit": last if fetches else None,
     }
 
 
-def _telling(status: Json) -> Json:
+def _telling(spec: Json, status: Json) -> Json:
     """Return the container status that says most: an init container in trouble, else the engine."""
     for container in status.get("initContainerStatuses") or ():
         waits = (container.get("state") or {}).get("waiting") or {}
-        if waits.get("reason") and waits["reason"] not in ORDINARY:
-            stuck: Json = container
-            return stuck
+        stuck = waits.get("reason") and waits["reason"] not in ORDINARY
+        if stuck or _is_fetching(spec, container):
+            told: Json = container
+            return told
     containers = status.get("containerStatuses") or ()
     return next((c for c in containers if c.get("name") == CONTAINER), {})
+
+
+def _is_fetching(spec: Json, container: Json) -> bool:
+    """Say whether the model is being fetched; a sidecar that has fetched it runs on."""
+    if container.get("name") != FETCHER or not (container.get("state") or {}).get("running"):
+        return False
+    made = (c for c in spec.get("initContainers") or () if c.get("name") == FETCHER)
+    sidecar = any(c.get("restartPolicy") == "Always" for c in made)
+    return not (sidecar and container.get("started"))
 
 
 def _exit(terminated: Json) -> Exit:
