@@ -200,16 +200,14 @@ def _by_cloud(labels: Mapping[str, str], label: str, memory_label: str = "") -> 
     value = labels.get(label)
     if not value:
         return None
-    known = find_product(value)
+    known, memory = find_product(value), _mebibytes(labels.get(memory_label))
+    among = _same_family(value)
+    if memory and len(among) > 1:
+        closest = min(among, key=lambda product: abs(product.memory_bytes - memory))
+        return _Named(closest.name, {label: value, memory_label: labels[memory_label]})
     if known is not None:
         return _Named(known.name, {label: value})
-    memory = _mebibytes(labels.get(memory_label))
-    selector = {label: value} | ({memory_label: labels[memory_label]} if memory else {})
-    among = _same_family(value)
-    if not among:
-        return _Named(value, selector, memory)
-    closest = min(among, key=lambda product: abs(product.memory_bytes - (memory or 0)))
-    return _Named(closest.name, selector)
+    return _Named(among[0].name if among else value, {label: value}, memory)
 
 
 def _same_family(value: str) -> tuple[GPUProduct, ...]:

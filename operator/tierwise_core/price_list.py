@@ -33,7 +33,7 @@ class ListPrice:
     source: str = ""
 
 
-RANGE_2025: Final = "middle of the range that Lambda, CoreWeave, RunPod and Vast.ai asked in 2025"
+RANGE_2025: Final = "middle of what Lambda, CoreWeave, RunPod and Vast.ai asked in 2025"
 RUNPOD: Final = "RunPod's list, March 2026"
 LAMBDA: Final = "Lambda's list, 2025"
 AWS: Final = "Amazon EC2 on demand in us-east-1, 2025"
