@@ -179,10 +179,16 @@ class DedicatedStatus(Status):
     hourly_profile: HourlyProfile = Field(
         default_factory=list,
         description="Generated tokens per second in each hour of the day (UTC), averaged over "
-        "about a week of days; what was not observed yet counts as the mean of the rest.",
+        "about a week of days.",
     )
-    hours_observed: int | None = Field(
-        default=None, ge=0, le=24, description="How many hours of the day have been observed."
+    hourly_seconds: HourlyProfile = Field(
+        default_factory=list,
+        description="How long each of these hours was observed, in seconds, up to seven hours.",
+    )
+    peak_tokens_per_second_per_replica: float | None = Field(
+        default=None,
+        ge=0,
+        description="The most tokens per second that one replica was seen to generate.",
     )
     cheapest: Literal["Dedicated", "Serverless", "Hybrid"] | None = Field(
         default=None, description="The cheapest way to serve the observed day."

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tierwise_core.model_metadata import AdapterLimits, ModelMetadata, SizeOverrides
+from tierwise_core.route_table import Price
 from tierwise_core.scaling import ScalingPolicy
 
 NOT_SCALED = ScalingPolicy(1, 1, 6.4)
@@ -56,6 +57,7 @@ class ExternalSpec:
 
     base_url: str
     model: str
+    price: Price | None = None
 
 
 @dataclass(frozen=True, slots=True)

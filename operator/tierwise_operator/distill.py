@@ -9,6 +9,7 @@ from tierwise_api import GPUTier as GPUTierResource
 from tierwise_api import Specialist as SpecialistResource
 from tierwise_api.base import problems
 from tierwise_api.gputier import GPUTierSpec
+from tierwise_api.model import ExternalSpec as ExternalSpecResource
 from tierwise_api.model import ModelSpec as ModelSpecResource
 from tierwise_api.serving import PlacementSpec as PlacementSpecResource
 from tierwise_api.specialist import SpecialistSpec
@@ -21,6 +22,7 @@ from tierwise_core.model_metadata import AdapterLimits, SizeOverrides
 from tierwise_core.plan import ChildKind
 from tierwise_core.quantities import format_bytes, parse_quantity
 from tierwise_core.revision import canonical_json
+from tierwise_core.route_table import Price
 from tierwise_core.scaling import ScalingPolicy
 from tierwise_core.specialist import (
     Adapter,
@@ -32,6 +34,7 @@ from tierwise_core.specialist import (
 )
 
 Json = Mapping[str, Any]
+TOKENS_PER_PRICE = 1_000_000
 
 
 def specialist(body: Json) -> Specialist:
@@ -65,9 +68,7 @@ def _spec(spec: SpecialistSpec) -> dict[str, Any]:
         "field": spec.field,
         "parent": spec.parent,
         "model": _model(spec.model) if spec.model else None,
-        "external": ExternalSpec(spec.external.base_url, spec.external.model)
-        if spec.external
-        else None,
+        "external": _external(spec.external) if spec.external else None,
         "priority": spec.priority,
         "placement": PlacementSpec(
             tiers=tuple(placement.tiers),
@@ -90,6 +91,20 @@ def _spec(spec: SpecialistSpec) -> dict[str, Any]:
             pod_template=engine.pod_template,
         ),
     }
+
+
+def _external(external: ExternalSpecResource) -> ExternalSpec:
+    price = external.price
+    return ExternalSpec(
+        external.base_url,
+        external.model,
+        Price(
+            input_usd_per_token=price.input_per_million_tokens / TOKENS_PER_PRICE,
+            output_usd_per_token=price.output_per_million_tokens / TOKENS_PER_PRICE,
+        )
+        if price
+        else None,
+    )
 
 
 def _scaling(placement: PlacementSpecResource) -> ScalingPolicy:

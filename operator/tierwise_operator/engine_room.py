@@ -13,6 +13,7 @@ from tierwise_operator.cluster import Cluster, ClusterError
 from tierwise_operator.engine_metrics import EngineScraper
 from tierwise_operator.execute import Executor
 from tierwise_operator.load import LoadWatch
+from tierwise_operator.load_day import LoadDay
 from tierwise_operator.metrics import Metrics
 from tierwise_operator.passes import Passes
 from tierwise_operator.readings import Read, Readings
@@ -55,6 +56,8 @@ class Operator:
         self.adapters = (adapters or AdapterMeans()).put_together(
             lambda key: self.queue.add(Item("Specialist", key))
         )
+        day = LoadDay(self.store, self.queue.add, clock)
+        self.load_watch.tell.append(day.take)
         self.passes = Passes(
             self.store,
             self.queue,
@@ -62,6 +65,7 @@ class Operator:
             executor,
             clock,
             self.load_watch,
+            day,
             self.adapters,
             settings.hf_endpoint,
             settings.policy,

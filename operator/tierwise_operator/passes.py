@@ -22,6 +22,7 @@ from tierwise_operator.cluster import ClusterError
 from tierwise_operator.execute import Executor
 from tierwise_operator.kinds import GPU_TIER, SPECIALIST
 from tierwise_operator.load import LoadWatch
+from tierwise_operator.load_day import LoadDay
 from tierwise_operator.readings import Readings
 from tierwise_operator.recorder import Subject
 from tierwise_operator.store import Store
@@ -43,6 +44,7 @@ class Passes:
     executor: Executor
     clock: Callable[[], datetime]
     load: LoadWatch
+    day: LoadDay
     adapters: Adapters
     hf_endpoint: str | None = None
     policy: Policy = field(default_factory=Policy)
@@ -112,7 +114,7 @@ class Passes:
             room=self._room,
             hf_endpoint=self.hf_endpoint,
             delivery=self.delivery,
-            observed=self.load.status(specialist),
+            observed=self.load.status(specialist) | self.day.status(specialist, verdict),
             adapters=self.adapters.of(specialist, base, pods),
         )
 
