@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from tierwise_cli.cluster import Access
+from tierwise_cli.config_only import COUNTED, counted_from_config
 from tierwise_cli.field_options import in_options, told_in_options
 from tierwise_cli.model_options import Endpoint, amount, prices, source_of, sources
 from tierwise_cli.models import read_model
@@ -75,6 +76,15 @@ def size(  # noqa: PLR0913, PLR0917 - one option each
             rich_help_panel=_DEMAND,
         ),
     ] = "auto",
+    quantization: Annotated[
+        str,
+        typer.Option(
+            help="vLLM's --quantization: fp8 quantizes 16-bit weights while they load. By default "
+            "what the files say.",
+            rich_help_panel=_DEMAND,
+            metavar="METHOD",
+        ),
+    ] = "",
     tier: Annotated[
         list[str] | None,
         typer.Option(
@@ -158,6 +168,7 @@ def size(  # noqa: PLR0913, PLR0917 - one option each
             concurrency=concurrency,
             tensor_parallel=tensor_parallel,
             kv_cache_dtype=kv_cache_dtype,
+            quantization=quantization,
         )
         access = Access(kubeconfig, context_name)
         tiers = tiers_to_compare(fleet, access if live else None, tier or [], prices(price or []))
@@ -178,6 +189,9 @@ def _read(
     """What the model says; nothing, and a note, where the options suffice without it."""
     where = sources(endpoint, offline=False, roots=())
     try:
+        counted = counted_from_config(source, overrides)
+        if counted is not None:
+            return counted, (COUNTED,)
         return read_model(source, revision, overrides, where), ()
     except SourceError as error:
         if missing_without_metadata(overrides, demand):

@@ -38,7 +38,7 @@ def replica_speed(
         return None
     wanted = demand(specialist)
     load = DecodeLoad(
-        weights_bytes=int(weights * _active_share(sizing)),
+        weights_bytes=int(weights * _share_read(sizing, wanted.concurrency)),
         kv_bytes_per_token=_kv_bytes_per_token(specialist, sizing),
         sequences=wanted.concurrency,
         gpus=share.gpus_per_replica,
@@ -51,7 +51,7 @@ def weights_of(specialist: Specialist, sizing: Sizing) -> int:
     """Return the bytes of the whole model's weights; 0 where nobody knows them."""
     if specialist.model is None:
         return 0
-    return replica_weights_bytes(sizing.metadata, specialist.model.size)
+    return replica_weights_bytes(sizing.metadata, specialist.model.size, demand(specialist))
 
 
 def _measured(specialist: Specialist, tier: str) -> float | None:
@@ -72,10 +72,15 @@ def _kv_bytes_per_token(specialist: Specialist, sizing: Sizing) -> int:
         return 0
 
 
-def _active_share(sizing: Sizing) -> float:
-    """The part of the weights that one token uses; 1 for a dense model."""
-    metadata = sizing.metadata
-    active = getattr(metadata, "active_parameters", 0) if metadata else 0
-    if metadata is None or not active or not metadata.parameters:
+def _share_read(sizing: Sizing, sequences: int) -> float:
+    """The part of the weights that a step reads: of experts, those that its tokens ask for.
+
+    Each token asks for ``used`` of ``count`` experts; that many tokens together leave out
+    ``(1 - used / count) ** sequences`` of them.
+    """
+    parts = sizing.metadata.linears if sizing.metadata else ()
+    total = sum(part.parameters for part in parts)
+    if not total:
         return 1.0
-    return min(1.0, active / metadata.parameters)
+    read = sum(part.parameters * (1 - (1 - part.used / part.count) ** sequences) for part in parts)
+    return min(1.0, read / total)
