@@ -9,6 +9,7 @@ from helmchart import (
     helm,
     pod_of,
     rendered,
+    template,
     the,
 )
 
@@ -200,3 +201,53 @@ def test_the_namespace_is_the_releases() -> None:
     namespaced = [o for o in rendered() if not o["kind"].startswith("ClusterRole")]
 
     assert {o["metadata"]["namespace"] for o in namespaced} == {NAMESPACE}
+
+
+def test_the_operator_s_own_image_fetches_unless_another_is_given() -> None:
+    arguments = container_of(rendered(), "tierwise-operator")["args"]
+    own = container_of(rendered(), "tierwise-operator")["image"]
+    assert f"--weights-image={own}" in arguments
+    assert "--weights-cache=None" in arguments
+
+    values = {"weights": {"image": {"repository": "mirror/operator", "tag": "9"}}}
+    made = container_of(rendered(values), "tierwise-operator")
+    assert "--weights-image=mirror/operator:9" in made["args"]
+
+
+def test_a_cache_on_the_nodes_reaches_the_operator() -> None:
+    cache = {"kind": "Node", "path": "/srv/weights", "maxBytes": "500Gi"}
+    weights = {"cache": cache, "objectStoreEndpoint": "http://minio:9000"}
+    made = container_of(rendered({"weights": weights}), "tierwise-operator")
+    assert made["args"][-5:] == [
+        "--weights-cache=Node",
+        "--weights-cache-path=/srv/weights",
+        "--weights-run-as-user=0",
+        "--weights-cache-max-bytes=500Gi",
+        "--s3-endpoint=http://minio:9000",
+    ]
+
+
+def test_a_cache_in_a_claim_needs_its_name() -> None:
+    done = template({"weights": {"cache": {"kind": "Claim"}}})
+    assert done.returncode != 0
+    assert "weights.cache.claim is empty" in done.stderr
+
+
+def secret_rules(values: dict[str, object]) -> list[dict[str, object]]:
+    role = the(rendered({"weights": values}), "ClusterRole", "tierwise-operator")
+    return [rule for rule in role["rules"] if "secrets" in rule["resources"]]
+
+
+def test_the_operator_reads_no_secrets_but_those_it_is_given() -> None:
+    assert secret_rules({}) == []
+    assert secret_rules({"secrets": ["model-store"]}) == [
+        {
+            "apiGroups": [""],
+            "resources": ["secrets"],
+            "resourceNames": ["model-store"],
+            "verbs": ["get"],
+        }
+    ]
+    assert secret_rules({"secrets": ["*"]}) == [
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}
+    ]

@@ -35,6 +35,15 @@ app.kubernetes.io/part-of: tierwise
 {{- end -}}
 {{- end }}
 
+{{/* The image that fetches models: the operator's, unless another repository is given. */}}
+{{- define "tierwise.weightsImage" -}}
+{{- if .Values.weights.image.repository -}}
+{{ include "tierwise.image" (dict "image" .Values.weights.image "root" .) }}
+{{- else -}}
+{{ include "tierwise.image" (dict "image" .Values.operator.image "root" .) }}
+{{- end -}}
+{{- end }}
+
 {{/* The Pod Security level "restricted", for a pod. */}}
 {{- define "tierwise.podSecurityContext" -}}
 runAsNonRoot: true
@@ -87,6 +96,20 @@ capabilities:
 - apiGroups: [""]
   resources: [pods]
   verbs: [patch]
+# A short Job reads what a model in a claim says of itself.
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [create, patch, delete]
+{{- with .Values.weights.secrets }}
+# Credentials of models' sources (spec.model.secretRef).
+- apiGroups: [""]
+  resources: [secrets]
+  {{- if not (has "*" .) }}
+  resourceNames:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  verbs: [get]
+{{- end }}
 # One replica over several nodes, where LeaderWorkerSet is installed.
 - apiGroups: [leaderworkerset.x-k8s.io]
   resources: [leaderworkersets]
@@ -108,6 +131,9 @@ capabilities:
 {{- end -}}
 {{- if and .Values.router.service.nodePort (eq .Values.router.service.type "ClusterIP") -}}
 {{- fail (printf "router.service.nodePort is %d, but router.service.type is ClusterIP. Set router.service.type to NodePort or LoadBalancer, or router.service.nodePort to 0." (int .Values.router.service.nodePort)) -}}
+{{- end -}}
+{{- if and (eq .Values.weights.cache.kind "Claim") (not .Values.weights.cache.claim) -}}
+{{- fail "weights.cache.kind is Claim, but weights.cache.claim is empty. Name the PersistentVolumeClaim that exists in each Specialist's namespace." -}}
 {{- end -}}
 {{- if and .Values.router.podDisruptionBudget.enabled (gt (int .Values.router.replicas) 1) (ge (int .Values.router.podDisruptionBudget.minAvailable) (int .Values.router.replicas)) -}}
 {{- fail (printf "router.podDisruptionBudget.minAvailable is %d, but router.replicas is %d: no node could ever be drained. Set minAvailable to at most %d." (int .Values.router.podDisruptionBudget.minAvailable) (int .Values.router.replicas) (int (sub .Values.router.replicas 1))) -}}
