@@ -79,13 +79,13 @@ def _with_status(manifest: Manifest, known: Manifest) -> Manifest:
     return Manifest({**manifest.body, "status": known.body["status"]}, manifest.origin)
 
 
-def read_manifests(paths: Iterable[Path]) -> Manifests:
+def read_manifests(paths: Iterable[Path], option: str = "-f") -> Manifests:
     """Every object of the files; of a directory, of all YAML and JSON files below it.
 
     Raises:
         ManifestError: a file is not there, or is no YAML; the message says where.
     """
-    found = [manifest for path in paths for manifest in _read(path)]
+    found = [manifest for path in paths for manifest in _read(path, option)]
     return sorted_out(found)
 
 
@@ -125,26 +125,26 @@ def _wrong_version(manifest: Manifest) -> str | None:
     return None
 
 
-def _read(path: Path) -> Iterator[Manifest]:
+def _read(path: Path, option: str) -> Iterator[Manifest]:
     if path == STDIN:
         yield from _documents(sys.stdin.read(), "standard input")
         return
     if not path.exists():
         raise ManifestError(
-            f"-f {path}: there is no such file or directory",
+            f"{option} {path}: there is no such file or directory",
             fix="name a YAML or JSON file, a directory of such files, or - for standard input",
         )
-    for file in _files(path):
+    for file in _files(path, option):
         yield from _documents(_text(file), str(file))
 
 
-def _files(path: Path) -> list[Path]:
+def _files(path: Path, option: str) -> list[Path]:
     if path.is_file():
         return [path]
     found = sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
     if not found:
         raise ManifestError(
-            f"-f {path}: the directory has no {', '.join(SUFFIXES)} file",
+            f"{option} {path}: the directory has no {', '.join(SUFFIXES)} file",
             fix="name the directory that has the manifests",
         )
     return found

@@ -34,7 +34,7 @@ def tiers_to_compare(
     if fleet is not None and live is not None:
         raise UsageError("--fleet and --live exclude each other", fix="give one of them")
     if fleet is not None:
-        found = _of_fleet(read_manifests([fleet]), names, f"--fleet {fleet}")
+        found = _of_fleet(read_manifests([fleet], "--fleet"), names, f"--fleet {fleet}")
     elif live is not None:
         found = _of_fleet(read_nodes(live), names, "the cluster")
     else:
