@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from posixpath import basename
 from typing import Final
 
-from tierwise_core.adapter_files import adapter_path
+from tierwise_core.adapter_files import adapter_path, is_fetched
 from tierwise_core.adapters import Desired, Wanted, served_name
-from tierwise_core.errors import InvalidAdapterError, TierwiseError
+from tierwise_core.errors import InvalidAdapterError, TierwiseError, UnsupportedSourceError
 from tierwise_core.lora import AdapterFacts, check_adapter
 from tierwise_core.model_metadata import AdapterLimits, ModelMetadata
 from tierwise_core.model_source import parse_source
@@ -45,42 +45,57 @@ class Finding:
         return not self.pending and self.trouble is None
 
 
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What adapters are held to.
+
+    ``metadata`` is None when the base model was not read. ``fetches`` says that pods can fetch
+    adapters over the network.
+    """
+
+    source: str
+    limits: AdapterLimits
+    metadata: ModelMetadata | None = None
+    fetches: bool = True
+
+
 def findings(
     specialist: Specialist,
     readings: Mapping[str, AdapterReading],
-    base: ModelMetadata | None,
+    metadata: ModelMetadata | None,
+    *,
+    fetches: bool = True,
 ) -> tuple[Finding, ...]:
     """Return what is to be said of each adapter, in the spec's order.
 
-    ``readings`` are by source; ``base`` is the base model's metadata, None when it was not read.
+    ``readings`` are by source; ``metadata`` is the base model's, None when it was not read;
+    ``fetches`` says whether pods can fetch adapters over the network.
     """
     model = specialist.model
     if model is None or model.lora is None:
         return ()
+    base = Base(model.source, model.lora, metadata, fetches)
     return tuple(
-        _finding(specialist.name, model.source, place, adapter, readings, model.lora, base)
+        _finding(
+            adapter,
+            served_name(specialist.name, adapter.name),
+            f"spec.model.adapters[{place}].source",
+            readings.get(adapter.source, ReadingPending()),
+            base,
+        )
         for place, adapter in enumerate(model.adapters)
     )
 
 
-def _finding(  # noqa: PLR0913, PLR0917 - an adapter, its place in the spec, and what it is held to
-    specialist: str,
-    base_source: str,
-    place: int,
-    adapter: Adapter,
-    readings: Mapping[str, AdapterReading],
-    limits: AdapterLimits,
-    base: ModelMetadata | None,
+def _finding(
+    adapter: Adapter, served: str, where: str, reading: AdapterReading, base: Base
 ) -> Finding:
-    served = served_name(specialist, adapter.name)
-    reading = readings.get(adapter.source, ReadingPending())
     rank = reading.rank if isinstance(reading, AdapterFacts) else None
-    where = f"spec.model.adapters[{place}].source"
     try:
-        path = adapter_path(adapter.source)
+        path = _path(adapter.source, base)
         if isinstance(reading, AdapterFacts):
-            check_adapter(adapter.name, reading, limits, base)
-            _check_base_name(adapter.name, reading, base_source)
+            check_adapter(adapter.name, reading, base.limits, base.metadata)
+            _check_base_name(adapter.name, reading, base.source)
     except TierwiseError as error:
         trouble = ReadingFailed(error.reason, _placed(str(error), where))
         return Finding(adapter, served, rank=rank, trouble=trouble)
@@ -89,6 +104,16 @@ def _finding(  # noqa: PLR0913, PLR0917 - an adapter, its place in the spec, and
         return Finding(adapter, served, path, trouble=trouble)
     # What cannot be read from here is left to the engine, which refuses what it cannot load.
     return Finding(adapter, served, path, rank, pending=isinstance(reading, ReadingPending))
+
+
+def _path(source: str, base: Base) -> str:
+    path = adapter_path(source)
+    if is_fetched(source) and not base.fetches:
+        raise UnsupportedSourceError(
+            f"source: {source} has to be fetched into the pod, and the operator has no image for "
+            "that; set the chart's weights.image (--weights-image), or give file:// or pvc://"
+        )
+    return path
 
 
 def _placed(message: str, where: str) -> str:
@@ -146,6 +171,11 @@ def desired(specialist: Specialist, found: tuple[Finding, ...]) -> Desired:
     """Return what every pod of the Specialist should have."""
     return Desired(
         prefix=served_name(specialist.name, ""),
-        wanted=tuple(Wanted(one.served, one.path) for one in found if one.loadable),
+        wanted=tuple(_wanted(one) for one in found if one.loadable),
         kept=frozenset(one.served for one in found if not one.loadable),
     )
+
+
+def _wanted(one: Finding) -> Wanted:
+    source = one.adapter.source
+    return Wanted(one.served, one.path, source if is_fetched(source) else "")

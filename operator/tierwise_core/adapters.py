@@ -21,10 +21,14 @@ LOOK_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """An adapter that a pod should have: the model name it answers to, where its files are."""
+    """An adapter that a pod should have: the model name it answers to, where its files are.
+
+    ``source`` is set where they have to be fetched into the pod first.
+    """
 
     served: str
     path: str
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +78,15 @@ class Sight:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Load an adapter; ``replaces`` one of the same name from another path."""
+    """Load an adapter, after fetching its ``source`` if there is one.
+
+    ``before`` is the path of the one of the same name that it replaces.
+    """
 
     served: str
     path: str
-    replaces: bool = False
+    before: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +123,7 @@ def steps(desired: Desired, sight: Sight, now: float) -> tuple[Step, ...]:
 
     >>> wish = Desired("s:", (Wanted("s:a", "/a"),))
     >>> steps(wish, Sight({"s:b": "/b", "other": "/x"}), 0.0)
-    (Unload(served='s:b', path='/b'), Load(served='s:a', path='/a', replaces=False))
+    (Unload(served='s:b', path='/b'), Load(served='s:a', path='/a', before='', source=''))
     >>> steps(wish, Sight({"s:a": "/a"}), 0.0)
     ()
     """
@@ -135,7 +143,7 @@ def _missing(desired: Desired, sight: Sight) -> Sequence[Step]:
     return [
         *surplus,
         *(
-            Load(one.served, one.path, replaces=one.served in loaded)
+            Load(one.served, one.path, loaded.get(one.served, ""), one.source)
             for one in desired.wanted
             if loaded.get(one.served) != one.path
         ),

@@ -157,7 +157,7 @@ def _sources(model: ModelSpec, layout: Layout) -> dict[str, Weights]:
         secret_name=model.secret_name,
         delivery=layout.delivery,
     )
-    return {"": own, "adapters": adapter_weights(model, layout.hf_endpoint)}
+    return {"": own, "adapters": adapter_weights(model, layout.hf_endpoint, layout.delivery)}
 
 
 def _arguments(specialist: Specialist, layout: Layout, sources: Mapping[str, Weights]) -> list[str]:

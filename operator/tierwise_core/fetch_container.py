@@ -12,9 +12,18 @@ from tierwise_core.delivery import Delivery
 from tierwise_core.errors import UnsupportedSourceError
 from tierwise_core.model_source import ModelSource
 
-__all__ = ["FETCHER", "MODEL_LINK", "fetcher", "fetcher_mounts", "fetcher_volumes", "token_env"]
+__all__ = [
+    "FETCHER",
+    "MODEL_LINK",
+    "credentials_env",
+    "fetcher",
+    "fetcher_mounts",
+    "fetcher_volumes",
+    "token_env",
+]
 
 FETCHER = "weights"
+COMMAND = ("python", "-m", "tierwise_operator.weights")
 ROOT = "/mnt/tierwise/weights"
 MODEL_LINK = f"{ROOT}/model"
 CACHE_MOUNT = "/mnt/tierwise/cache"
@@ -62,6 +71,7 @@ def fetcher(
         "name": FETCHER,
         "image": delivery.image,
         "imagePullPolicy": delivery.pull_policy,
+        "command": list(COMMAND),
         "args": _arguments(source, delivery),
         "env": _environment(source, delivery, secret_name, hf_endpoint),
         "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}},
@@ -117,6 +127,19 @@ def _environment(
         case "s3":
             return [*_secret_env("s3", secret_name), *_fixed(S3_ENDPOINT, delivery.s3_endpoint)]
     return _secret_env(source.scheme, secret_name)
+
+
+def credentials_env(
+    delivery: Delivery, secret_name: str, hf_endpoint: str | None
+) -> list[dict[str, Any]]:
+    """Return the environment of a container that fetches from any kind of source."""
+    return [
+        *_fixed("HF_ENDPOINT", hf_endpoint),
+        token_env(secret_name),
+        *_secret_env("s3", secret_name),
+        *_fixed(S3_ENDPOINT, delivery.s3_endpoint),
+        *_secret_env("oci", secret_name),
+    ]
 
 
 def _fixed(name: str, value: str | None) -> list[dict[str, Any]]:

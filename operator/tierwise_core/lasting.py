@@ -10,12 +10,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from tierwise_core.adapter_container import ADAPTER_FETCHER
 from tierwise_core.children import Child, edition
 from tierwise_core.engine import Layout
 from tierwise_core.fetch_container import FETCHER
 from tierwise_core.specialist import Specialist
 
 __all__ = ["lasting"]
+
+FETCHERS = frozenset({FETCHER, ADAPTER_FETCHER})
 
 
 def lasting(specialist: Specialist, layout: Layout, children: Iterable[Child]) -> Layout:
@@ -31,10 +34,11 @@ def lasting(specialist: Specialist, layout: Layout, children: Iterable[Child]) -
 def _images(children: Iterable[Child]) -> Iterator[tuple[str, str]]:
     """Yield what pods of live Deployments fetch with: the edition they are of, and the image."""
     for child in children:
-        if child.deleting or not child.edition or f'"{FETCHER}"' not in child.live:
+        fetches = any(f'"{name}"' in child.live for name in FETCHERS)
+        if child.deleting or not child.edition or not fetches:
             continue
         for container in _init_containers(json.loads(child.live)):
-            if container.get("name") == FETCHER and container.get("image"):
+            if container.get("name") in FETCHERS and container.get("image"):
                 yield child.edition, str(container["image"])
 
 

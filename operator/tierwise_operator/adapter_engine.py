@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from http import HTTPStatus
+from posixpath import basename
 from typing import Any, Final, Protocol
 
 import httpx
 
+from tierwise_core.adapter_container import ADAPTER_FETCHER, FETCH_PORT, FETCHED_PATH
 from tierwise_core.adapters import Load, Step
+from tierwise_core.engine import PORT
 from tierwise_core.errors import TierwiseError
 
 __all__ = ["AdapterDoor", "EngineRefusedError", "EngineSilentError", "HttpAdapterDoor"]
 
 LOOK_SECONDS: Final = 5.0
 LOAD_SECONDS: Final = 300.0
+FETCH_SECONDS: Final = 3600.0
 UNLOAD_SECONDS: Final = 15.0
 MAX_ANSWER_BYTES: Final = 4 * 2**20
 SAID_LIMIT: Final = 600
@@ -78,18 +83,43 @@ class HttpAdapterDoor:
 
     async def carry_out(self, url: str, step: Step) -> None:
         """Load or unload an adapter."""
-        body: dict[str, Any]
         if isinstance(step, Load):
-            # Replaced in one step, there is no moment in which nobody answers to the name.
-            files = {"lora_path": step.path, "load_inplace": step.replaces}
-            body = {"lora_name": step.served, **files}
-            await self._must(f"{url}/v1/load_lora_adapter", body, LOAD_SECONDS)
+            await self._load(url, step)
         else:
             body = {"lora_name": step.served}
-            await self._must(f"{url}/v1/unload_lora_adapter", body, UNLOAD_SECONDS)
+            await self._must("POST", f"{url}/v1/unload_lora_adapter", body, UNLOAD_SECONDS)
+            await self._drop(url, step.path)
 
-    async def _must(self, url: str, body: Mapping[str, Any], seconds: float) -> None:
-        status, answer = await self._ask("POST", url, body, seconds)
+    async def _load(self, url: str, step: Load) -> None:
+        if step.source:
+            await self._fetch(url, step)
+        # Replaced in one step, there is no moment in which nobody answers to the name.
+        files = {"lora_path": step.path, "load_inplace": bool(step.before)}
+        body = {"lora_name": step.served, **files}
+        await self._must("POST", f"{url}/v1/load_lora_adapter", body, LOAD_SECONDS)
+        await self._drop(url, step.before)
+
+    async def _fetch(self, url: str, step: Load) -> None:
+        """Have the container beside the engine fetch the files; what is there is not fetched."""
+        try:
+            await self._must(
+                "PUT", _fetched(url, step.path), {"source": step.source}, FETCH_SECONDS
+            )
+        except EngineSilentError as error:
+            raise EngineRefusedError(
+                f"the pod's container {ADAPTER_FETCHER!r} does not fetch {step.source}: {error}"
+            ) from error
+
+    async def _drop(self, url: str, path: str) -> None:
+        """Let fetched files go that nobody uses any more; they leave with the pod in any case."""
+        if path.startswith(f"{FETCHED_PATH}/"):
+            with suppress(EngineSilentError, EngineRefusedError):
+                await self._must("DELETE", _fetched(url, path), None, UNLOAD_SECONDS)
+
+    async def _must(
+        self, method: str, url: str, body: Mapping[str, Any] | None, seconds: float
+    ) -> None:
+        status, answer = await self._ask(method, url, body, seconds)
         if status != HTTPStatus.OK:
             raise EngineRefusedError(_said(status, answer))
 
@@ -102,6 +132,15 @@ class HttpAdapterDoor:
                 return answer.status_code, await _up_to(answer, MAX_ANSWER_BYTES)
         except httpx.HTTPError as error:
             raise EngineSilentError(f"{method} {url}: {error!r}") from error
+
+
+def _fetched(url: str, path: str) -> str:
+    """The address of an adapter at the container that fetches.
+
+    >>> _fetched("http://10.0.0.7:8000", "/mnt/tierwise/adapters/12ab")
+    'http://10.0.0.7:8001/adapters/12ab'
+    """
+    return f"{url.removesuffix(str(PORT))}{FETCH_PORT}/adapters/{basename(path)}"
 
 
 async def _up_to(answer: httpx.Response, limit: int) -> bytes:

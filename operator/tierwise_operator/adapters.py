@@ -60,12 +60,21 @@ class _Follower:
 
 
 class Adapters:
-    """The followers of all pods; ``changed`` is called with a Specialist's key on any news."""
+    """The followers of all pods; ``changed`` is called with a Specialist's key on any news.
+
+    ``fetches`` says whether pods can fetch adapters over the network.
+    """
 
     def __init__(
-        self, door: AdapterDoor, readings: AdapterReadings, changed: Callable[[str], None]
+        self,
+        door: AdapterDoor,
+        readings: AdapterReadings,
+        changed: Callable[[str], None],
+        *,
+        fetches: bool = False,
     ) -> None:
         self._door = door
+        self._fetches = fetches
         self._readings = readings
         self._changed = changed
         self._followed: dict[str, dict[str, tuple[Identity, _Follower]]] = {}
@@ -80,7 +89,8 @@ class Adapters:
             self.forget(specialist.key)
             return AdaptersSeen()
         sources = {adapter.source for adapter in model.adapters}
-        found = findings(specialist, self._readings.of(specialist.key, sources), base)
+        readings = self._readings.of(specialist.key, sources)
+        found = findings(specialist, readings, base, fetches=self._fetches)
         self._follow(specialist.key, desired(specialist, found), serving(pods))
         sights = {name: one.sight for name, (_, one) in self._followed[specialist.key].items()}
         return AdaptersSeen(found, sights, published(specialist.status))
@@ -192,15 +202,20 @@ class Adapters:
 
 @dataclass(frozen=True, slots=True)
 class AdapterMeans:
-    """How engines are spoken to and adapters are read; both as usual unless told otherwise."""
+    """How engines are spoken to and adapters are read; both as usual unless told otherwise.
+
+    ``fetches`` says whether pods can fetch adapters over the network.
+    """
 
     door: AdapterDoor | None = None
     read: ReadAdapter | None = None
+    fetches: bool = False
 
     def put_together(self, changed: Callable[[str], None]) -> Adapters:
         """Return the followers that use these means."""
         readings = AdapterReadings(self.read or adapter_reader(), changed)
-        return Adapters(self.door or HttpAdapterDoor(), readings, changed)
+        door = self.door or HttpAdapterDoor()
+        return Adapters(door, readings, changed, fetches=self.fetches)
 
 
 def _stir(follower: _Follower) -> None:

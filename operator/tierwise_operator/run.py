@@ -41,7 +41,9 @@ async def run(settings: Settings) -> int:
             settings,
             model_reader(http, settings, cluster),
             metrics,
-            adapters=AdapterMeans(read=adapter_reader(access(http, settings))),
+            adapters=AdapterMeans(
+                read=adapter_reader(access(http, settings)), fetches=bool(settings.delivery.image)
+            ),
         )
         served = health.application(state, metrics, operator.refresh_metrics)
         runner = await health.serve(served, settings.host, settings.port)

@@ -21,6 +21,7 @@ class Request:
     path: str
     headers: dict[str, str]
     body: bytes
+    method: str = "POST"
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -200,7 +201,8 @@ class FakeEngine:
         pairs = (line.split(": ", 1) for line in lines if line)
         headers = {name.lower(): value for name, value in pairs}
         body = await reader.readexactly(int(headers.get("content-length", "0")))
-        return Turn(Request(request_line.split()[1], headers, body), reader, writer)
+        method, path, _ = request_line.split(" ", 2)
+        return Turn(Request(path, headers, body, method), reader, writer)
 
 
 def until_hung_up(engine_of: Callable[[], FakeEngine]) -> Script:

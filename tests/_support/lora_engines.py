@@ -108,3 +108,18 @@ class HttpLoraEngine:
 
     async def _say(self, turn: Turn, status: int, body: object) -> None:
         await turn.whole(status, json.dumps(body).encode())
+
+
+@dataclass
+class HttpFetcher:
+    """The script of a `FakeEngine` that fetches whatever it is told to."""
+
+    asked: list[str] = field(default_factory=list)
+
+    async def __call__(self, turn: Turn) -> None:
+        request = turn.request
+        words = [request.method, request.path]
+        if request.body:
+            words.append(request.fields["source"])
+        self.asked.append(" ".join(words))
+        await turn.whole(200, b"{}")

@@ -134,11 +134,20 @@ def test_nothing_is_loaded_before_it_was_looked_at() -> None:
     assert not one.loadable
 
 
-def test_a_source_that_no_running_pod_can_be_given_is_refused() -> None:
-    specialist = a_specialist(adapters=[("a", "s3://bucket/a")])
-    (one,) = findings(specialist, {"s3://bucket/a": GOOD}, SMALL)
-    assert "file://" in said(one)
-    assert said(one).startswith("spec.model.adapters[0].source:")
+def test_an_adapter_that_has_to_be_fetched_is_refused_where_nothing_can_be() -> None:
+    specialist = a_specialist(adapters=[("a", "s3://bucket/a"), B])
+    readings: dict[str, AdapterReading] = {"s3://bucket/a": GOOD, B[1]: GOOD}
+    one, other = findings(specialist, readings, SMALL, fetches=False)
+    assert said(one).startswith("spec.model.adapters[0].source: s3://bucket/a has to be fetched")
+    assert "weights.image" in said(one)
+    assert other.loadable
+
+
+def test_what_has_to_be_fetched_says_from_where() -> None:
+    specialist = a_specialist(adapters=[("a", "s3://bucket/a"), B])
+    readings: dict[str, AdapterReading] = {"s3://bucket/a": GOOD, B[1]: GOOD}
+    wish = desired(specialist, findings(specialist, readings, None))
+    assert [one.source for one in wish.wanted] == ["s3://bucket/a", ""]
 
 
 def test_a_name_of_the_spec_is_kept_whatever_is_wrong_with_it() -> None:

@@ -7,14 +7,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from fake_engine import FakeEngine, Script, dies, refuses
-from lora_engines import HttpLoraEngine
+from lora_engines import HttpFetcher, HttpLoraEngine
 
+from tierwise_core.adapter_container import FETCH_PORT
 from tierwise_core.adapters import Load, Unload
+from tierwise_core.engine import PORT
 from tierwise_operator.adapter_engine import (
     EngineRefusedError,
     EngineSilentError,
     HttpAdapterDoor,
 )
+
+ADDRESS = "127.77.0.8"  # a loopback address of its own, so that both ports are free there
 
 Start = Callable[[Script], Awaitable[FakeEngine]]
 
@@ -45,7 +49,7 @@ async def test_an_adapter_is_loaded_replaced_and_unloaded(
     vllm = HttpLoraEngine()
     engine = await start(vllm)
     await door.carry_out(engine.url, Load("sorter:a", "/models/a"))
-    await door.carry_out(engine.url, Load("sorter:a", "/models/b", replaces=True))
+    await door.carry_out(engine.url, Load("sorter:a", "/models/b", before="/models/a"))
     assert await door.loaded(engine.url) == {"sorter:a": "/models/b"}
     await door.carry_out(engine.url, Unload("sorter:a", "/models/b"))
     assert await door.loaded(engine.url) == {}
@@ -109,3 +113,49 @@ async def test_a_busy_engine_is_not_asked_for_reasons(door: HttpAdapterDoor, sta
     engine = await start(refuses(503, "overloaded"))
     with pytest.raises(EngineSilentError, match="503"):
         await door.loaded(engine.url)
+
+
+async def test_an_adapter_of_the_network_is_fetched_before_it_is_loaded(
+    door: HttpAdapterDoor,
+) -> None:
+    vllm, beside = HttpLoraEngine(), HttpFetcher()
+    engine = await FakeEngine.start(vllm, ADDRESS, PORT)
+    fetcher = await FakeEngine.start(beside, ADDRESS, FETCH_PORT)
+    old, new = (f"/mnt/tierwise/adapters/{name}" for name in ("aaaa1111", "bbbb2222"))
+    try:
+        await door.carry_out(engine.url, Load("sorter:a", old, source="hf://acme/old"))
+        await door.carry_out(engine.url, Load("sorter:a", new, old, "hf://acme/new"))
+        await door.carry_out(engine.url, Unload("sorter:a", new))
+    finally:
+        await engine.stop()
+        await fetcher.stop()
+    assert beside.asked == [
+        "PUT /adapters/aaaa1111 hf://acme/old",
+        "PUT /adapters/bbbb2222 hf://acme/new",
+        "DELETE /adapters/aaaa1111",
+        "DELETE /adapters/bbbb2222",
+    ]
+    assert [path for path, _ in vllm.asked] == [
+        "/v1/load_lora_adapter",
+        "/v1/load_lora_adapter",
+        "/v1/unload_lora_adapter",
+    ]
+
+
+async def test_what_cannot_be_fetched_is_not_loaded(door: HttpAdapterDoor) -> None:
+    vllm = HttpLoraEngine()
+    engine = await FakeEngine.start(vllm, ADDRESS, PORT)
+    missing = refuses(422, "hf://acme/none does not exist")
+    fetcher = await FakeEngine.start(missing, ADDRESS, FETCH_PORT)
+    step = Load("sorter:a", "/mnt/tierwise/adapters/aaaa1111", source="hf://acme/none")
+    try:
+        with pytest.raises(EngineRefusedError, match="hf://acme/none does not exist"):
+            await door.carry_out(engine.url, step)
+    finally:
+        await fetcher.stop()
+    try:
+        with pytest.raises(EngineRefusedError, match="container 'adapters' does not fetch"):
+            await door.carry_out(engine.url, step)
+    finally:
+        await engine.stop()
+    assert vllm.asked == []

@@ -125,7 +125,7 @@ async def test_another_source_replaces_the_adapter_in_one_step(shop: Shop) -> No
     await shop.pass_over(sorter(("a", B[1])), a_server())
     assert shop.door.at("10.0.0.1").steps == [
         Load("sorter:a", "/models/adapters/a"),
-        Load("sorter:a", "/models/adapters/b", replaces=True),
+        Load("sorter:a", "/models/adapters/b", before="/models/adapters/a"),
     ]
 
 

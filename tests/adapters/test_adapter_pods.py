@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from observed import a_specialist, a_tier, rendered
 
-from tierwise_core.adapter_files import adapter_path
+from tierwise_core.delivery import Delivery
 from tierwise_core.engine import Layout
-from tierwise_core.errors import UnsupportedSourceError
 from tierwise_core.model_metadata import AdapterLimits
 
 LAYOUT = Layout(a_tier(), tensor_parallel=1, context_length_tokens=256)
@@ -96,17 +96,38 @@ def test_a_claim_is_mounted_whole_for_all_its_adapters() -> None:
     assert mounts[-2:] == ["/mnt/tierwise/claims/models", "/mnt/tierwise/claims/store"]
 
 
-def test_an_adapter_of_the_hub_gives_the_pod_cache_and_token() -> None:
-    container = engine(adapters=[("a", "hf://acme/lora")])
-    names = {variable["name"] for variable in container["env"]}
-    assert {"HF_HOME", "HF_TOKEN"} <= names
-    assert "HF_HUB_OFFLINE" not in names
+def fetching_spec(**changes: Any) -> dict[str, Any]:
+    delivery = Delivery(image="tierwise-operator:1", insecure_registries=("registry:5000",))
+    layout = replace(LAYOUT, hf_endpoint="https://hub.local", delivery=delivery)
+    found = rendered(a_specialist(**changes), layout)
+    spec: dict[str, Any] = found.manifest["spec"]["template"]["spec"]
+    return spec
+
+
+@pytest.mark.parametrize("source", ["hf://acme/lora", "s3://bucket/lora", "oci://ghcr.io/a/b:1"])
+def test_an_adapter_of_the_network_is_fetched_beside_the_engine(source: str) -> None:
+    spec = fetching_spec(adapters=[("a", source)])
+    (fetcher,) = spec["initContainers"]
+    assert (fetcher["name"], fetcher["restartPolicy"]) == ("adapters", "Always")
+    assert fetcher["args"][:3] == ["adapters", "--to", "/mnt/tierwise/adapters"]
+    assert fetcher["args"][-2:] == ["--insecure-registry", "registry:5000"]
+    assert {"name": "HF_ENDPOINT", "value": "https://hub.local"} in fetcher["env"]
+    assert {"name": "adapters", "emptyDir": {}} in spec["volumes"]
+    mount = {"name": "adapters", "mountPath": "/mnt/tierwise/adapters", "readOnly": True}
+    engine_container = spec["containers"][0]
+    assert mount in engine_container["volumeMounts"]
+    assert {"name": "HF_HUB_OFFLINE", "value": "1"} in engine_container["env"]
+
+
+def test_the_next_adapter_of_the_network_keeps_the_pod() -> None:
+    one = fetching_spec(adapters=[("a", "hf://acme/lora")])
+    assert fetching_spec(adapters=[("a", "hf://acme/lora"), ("b", "s3://bucket/b")]) == one
+    assert fetching_spec(adapters=[A]) != one
+
+
+def test_adapters_that_are_mounted_need_no_container_beside() -> None:
+    assert "initContainers" not in fetching_spec(adapters=[A])
 
 
 def test_a_source_that_is_none_does_not_hold_up_the_pod() -> None:
     assert revision(adapters=[A, ("x", "file:///models/../x")]) == revision(adapters=[A])
-
-
-def test_a_bucket_cannot_be_given_to_a_pod_that_runs() -> None:
-    with pytest.raises(UnsupportedSourceError, match="file://"):
-        adapter_path("s3://bucket/a")

@@ -62,7 +62,7 @@ class Engine:
             self.sight = failed(self.sight, step, "refused", now)
             return
         else:
-            assert step.replaces == (step.served in self.loaded)
+            assert step.before == self.loaded.get(step.served, "")
             self.loaded[step.served] = step.path
         self.sight = succeeded(self.sight, step)
 
@@ -146,7 +146,7 @@ def test_steps_touch_nothing_that_is_kept_and_nothing_of_others(
             assert name in loaded
         else:
             assert wanted[name] == step.path != loaded.get(name)
-            assert step.replaces == (name in loaded)
+            assert step.before == loaded.get(name, "")
 
 
 def test_a_pod_that_has_not_answered_is_told_nothing() -> None:
