@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tierwise_core.errors import SourceNotFoundError, SourceUnreadableError
+from tierwise_core.fetch_container import COMMAND
 from tierwise_core.revision import digest
 
 __all__ = ["JOB_SECONDS", "READS", "ClaimDirectory", "claim_job", "told_by_pod", "waits_for"]
@@ -86,6 +87,7 @@ def _pod(where: ClaimDirectory, image: str, pull_policy: str) -> dict[str, Any]:
                 "name": CONTAINER,
                 "image": image,
                 "imagePullPolicy": pull_policy,
+                "command": list(COMMAND),
                 "args": [
                     *("describe", f"{MOUNT}/{where.path}".rstrip("/")),
                     *("--termination-log", "/dev/termination-log"),

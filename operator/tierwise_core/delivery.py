@@ -13,7 +13,7 @@ class Delivery:
     """The operator's settings for fetched models.
 
     Attributes:
-        image: has ``python -m tierwise_operator fetch``; empty where nothing can be fetched.
+        image: has ``python -m tierwise_operator.weights``; empty where nothing can be fetched.
         pull_policy: of that image.
         cache: where fetched files stay: in the pod alone, on the node, or in a claim.
         cache_path: the directory of the node.

@@ -23,6 +23,7 @@ COMMANDS = (
     "ask",
     "serve",
     "status",
+    "fetch",
     "size",
     "plan",
     "plan graph",

@@ -25,7 +25,7 @@ def describe(
 
     The operator runs it in a Job to read pvc:// models; the weights themselves are not read.
 
-    Example: python -m tierwise_operator describe /mnt/models/llama
+    Example: python -m tierwise_operator.weights describe /mnt/models/llama
     """
     try:
         told, code = packed(read_directory(str(directory), MetadataCache())), 0
