@@ -64,6 +64,11 @@ class Cluster:
         )
         return [item["metadata"]["name"] for item in listed["items"]]
 
+    def get_all(self, kind: str, selector: str, namespace: str = "default") -> list[dict[str, Any]]:
+        """Read the objects that a label selector finds."""
+        found = self.kubectl("get", kind, "-n", namespace, "-l", selector, "-o", "json")
+        return list(json.loads(found)["items"])
+
     def apply(self, *manifests: Mapping[str, Any]) -> None:
         """Apply as a person would: server side, under their own field manager."""
         self.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(manifests))
@@ -104,6 +109,15 @@ class Cluster:
             **extra,
         }
         return httpx.post(f"{self.url}/v1/chat/completions", json=body, timeout=60)
+
+    def ask_patiently(self, question: str, model: str) -> httpx.Response:
+        """Ask a Specialist that may have to wake first."""
+        body = {
+            "model": model,
+            "messages": [{"role": "user", "content": question}],
+            "temperature": 0,
+        }
+        return httpx.post(f"{self.url}/v1/chat/completions", json=body, timeout=600)
 
     def tierwise(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run the `tierwise` command against this cluster."""

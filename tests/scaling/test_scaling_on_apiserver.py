@@ -6,7 +6,6 @@ import json
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -25,7 +24,7 @@ from tierwise_operator.settings import Settings
 
 pytestmark = pytest.mark.apiserver
 
-PAGE = Path(__file__).parents[2] / "docs" / "scaling.md"
+PAGE = "docs/scaling.md"
 
 
 @dataclass
@@ -183,12 +182,29 @@ async def test_a_new_operator_goes_on_with_the_number_it_finds(real: Real) -> No
     assert (await real.read())["metadata"]["resourceVersion"] == before
 
 
-@pytest.mark.skipif(not PAGE.exists(), reason="the page comes with the next commit")
 def test_the_manifests_of_the_page_are_accepted(api_server: ApiServer) -> None:
-    for block in blocks(PAGE, "yaml"):
-        for body in yaml.safe_load_all(block):
-            if not str(body["apiVersion"]).startswith("keda.sh/"):
-                api_server.kubectl(
-                    "apply", "--dry-run=server", "--validate=strict", "-f", "-",
-                    stdin=yaml.safe_dump(body),
-                )  # fmt: skip
+    manifests = [yaml.safe_load(block) for block in blocks(PAGE, "yaml")]
+    assert [body["kind"] for body in manifests] == [
+        "Specialist",
+        "HorizontalPodAutoscaler",
+        "ScaledObject",
+    ]
+    for body in manifests[:2]:
+        api_server.kubectl(
+            *("apply", "--dry-run=server", "--validate=strict", "-f", "-"),
+            stdin=yaml.safe_dump(body),
+        )
+
+
+def test_an_hpa_and_keda_aim_at_what_has_a_scale_subresource(api_server: ApiServer) -> None:
+    _, *scalers = [yaml.safe_load(block) for block in blocks(PAGE, "yaml")]
+    served = json.loads(api_server.kubectl("get", "--raw", f"/apis/{SPECIALIST.api_version}"))
+    scale = next(r for r in served["resources"] if r["name"] == "specialists/scale")
+
+    assert (scale["kind"], scale["group"]) == ("Scale", "autoscaling")
+    for scaler in scalers:
+        assert scaler["spec"]["scaleTargetRef"] == {
+            "apiVersion": SPECIALIST.api_version,
+            "kind": "Specialist",
+            "name": "sorter",
+        }
