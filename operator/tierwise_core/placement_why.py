@@ -16,11 +16,10 @@ IN_WORDS: Final[Mapping[RejectionCode, str]] = {
     RejectionCode.NO_CAPACITY: "full",
     RejectionCode.LESS_ROOM: "full",
     RejectionCode.NO_NODES: "no nodes",
-    RejectionCode.NOT_ALLOWED: "not allowed",
     RejectionCode.UNKNOWN_TIER: "no such tier",
     RejectionCode.UNKNOWN_GPU: "memory not known",
 }
-"""What rules a tier out; a tier that is merely dearer needs no word."""
+"""What rules a tier out. One that is merely dearer needs no word, nor one the spec leaves out."""
 
 
 def why_there(
@@ -44,13 +43,14 @@ def why_there(
     for rejection in cheaper:
         grouped[IN_WORDS[rejection.code]].append(rejection.tier)
     ruled_out = [f"{word}: {', '.join(sorted(tiers))}" for word, tiers in sorted(grouped.items())]
-    return "; ".join([_choice(assignment), *ruled_out])
+    allowed = any(rejection.code is RejectionCode.NOT_ALLOWED for rejection in rejections)
+    return "; ".join([_choice(assignment, of_some=allowed), *ruled_out])
 
 
-def _choice(assignment: Assignment) -> str:
+def _choice(assignment: Assignment, *, of_some: bool) -> str:
     if len(assignment.shares) > 1:
         tiers = ", ".join(share.tier for share in assignment.shares[:-1])
         return f"spans tiers: {tiers} had no room for all"
     if assignment.kept and assignment.primary.kept == assignment.primary.replicas:
         return "runs there"
-    return "cheapest"
+    return "cheapest allowed" if of_some else "cheapest"
