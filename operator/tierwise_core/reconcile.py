@@ -137,7 +137,7 @@ def _actions(
         return ()
     front = applied(service(snapshot.specialist), snapshot.service)
     writes = workload_actions(snapshot.specialist, staged, rollover, snapshot.deployments)
-    marked = marks(staged, snapshot.pods, snapshot.departing)
+    marked = marks(snapshot.pods, snapshot.departing)
     return (*marked, *writes, front) if front else (*marked, *writes)
 
 

@@ -170,7 +170,7 @@ def _make_room(
     for stand in stands:
         holders = [child for child in busy if child.tier == stand.wanted.tier]
         if holders and _is_stuck(stand, now):
-            return _give_way(plan, stand.wanted, _first_to_leave(holders, now))
+            return _give_way(plan, stand.wanted, _first_to_leave(holders, now), now)
     return plan
 
 
@@ -192,18 +192,24 @@ def _refused(wanted: Wanted, now: Situation) -> bool:
 
 
 def _on_their_way_out(wanted: Wanted, now: Situation) -> bool:
-    """Say whether pods of ours are leaving GPUs of the tier, enough for a replica."""
+    """Say whether pods of ours are leaving GPUs of the tier, enough for a replica.
+
+    Those on nodes that go leave nothing that anybody could use.
+    """
     gpus = 0
-    revisions = {child.revision: child for child in now.deployments}
-    for revision in {pod.revision for pod in now.pods if pod.revision != wanted.revision}:
-        pods = [p for p in now.pods if p.revision == revision and p.node and not p.finished]
-        here = [pod for pod in pods if pod.tier == wanted.tier]
-        child = revisions.get(revision)
-        kept = 0 if child is None or child.deleting else child.replicas
-        alive = [pod for pod in here if not pod.terminating]
-        freed = len(here) - len(alive) + max(0, len(alive) - kept)
-        gpus += freed * max((sum(pod.gpus.values()) for pod in here), default=0)
+    kept = {child.revision: child.replicas for child in now.deployments if not child.deleting}
+    here = [pod for pod in now.pods if pod.tier == wanted.tier and _holds(pod, now)]
+    for revision in {pod.revision for pod in here if pod.revision != wanted.revision}:
+        held = [pod for pod in here if pod.revision == revision]
+        alive = sum(1 for pod in held if not pod.terminating)
+        freed = len(held) - min(alive, kept.get(revision, 0))
+        gpus += freed * max(sum(pod.gpus.values()) for pod in held)
     return gpus >= wanted.gpus_per_pod
+
+
+def _holds(pod: Pod, now: Situation) -> bool:
+    """Say whether a pod holds GPUs on a node that stays."""
+    return bool(pod.node) and not pod.finished and pod.key not in now.departing
 
 
 def _first_to_leave(holders: Sequence[Child], now: Situation) -> Child:
@@ -213,10 +219,14 @@ def _first_to_leave(holders: Sequence[Child], now: Situation) -> Child:
     )
 
 
-def _give_way(plan: Rollover, wanted: Wanted, child: Child) -> Rollover:
-    """Take from an old Deployment as many replicas as one new replica needs the GPUs of."""
-    size = max(1, child.gpus_per_replica)
-    kept = child.replicas - -(-wanted.gpus_per_pod // size)
+def _give_way(plan: Rollover, wanted: Wanted, child: Child, now: Situation) -> Rollover:
+    """Take from an old Deployment as many replicas as one new replica needs the GPUs of.
+
+    Its pods on nodes that go are marked to go first, and leave no room: they do not count.
+    """
+    alive = of_revision(now.pods, child.revision)
+    staying = sum(1 for pod in alive if pod.key not in now.departing)
+    kept = min(child.replicas, staying) - -(-wanted.gpus_per_pod // max(1, child.gpus_per_replica))
     why = (
         f"tier {wanted.tier} has no room for revisions {child.revision} and {wanted.revision} "
         "together"

@@ -10,7 +10,6 @@ from tierwise_core.fleet import GPUTier, Pod
 from tierwise_core.healing import applied, removal
 from tierwise_core.placement import Share
 from tierwise_core.plan import Action, Apply, Mark, Scale
-from tierwise_core.pod_health import of_revision
 from tierwise_core.rollover import Rollover, Wanted
 from tierwise_core.specialist import Specialist
 
@@ -84,17 +83,15 @@ def _apply(
     return applied(manifest, live.get(revision.name))
 
 
-def marks(
-    staged: Iterable[Staged], pods: Sequence[Pod], departing: Mapping[str, str]
-) -> tuple[Mark, ...]:
+def marks(pods: Iterable[Pod], departing: Mapping[str, str]) -> tuple[Mark, ...]:
     """Return the marks that make Kubernetes take the pods that go first, and those to take away."""
     found = []
-    for each in staged:
-        for pod in of_revision(pods, each.wanted.revision):
-            why = departing.get(pod.key)
-            if why is not None and pod.deletion_cost != GOES_FIRST:
-                found.append(Mark(pod.namespace, pod.name, pod.uid, GOES_FIRST, why))
-            elif why is None and pod.deletion_cost == GOES_FIRST:
-                reason = f"node {pod.node} stays"
-                found.append(Mark(pod.namespace, pod.name, pod.uid, 0, reason))
+    for pod in sorted(pods, key=lambda pod: pod.name):
+        why = departing.get(pod.key)
+        if pod.terminating or pod.finished or not pod.node:
+            continue
+        if why is not None and pod.deletion_cost != GOES_FIRST:
+            found.append(Mark(pod.namespace, pod.name, pod.uid, GOES_FIRST, why))
+        elif why is None and pod.deletion_cost == GOES_FIRST:
+            found.append(Mark(pod.namespace, pod.name, pod.uid, 0, f"node {pod.node} stays"))
     return tuple(found)
