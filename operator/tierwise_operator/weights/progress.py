@@ -37,7 +37,7 @@ class Progress:
         """A download of that many bytes begins."""
         self.total_bytes = total_bytes
         self.done_bytes = self._counted = 0
-        self._begun = self.clock()
+        self._begun = self._said = self.clock()
 
     def already(self, size_bytes: int) -> None:
         """So many bytes are there from before; they do not count for the rate."""
