@@ -40,7 +40,7 @@ def test_a_model_that_fits_no_tier_is_explained_in_numbers(
     cluster: Cluster, stories: list[str]
 ) -> None:
     stories.append("too-large")
-    model = {"source": f"file://{MODELS}/sorter", "size": {"weights": "812G"}}
+    model = {"source": f"file://{MODELS}/sorter", "size": {"overhead": "812G"}}
     cluster.apply(specialist("too-large", model=model))
 
     message = told(cluster, "too-large", "Placed")
