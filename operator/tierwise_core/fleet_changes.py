@@ -97,10 +97,20 @@ def changes(
             before.get(key, ()),
             after.get(key, ()),
             _cost(after.get(key, ()), prices_after) - _cost(before.get(key, ()), prices_before),
-            moves.get(key, ()),
+            moves.get(key) or _ended(key, plan, after),
         )
         for key in sorted(before.keys() | after.keys())
     )
+
+
+def _ended(key: str, plan: FleetPlan, after: Mapping[str, Places]) -> list[str]:
+    """Why a Specialist takes no GPU any more; nothing of one that does."""
+    if key in after:
+        return []
+    if key not in plan.specialists:
+        return ["removed"]
+    failure = plan.placements.failures.get(key)
+    return [f"has no place ({failure.reason})"] if failure else ["nothing is wanted of it"]
 
 
 def _cost(places: Places, prices: Mapping[str, float]) -> float:
@@ -131,9 +141,7 @@ def _reason(mark: Mark, before: Places, after: Places) -> str:
     """
     if mark is Mark.STARTS:
         return "new"
-    if mark is Mark.STOPS:
-        return "no longer wanted or placed"
-    if mark is Mark.STAYS:
+    if mark is not Mark.CHANGES:
         return ""
     more = sum(place.replicas for place in after) - sum(place.replicas for place in before)
     if {place.tier for place in before} == {place.tier for place in after} and more:
