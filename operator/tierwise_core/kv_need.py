@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
+from tierwise_core.cache_pool import CachePool, EngineCache, cache_pool
 from tierwise_core.errors import InvalidSizeError, UnknownArchitectureError
 from tierwise_core.kv_cache_dtype import check_kv_cache_dtype
-from tierwise_core.layer_cache import CachePool, EngineCache, cache_pool
 from tierwise_core.model_metadata import Demand, ModelMetadata, SizeOverrides
 from tierwise_core.tensor_parallel import kv_shards
 
 __all__ = ["context_tokens", "kv_cache_bytes", "kv_pool", "replica_kv_bytes_per_token"]
 
 KV_BLOCK_TOKENS: Final = 16
+STATE_BYTES: Final = {"float32": 4, "float16": 2, "bfloat16": 2}
 
 
 def context_tokens(metadata: ModelMetadata | None, demand: Demand) -> int:
@@ -49,6 +50,7 @@ def kv_pool(metadata: ModelMetadata, demand: Demand, tensor_parallel: int) -> Ca
         block_tokens=demand.block_tokens,
         grouped=demand.grouped_cache,
         prefix_caching=demand.prefix_caching,
+        state_value_bytes=STATE_BYTES.get(demand.state_dtype),
         pipeline_parallel=demand.pipeline_parallel,
     )
     return cache_pool(metadata.caches, tensor_parallel, engine)

@@ -132,6 +132,7 @@ class Demand:
         asynchronous: the engine prepares a step while another runs (its default).
         prefix_caching: it keeps the cache of prompts for others (its default).
         grouped_cache: it gives layers with a window less (its default).
+        state_dtype: ``--mamba-ssm-cache-dtype``; ``auto`` for the model's own.
     """
 
     context_length_tokens: int | None = None
@@ -147,6 +148,7 @@ class Demand:
     asynchronous: bool = True
     prefix_caching: bool = True
     grouped_cache: bool = True
+    state_dtype: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@
     activation = the larger of one block's and the sampler's working memory
     overhead   = CUDA context + CUDA graphs + communication buffers + room for adapters
 
-Weights (:mod:`tierwise_core.weight_share`) and KV cache (:mod:`tierwise_core.layer_cache`) are
+Weights (:mod:`tierwise_core.weight_share`) and KV cache (:mod:`tierwise_core.cache_pool`) are
 exact, activation and overhead are estimates (:mod:`tierwise_core.engine_memory`). The sum must be
 at most ``memory x usableFraction`` of the tier, which :mod:`tierwise_core.placement` checks.
 

@@ -87,7 +87,7 @@ def _listed(language: LanguageConfig, *names: str) -> list[str]:
 
 def _mamba1(inner: int, state: int, conv: int) -> StateBytes:
     """The state of Mamba."""
-    return StateBytes(inner * (conv - 1 + state) * VALUE_BYTES)
+    return StateBytes(inner * (conv - 1) * VALUE_BYTES, inner * state)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +107,12 @@ class _Mamba2:
         heads, width = _number(language, self.heads), _number(language, self.head_dim)
         state, conv = _number(language, self.state), _number(language, self.conv, 4)
         return StateBytes(
-            inner * (conv - 1) * VALUE_BYTES + heads * width * state * state_width,
+            inner * (conv - 1) * VALUE_BYTES,
+            heads * width * state,
+            state_width,
             group_bytes=2 * state * (conv - 1) * VALUE_BYTES,
             groups=_number(language, self.groups, 1),
+            kept=3,
         )
 
 
@@ -227,11 +230,11 @@ def _qwen_next(language: LanguageConfig) -> StateLayers:
     value = _number(language, "linear_num_value_heads") * _number(language, "linear_value_head_dim")
     conv = _number(language, "linear_conv_kernel_dim", 4) - 1
     width = DTYPE_BYTES.get(str(language.value("mamba_ssm_dtype")), VALUE_BYTES)
-    state = value * _number(language, "linear_key_head_dim") * width
+    values = value * _number(language, "linear_key_head_dim")
     return StateLayers(
         layers - attention,
         attention,
-        StateBytes((2 * key + value) * conv * VALUE_BYTES + state),
+        StateBytes((2 * key + value) * conv * VALUE_BYTES, values, width),
         (
             (_number(language, "linear_num_key_heads"), "linear-attention key heads"),
             (_number(language, "linear_num_value_heads"), "linear-attention value heads"),
