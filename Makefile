@@ -34,7 +34,7 @@ status: setup ## What runs on the local cluster, its memory, ports and kubeconfi
 	@$(LOCALCLUSTER) status --name $(NAME)
 
 .PHONY: test
-test: setup check verify test-unit test-api test-e2e ## Every tier of tests, as CI runs them
+test: setup check verify test-unit test-api test-engine test-e2e ## Every tier of tests, as CI runs them
 
 ## Tests, tier by tier
 .PHONY: check
@@ -55,11 +55,15 @@ contracts: setup ## Imports point one way; the core is pure
 
 .PHONY: test-unit
 test-unit: setup ## Pure and shell tests, doctests included
-	@$(BIN)/pytest -q -m 'not apiserver'
+	@$(BIN)/pytest -q -m 'not apiserver and not engine'
 
 .PHONY: test-api
 test-api: setup tools ## Tests against a real kube-apiserver
 	@$(BIN)/pytest -q -m apiserver
+
+.PHONY: test-engine
+test-engine: setup ## Sizes beside what the real vLLM makes of small models (about four minutes)
+	@$(BIN)/pytest -q -m engine
 
 .PHONY: test-e2e
 test-e2e: setup ## The whole system on a real cluster with real vLLM
