@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 
 import httpx
@@ -19,14 +20,17 @@ from tierwise_operator.sources import Credentials, MetadataCache, read_metadata
 from tierwise_operator.sources.model_files import ModelFiles
 from tierwise_operator.sources.origins import DEFAULT_ENDPOINT, Access
 from tierwise_operator.sources.read import ReadClaim
+from tierwise_operator.weights.locks import Wait
 
 __all__ = ["access", "model_reader", "secret_credentials"]
 
 
-def model_reader(client: httpx.AsyncClient, settings: Settings, cluster: Cluster) -> Read:
-    """Return the reader, with one cache for the process."""
+def model_reader(
+    client: httpx.AsyncClient, settings: Settings, cluster: Cluster, wait: Wait = asyncio.sleep
+) -> Read:
+    """Return the reader, with one cache for the process; ``wait`` sleeps between looks at a Job."""
     cache = MetadataCache()
-    claims = ClaimReader(cluster, settings.delivery)
+    claims = ClaimReader(cluster, settings.delivery, wait)
 
     async def read(asked: Asked) -> ModelMetadata:
         return await read_metadata(
@@ -40,7 +44,7 @@ def model_reader(client: httpx.AsyncClient, settings: Settings, cluster: Cluster
             credentials=await _credentials(cluster, asked),
             s3_endpoint=settings.delivery.s3_endpoint,
             insecure_registries=settings.delivery.insecure_registries,
-            claims=_in_namespace(claims, asked.namespace),
+            claims=None if asked.told_by_hand else _in_namespace(claims, asked.namespace),
         )
 
     return read

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import structlog
 
 from tierwise_core.errors import TierwiseError
-from tierwise_core.model_metadata import ModelMetadata, SizeOverrides
+from tierwise_core.model_metadata import Demand, ModelMetadata, SizeOverrides
+from tierwise_core.sizing import missing_without_metadata
 from tierwise_core.specialist import Reading, ReadingFailed, ReadingPending, Specialist
 
 AT_ONCE = 8
@@ -26,7 +27,8 @@ class Asked:
     """Which metadata is asked for.
 
     ``namespace`` is that of the Secret or the claim; it is empty where neither is needed, so that
-    Specialists of several namespaces share what was read.
+    Specialists of several namespaces share what was read. ``told_by_hand`` says that the sizes in
+    the spec suffice, so that nothing expensive need be done to read more.
     """
 
     source: str
@@ -34,6 +36,7 @@ class Asked:
     size: SizeOverrides
     namespace: str = ""
     secret_name: str = ""
+    told_by_hand: bool = False
 
 
 Read = Callable[[Asked], Awaitable[ModelMetadata]]
@@ -53,7 +56,8 @@ def asked(specialist: Specialist) -> Asked | None:
         return None
     tied = bool(model.secret_name) or model.source.startswith("pvc://")
     namespace = specialist.namespace if tied else ""
-    return Asked(model.source, model.revision, model.size, namespace, model.secret_name)
+    by_hand = not missing_without_metadata(model.size, Demand(model.max_model_len_tokens))
+    return Asked(model.source, model.revision, model.size, namespace, model.secret_name, by_hand)
 
 
 @dataclass(slots=True)

@@ -76,7 +76,7 @@ async def read_metadata(  # noqa: PLR0913 - one call, and all but the source by 
         client, endpoint, token, s3_endpoint, insecure_registries, credentials or NO_CREDENTIALS
     )
     if where.scheme == "pvc":
-        return _metadata(source, await _read_claim(where, source, overrides, claims), overrides)
+        return _metadata(source, await _read_claim(where, source, claims), overrides)
     try:
         async with asyncio.timeout(deadline_seconds):
             files = await _read(where, access, kept)
@@ -98,11 +98,9 @@ async def _read(where: ModelSource, access: Access, kept: MetadataCache) -> Mode
     return await read_tree(where, origin_of(where, access), kept)
 
 
-async def _read_claim(
-    where: ModelSource, source: str, overrides: SizeOverrides, claims: ReadClaim | None
-) -> ModelFiles:
+async def _read_claim(where: ModelSource, source: str, claims: ReadClaim | None) -> ModelFiles:
     fields = missing_without_metadata(SizeOverrides(), Demand())
-    if claims is None or not missing_without_metadata(overrides, Demand()):
+    if claims is None:
         raise UnsupportedSourceError(
             f"spec.model.source: the metadata of {source} is not read from here (only the operator "
             f"can, by a Job); set {', '.join(fields[:-1])} and {fields[-1]}, which suffice"
