@@ -200,7 +200,7 @@ def _request(specialist: Specialist, replicas: int, sizing: Sizing, fleet: Fleet
         replicas=replicas,
         allowed_tiers=frozenset(specialist.placement.tiers),
         memory=sizing.memory,
-        memory_by_tier=_corrected(sizing, fleet.corrections),
+        memory_by_tier=_corrected(sizing, fleet, runs),
         nodes_per_replica=specialist.placement.nodes_per_replica,
         running=runs,
         usd_per_accepted=fleet.usd_per_accepted.get(key, {}),
@@ -208,11 +208,21 @@ def _request(specialist: Specialist, replicas: int, sizing: Sizing, fleet: Fleet
 
 
 def _corrected(
-    sizing: Sizing, corrections: Mapping[str, Correction]
+    sizing: Sizing, fleet: Fleet, runs: tuple[Running, ...]
 ) -> dict[str, dict[int, MemoryBreakdown]]:
-    """Return what the model needs on the tiers that know better than the estimate."""
-    return {
-        tier: {size: corrected(need, learned) for size, need in sizing.memory.items()}
-        for tier, learned in corrections.items()
-        if learned.samples
-    }
+    """Return what the model needs on the tiers that know better than the estimate.
+
+    Where it runs already it fits, whatever others taught: nothing that serves goes for an estimate.
+    """
+    usable = {tier.name: (tier.memory_bytes or 0) * tier.usable_fraction for tier in fleet.tiers}
+    here = {(place.tier, place.tensor_parallel) for place in runs if place.replicas}
+    found: dict[str, dict[int, MemoryBreakdown]] = {}
+    for tier, learned in fleet.corrections.items():
+        if learned.samples:
+            found[tier] = dict(sizing.memory)
+            for size, need in sizing.memory.items():
+                better = corrected(need, learned)
+                fits = better.total_bytes_per_gpu <= usable.get(tier, 0)
+                if fits or (tier, size) not in here:
+                    found[tier][size] = better
+    return found

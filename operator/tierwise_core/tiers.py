@@ -14,13 +14,15 @@ from tierwise_core.conditions import (
     read_conditions,
     transitions,
 )
+from tierwise_core.correction import NO_CORRECTION, Correction
 from tierwise_core.fleet import GPUTier, GpuUse, Node, admits, closure, free_gpus, matches, nodes_of
 from tierwise_core.graph import leads_into_cycle, listed
+from tierwise_core.learned import correction_status
 from tierwise_core.plan import Announce, Plan, PublishStatus
 from tierwise_core.quantities import format_bytes
 
 NODES_SHOWN = 5
-OWNED = ("observedGeneration", "conditions", "nodes", "gpus", "memory", "usdPerHour")
+OWNED = ("observedGeneration", "conditions", "nodes", "gpus", "memory", "usdPerHour", "correction")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class TierSnapshot:
     nodes: tuple[Node, ...] = ()
     use: GpuUse | None = None
     others: tuple[GPUTier, ...] = ()
+    correction: Correction = NO_CORRECTION
 
 
 def decide_tier(snapshot: TierSnapshot, now: datetime) -> Plan:
@@ -47,6 +50,7 @@ def decide_tier(snapshot: TierSnapshot, now: datetime) -> Plan:
         "gpus": counts,
         "memory": tier.memory_text,
         "usdPerHour": round(tier.usd_per_gpu_hour * counts["capacity"], 6),
+        "correction": correction_status(snapshot.correction),
     }
     escalations = {each.name: each.escalate_to for each in (tier, *snapshot.others)}
     ready = _judge(tier, nodes, counts, escalations)

@@ -16,6 +16,7 @@ from tierwise_operator.load import LoadWatch
 from tierwise_operator.load_day import LoadDay
 from tierwise_operator.metrics import Metrics
 from tierwise_operator.passes import Passes
+from tierwise_operator.performance import Performance
 from tierwise_operator.readings import Read, Readings
 from tierwise_operator.recorder import Recorder
 from tierwise_operator.settings import Settings
@@ -58,6 +59,8 @@ class Operator:
         )
         day = LoadDay(self.store, self.queue.add, clock)
         self.load_watch.tell.append(day.take)
+        performance = Performance(self.load_watch.engines, self.queue.add, clock)
+        self.load_watch.tell.append(performance.take)
         self.passes = Passes(
             self.store,
             self.queue,
@@ -67,6 +70,7 @@ class Operator:
             self.load_watch,
             day,
             self.adapters,
+            performance,
             settings.hf_endpoint,
             settings.policy,
             settings.delivery,

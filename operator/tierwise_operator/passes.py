@@ -23,6 +23,7 @@ from tierwise_operator.execute import Executor
 from tierwise_operator.kinds import GPU_TIER, SPECIALIST
 from tierwise_operator.load import LoadWatch
 from tierwise_operator.load_day import LoadDay
+from tierwise_operator.performance import Performance
 from tierwise_operator.readings import Readings
 from tierwise_operator.recorder import Subject
 from tierwise_operator.store import Store
@@ -46,6 +47,7 @@ class Passes:
     load: LoadWatch
     day: LoadDay
     adapters: Adapters
+    performance: Performance
     hf_endpoint: str | None = None
     policy: Policy = field(default_factory=Policy)
     delivery: Delivery = field(default_factory=Delivery)
@@ -70,6 +72,7 @@ class Passes:
         specialist = self.store.specialists.get(item.key)
         if specialist is None:
             self.adapters.forget(item.key)
+            self.performance.forget(item.key)
             return
         subject = _subject(specialist)
         self.load.notice(specialist)
@@ -114,7 +117,9 @@ class Passes:
             room=self._room,
             hf_endpoint=self.hf_endpoint,
             delivery=self.delivery,
-            observed=self.load.status(specialist) | self.day.status(specialist, verdict),
+            observed=self.load.status(specialist)
+            | self.day.status(specialist, verdict)
+            | self.performance.status(specialist, verdict, pods),
             adapters=self.adapters.of(specialist, base, pods),
         )
 
@@ -130,7 +135,8 @@ class Passes:
         if tier is None:
             return
         others = tuple(other for other in self.store.tiers.all() if other.name != tier.name)
-        snapshot = TierSnapshot(tier, self.store.nodes.all(), self.store.use, others)
+        correction = self.performance.correction(tier)
+        snapshot = TierSnapshot(tier, self.store.nodes.all(), self.store.use, others, correction)
         plan = decide_tier(snapshot, self.clock())
         subject = Subject(GPU_TIER, "", tier.name, tier.uid, tier.generation)
         await self.executor.carry_out(plan, subject)
@@ -159,6 +165,7 @@ class Passes:
             use={node: dict(held) for node, held in self.store.use.items()},
             holdings=self._holdings(specialists),
             wanted={sp.key: self.load.wanted(sp) for sp in specialists},
+            corrections={t.name: self.performance.correction(t) for t in self.store.tiers.all()},
             policy=self.policy,
         )
 

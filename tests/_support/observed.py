@@ -25,6 +25,7 @@ from tierwise_core.fleet_plan import Fleet, FleetPlan, FleetVerdict, plan_fleet
 from tierwise_core.healing import wanted_parts
 from tierwise_core.holdings import holding
 from tierwise_core.model_metadata import ModelMetadata, SizeOverrides
+from tierwise_core.placement import Running
 from tierwise_core.plan import Apply, Delete, Mark, Plan, Scale
 from tierwise_core.reconcile import Snapshot, decide
 from tierwise_core.specialist import (
@@ -207,13 +208,16 @@ class World:
         self.specialists[self.specialists.index(before)] = after
         return after
 
-    def plan(self) -> FleetPlan:
-        holdings = {}
+    def holdings(self) -> dict[str, tuple[Running, ...]]:
+        found = {}
         for sp in self.specialists:
             children, pods = self._children(self.deployments, sp), self._pods(sp)
             published = sp.status.get("placement") or {}
             if held := holding(children, pods, published, self.departing(pods)):
-                holdings[sp.key] = held
+                found[sp.key] = held
+        return found
+
+    def plan(self) -> FleetPlan:
         self.previous = plan_fleet(
             Fleet(
                 specialists=tuple(self.specialists),
@@ -221,7 +225,7 @@ class World:
                 tiers=tuple(self.tiers),
                 nodes=tuple(self.nodes),
                 use=gpu_use(self.pods),
-                holdings=holdings,
+                holdings=self.holdings(),
             ),
             self.previous,
         )
