@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from tierwise_core.correction import NO_CORRECTION, Correction
 from tierwise_core.errors import InvalidSizeError, SizingError
+from tierwise_core.mig import is_slice
 from tierwise_core.model_metadata import Demand, MemoryBreakdown, ModelMetadata, SizeOverrides
 from tierwise_core.placement_types import Tier
 from tierwise_core.quantities import format_bytes
@@ -212,17 +213,25 @@ def _compare(
         size: memory_per_gpu(model.metadata, model.overrides, model.demand, size, correction)
         for size in sorted(sizes)
     }
+    if is_slice(tier.resource_name):
+        largest = 1
     allowed = [size for size in needs if size <= largest]
     for size in allowed:
         if needs[size].total_bytes_per_gpu <= usable:
             return _fit(model, tier, size, usable - needs[size].total_bytes_per_gpu, correction)
-    return Misfit(tier.name, _too_small(needs, allowed, usable, largest))
+    return Misfit(tier.name, _too_small(needs, allowed, tier, largest))
 
 
 def _too_small(
-    needs: Mapping[int, MemoryBreakdown], allowed: Sequence[int], usable: int, largest: int
+    needs: Mapping[int, MemoryBreakdown],
+    allowed: Sequence[int],
+    tier: Tier,
+    largest: int,
 ) -> str:
     """Why no size fits: the closest one, in numbers."""
+    usable, sliced = tier.usable_bytes_per_gpu, is_slice(tier.resource_name)
+    if not allowed and sliced:
+        return f"needs {min(needs)} GPUs joined, and slices of a GPU (MIG) cannot be joined"
     if not allowed:
         return f"needs {min(needs)} GPUs on one node, its largest node has {largest}"
     best = min(allowed, key=lambda size: needs[size].total_bytes_per_gpu)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from tierwise_core.mig import is_slice
 from tierwise_core.model_metadata import MemoryBreakdown
 
 __all__ = [
@@ -134,12 +136,16 @@ class Request:
         return self.memory_by_tier.get(tier, self.memory)
 
     def fitting_sizes(self, tier: Tier) -> tuple[int, ...]:
-        """The tensor-parallel sizes at which the memory fits one GPU of the tier, ascending."""
+        """The tensor-parallel sizes at which the memory fits one GPU of the tier, ascending.
+
+        Slices of a GPU (MIG) cannot be joined, so there only 1 is possible.
+        """
         usable = tier.usable_bytes_per_gpu
+        largest = 1 if is_slice(tier.resource_name) else math.inf
         return tuple(
             size
             for size, need in sorted(self.memory_on(tier.name).items())
-            if need.total_bytes_per_gpu <= usable
+            if need.total_bytes_per_gpu <= usable and size <= largest
         )
 
 

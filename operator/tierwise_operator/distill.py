@@ -18,6 +18,7 @@ from tierwise_core.children import EDITION, MANIFEST, REPLACED, REVISION, SPECIA
 from tierwise_core.departure import leaving
 from tierwise_core.fleet import GPUTier, Node, Taint
 from tierwise_core.healing import wanted_parts
+from tierwise_core.mig import slice_memory_bytes
 from tierwise_core.model_metadata import AdapterLimits, SizeOverrides
 from tierwise_core.plan import ChildKind
 from tierwise_core.quantities import format_bytes, parse_quantity
@@ -160,7 +161,11 @@ def gpu_tier(body: Json) -> GPUTier:
 
 def _tier(spec: GPUTierSpec) -> dict[str, Any]:
     product = find_product(spec.gpu.product)
-    memory_bytes = spec.gpu.memory_bytes or (product.memory_bytes if product else None)
+    memory_bytes = (
+        spec.gpu.memory_bytes
+        or slice_memory_bytes(spec.resource_name)  # of the slice, not of the GPU it is cut from
+        or (product.memory_bytes if product else None)
+    )
     return {
         "product": spec.gpu.product,
         "memory_bytes": memory_bytes,
