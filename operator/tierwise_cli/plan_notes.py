@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from tierwise_cli.scene import MADE_UP
+from tierwise_core.fleet import closure, nodes_of
 from tierwise_core.fleet_plan import Fleet, FleetPlan
 from tierwise_core.fleet_report import FleetReport
 from tierwise_core.price_list import list_price
@@ -27,6 +28,7 @@ def notes_on(
             _unknown_speeds(report),
             _by_hand(fleet, plan, by_status),
             _by_status(by_status),
+            _closed(fleet, plan),
             *_list_prices(fleet),
         )
         if note
@@ -78,6 +80,21 @@ def _by_status(keys: Sequence[str]) -> str:
     if not keys:
         return ""
     return f"Source not read, sized by what the running pods were given: {_listed(keys)}."
+
+
+def _closed(fleet: Fleet, plan: FleetPlan) -> str:
+    """Nodes of a tier that take no new pods, and why."""
+    found = {
+        node.name: why
+        for tier in plan.tiers.values()
+        for node in nodes_of(tier, fleet.nodes)
+        if (why := closure(tier, node)) is not None
+    }
+    if not found:
+        return ""
+    shown = [f"{name} {why}" for name, why in sorted(found.items())[:NAMES_SHOWN]]
+    more = f" and {len(found) - NAMES_SHOWN} more" if len(found) > NAMES_SHOWN else ""
+    return f"Closed to new pods: {'; '.join(shown)}{more}."
 
 
 def _list_prices(fleet: Fleet) -> list[str]:

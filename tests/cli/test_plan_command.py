@@ -356,6 +356,15 @@ def test_pods_of_others_take_room(fleet: Any) -> None:
     assert small["used"] + small["free"] == 1
 
 
+def test_nodes_that_are_closed_are_told_with_the_reason(fleet: Any) -> None:
+    bodies = small_fleet()
+    bodies[2]["spec"] = {"unschedulable": True}
+    told = plan("-f", fleet(bodies), "--offline", "--exit-zero")
+
+    assert "CLOSED" in told.stdout
+    assert "Closed to new pods: s1 is cordoned." in told.stdout
+
+
 def test_explain_shows_the_memory_and_every_tier(fleet: Any) -> None:
     told = plan("-f", fleet(small_fleet()), "--offline", "--explain", "sorter")
 
