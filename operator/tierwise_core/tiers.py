@@ -22,6 +22,7 @@ from tierwise_core.plan import Announce, Plan, PublishStatus
 from tierwise_core.quantities import format_bytes
 
 NODES_SHOWN = 5
+EXCLUSIVE = "NodesExclusive"
 OWNED = ("observedGeneration", "conditions", "nodes", "gpus", "memory", "usdPerHour", "correction")
 
 
@@ -40,7 +41,7 @@ def decide_tier(snapshot: TierSnapshot, now: datetime) -> Plan:
     """Return the status a tier should have; no write when it has it."""
     tier = snapshot.tier
     if tier.invalid is not None:
-        return _publish(tier, {}, _ready(FALSE, "InvalidSpec", tier.invalid), now)
+        return _publish(tier, {}, [_ready(FALSE, "InvalidSpec", tier.invalid)], now)
     matched = nodes_of(tier, snapshot.nodes)
     lost = lost_nodes(tier, matched, snapshot.others)
     nodes = tuple(node for node in matched if node.name not in lost)
@@ -54,7 +55,10 @@ def decide_tier(snapshot: TierSnapshot, now: datetime) -> Plan:
     }
     escalations = {each.name: each.escalate_to for each in (tier, *snapshot.others)}
     ready = _judge(tier, nodes, counts, escalations)
-    return _publish(tier, status, _with_losses(ready, lost), now)
+    exclusive = nodes_verdict(tier, matched, lost, snapshot.others)
+    if lost and ready.reason in {"Matched", "NoNodes"}:
+        ready = replace(exclusive, type="Ready")
+    return _publish(tier, status, [exclusive, ready], now)
 
 
 def lost_nodes(tier: GPUTier, nodes: Iterable[Node], others: Iterable[GPUTier]) -> dict[str, str]:
@@ -63,28 +67,44 @@ def lost_nodes(tier: GPUTier, nodes: Iterable[Node], others: Iterable[GPUTier]) 
     Of tiers with the same resource the first by name has the node, in placement as well, so that
     no GPU is counted twice.
     """
-    rivals = sorted(
-        other.name
-        for other in others
-        if other.name < tier.name
-        and other.resource_name == tier.resource_name
-        and other.invalid is None
+    rivals = [other for other in _rivals(tier, others) if other.name < tier.name]
+    return {node.name: first for node in nodes if (first := _first(rivals, node)) is not None}
+
+
+def _rivals(tier: GPUTier, others: Iterable[GPUTier]) -> list[GPUTier]:
+    """Return the tiers that could claim the same GPUs, by name."""
+    rivals = (o for o in others if o.resource_name == tier.resource_name and o.invalid is None)
+    return sorted(rivals, key=lambda other: other.name)
+
+
+def _first(rivals: Iterable[GPUTier], node: Node) -> str | None:
+    return next((r.name for r in rivals if matches(r.node_selector, node.labels)), None)
+
+
+def nodes_verdict(
+    tier: GPUTier, nodes: Iterable[Node], lost: Mapping[str, str], others: Iterable[GPUTier]
+) -> Verdict:
+    """Return ``NodesExclusive``: whether a node of the tier is claimed by another one as well.
+
+    Both tiers tell, because the mistake may be in either selector; only the one that has lost nodes
+    is not ready for it.
+    """
+    rivals = [other for other in _rivals(tier, others) if other.name > tier.name]
+    won = {node.name: who for node in nodes if (who := _first(rivals, node)) and not lost}
+    shared = lost or won
+    if not shared:
+        return Verdict(EXCLUSIVE, TRUE, "Disjoint", "no other GPUTier selects these nodes")
+    shown = ", ".join(sorted(shared)[:NODES_SHOWN])
+    more = f" and {len(shared) - NODES_SHOWN} more" if len(shared) > NODES_SHOWN else ""
+    rival = min(shared.values())
+    owner, loser = (rival, tier.name) if lost else (tier.name, rival)
+    selector = ",".join(f"{key}={value}" for key, value in sorted(tier.node_selector.items()))
+    message = (
+        f"spec.nodeSelector: {selector} also matches nodes of GPUTier {rival} ({shown}{more}); "
+        f"they count for {owner} alone, the first by name; give {owner} or {loser} a label that "
+        "only its own nodes have"
     )
-    selectors = {other.name: other.node_selector for other in others}
-    return {
-        node.name: rival
-        for node in nodes
-        for rival in reversed(rivals)
-        if matches(selectors[rival], node.labels)
-    }
-
-
-def _with_losses(ready: Verdict, lost: Mapping[str, str]) -> Verdict:
-    if not lost:
-        return ready
-    shown = ", ".join(f"{node} for {rival}" for node, rival in sorted(lost.items())[:NODES_SHOWN])
-    note = f"spec.nodeSelector: selects nodes that count for another tier ({shown})"
-    return replace(ready, message=f"{ready.message}; {note}")
+    return Verdict(EXCLUSIVE, FALSE, "NodesClaimedTwice", message)
 
 
 def count_gpus(tier: GPUTier, nodes: Sequence[Node], use: GpuUse) -> dict[str, int]:
@@ -162,9 +182,12 @@ def _ready(status: Status, reason: str, message: str) -> Verdict:
     return Verdict("Ready", status, reason, message)
 
 
-def _publish(tier: GPUTier, status: Mapping[str, Any], ready: Verdict, now: datetime) -> Plan:
+def _publish(
+    tier: GPUTier, status: Mapping[str, Any], verdicts: Sequence[Verdict], now: datetime
+) -> Plan:
     previous = read_conditions(tier.status)
-    conditions = merge(previous, [ready], tier.generation, now)
+    conditions = merge(previous, verdicts, tier.generation, now)
+    ready = verdicts[-1]
     wanted = {
         **{field: value for field, value in status.items() if value is not None},
         "observedGeneration": tier.generation,
@@ -179,6 +202,7 @@ def _publish(tier: GPUTier, status: Mapping[str, Any], ready: Verdict, now: date
             change.after.message,
         )
         for change in transitions(previous, conditions)
+        if change.after.type == "Ready" or change.after.status == FALSE
     )
     publish = PublishStatus("GPUTier", "", tier.name, wanted, f"Ready is {ready.status}")
     return Plan(status=publish, events=events, conditions=conditions)

@@ -25,7 +25,8 @@ def status(plan: Plan) -> dict[str, Any]:
 
 
 def ready(plan: Plan) -> tuple[str, str, str]:
-    (condition,) = plan.conditions
+    condition = plan.conditions[-1]
+    assert condition.type == "Ready"
     return condition.status, condition.reason, condition.message
 
 
@@ -103,8 +104,28 @@ def test_a_node_that_two_tiers_select_counts_for_the_first_by_name() -> None:
     twin = a_tier("another", node_selector={"gpu": "rtx-4090"})
     plan = look(a_tier(), (a_node("n1"),), others=(twin,))
     assert status(plan)["gpus"]["capacity"] == 0
-    assert "n1 for another" in ready(plan)[2]
+    assert ready(plan)[:2] == ("False", "NodesClaimedTwice")
     assert status(look(twin, (a_node("n1"),), others=(a_tier(),)))["gpus"]["capacity"] == 4
+
+
+def test_two_tiers_that_claim_a_node_both_say_which_and_how_to_tell_them_apart() -> None:
+    twin = a_tier("another", node_selector={"gpu": "rtx-4090"})
+    loser = look(a_tier(), (a_node("n1"),), others=(twin,)).conditions[0]
+    winner = look(twin, (a_node("n1"),), others=(a_tier(),))
+    for condition, rival in ((loser, "another"), (winner.conditions[0], "rtx-4090")):
+        assert (condition.type, condition.status) == ("NodesExclusive", "False")
+        assert condition.reason == "NodesClaimedTwice"
+        assert condition.message == (
+            f"spec.nodeSelector: gpu=rtx-4090 also matches nodes of GPUTier {rival} (n1); they "
+            "count for another alone, the first by name; give another or rtx-4090 a label that "
+            "only its own nodes have"
+        )
+    assert ready(winner)[:2] == ("True", "Matched")
+
+
+def test_tiers_with_nodes_of_their_own_say_so() -> None:
+    plan = look(a_tier(), (a_node("n1"), a_node("n2", "h100")), others=(a_tier("h100"),))
+    assert plan.conditions[0].status == "True"
 
 
 def test_tiers_of_different_resources_share_a_node() -> None:
