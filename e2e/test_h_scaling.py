@@ -151,6 +151,7 @@ def test_it_sleeps_until_somebody_asks(cluster: Cluster, owl: None) -> None:
 def test_who_does_not_want_to_wait_is_answered_by_the_next_tier(
     cluster: Cluster, owl: None
 ) -> None:
+    cluster.wait("specialist/frontier", "condition=Ready")
     body = {"model": NAME, "messages": [{"role": "user", "content": "sort dbca"}]}
     response = eventually(
         lambda: httpx.post(

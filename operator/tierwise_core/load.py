@@ -93,6 +93,7 @@ def look_at(
         in_flight=sum(engine.in_flight for engine in engines),
         waiting=sum(engine.waiting for engine in engines),
         held=held,
+        finished=served.finished if served else 0.0,
         tokens_per_second=served.generated_tokens / served.seconds if served else None,
         active=tokens > 0,
         complete=all(pod.key in counted.engines for pod in serving(mine)),

@@ -75,7 +75,7 @@ class LoadProfile:
         )
 
     def _mixed(self, served: Traffic) -> "LoadProfile":
-        if not served.generated_tokens:
+        if served.generated_tokens < 1:
             return self
         known = min(self.generated_tokens + served.generated_tokens, MIX_MEMORY_TOKENS)
         weight = min(1.0, served.generated_tokens / known)

@@ -184,7 +184,14 @@ def test_whatever_the_load_the_rules_hold(
         now += step
         loaders = [left - 1 for left in loaders if left > 1]
         look = Look(
-            now, load if current else 0, 0, held, None, active, complete, settled=not loaders
+            now,
+            in_flight=load if current else 0,
+            waiting=max(0, load - 12) if current else 0,
+            held=held,
+            finished=load / 3,
+            active=active,
+            complete=complete,
+            settled=not loaders,
         )
         history = history.plus(look, policy)
         peaks.append((now, look.load, complete))
