@@ -84,6 +84,11 @@ def local_values(image_ids: Mapping[str, str], folder: Path) -> Path:
             "drainSeconds": 45,
             "terminationGracePeriodSeconds": 60,
         },
+        "weights": {
+            "image": {"pullPolicy": "Never"},
+            "cache": {"kind": "Node", "path": str(folder / "weights"), "maxBytes": "2Gi"},
+            "secrets": ["*"],
+        },
     }
     path = folder / "values.yaml"
     path.write_text(yaml.safe_dump(values, sort_keys=False))

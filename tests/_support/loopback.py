@@ -126,13 +126,13 @@ class Loopback(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(handler: type[Loopback], served: Any) -> Iterator[str]:
+def serving(handler: type[Loopback], served: Any, host: str = "127.0.0.1") -> Iterator[str]:
     """Run a server; yields its address."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (handler,), {"served": served}))
+    server = ThreadingHTTPServer((host, 0), type("Bound", (handler,), {"served": served}))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
+        yield f"http://{host}:{server.server_address[1]}"
     finally:
         server.shutdown()
         thread.join()

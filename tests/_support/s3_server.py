@@ -129,9 +129,9 @@ class _S3(Loopback):
 
 
 @contextmanager
-def fake_s3() -> Iterator[FakeS3]:
+def fake_s3(host: str = "127.0.0.1") -> Iterator[FakeS3]:
     """A running store."""
     store = FakeS3()
-    with serving(_S3, store) as endpoint:
+    with serving(_S3, store, host) as endpoint:
         store.endpoint = endpoint
         yield store

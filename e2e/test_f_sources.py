@@ -1,0 +1,205 @@
+"""Models from an object store and from a claim, on real pods; the weight cache of a node."""
+
+import base64
+import socket
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+from cluster import ROOT, Cluster, answer, eventually
+from s3_server import KEY_ID, SECRET, FakeS3, fake_s3
+
+NAME = "keeper"
+SHELF = "shelf"
+SELECTOR = f"tierwise.dev/specialist={NAME}"
+MODEL = ROOT / "examples" / "models" / "sorter"
+WEIGHTS = "model.safetensors"
+ROOM = ("reverser", "generalist")
+
+
+@pytest.fixture(scope="module")
+def room(cluster: Cluster) -> Iterator[None]:
+    """Two free RTX 4090s."""
+    for name in ROOM:
+        cluster.kubectl("scale", "specialist", name, "--replicas=0")
+    free = ("gputier", "rtx-4090")
+    eventually(lambda: int(cluster.get(*free)["status"]["gpus"]["free"]), lambda n: n >= 2, 150)
+    yield
+    for name in ROOM:
+        cluster.kubectl("scale", "specialist", name, "--replicas=1")
+
+
+@pytest.fixture(scope="module")
+def store(cluster: Cluster, room: None) -> Iterator[FakeS3]:
+    """An object store on this machine's side of the cluster's network, with the sorter in it."""
+    with fake_s3(our_address(cluster)) as running:
+        running.objects["models"] = {
+            f"sorter/{path.name}": path.read_bytes() for path in MODEL.iterdir()
+        }
+        yield running
+
+
+def our_address(cluster: Cluster) -> str:
+    """The address by which pods reach this process."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((urlsplit(cluster.url).hostname, 9))
+        return str(probe.getsockname()[0])
+
+
+def credentials(store: FakeS3, secret: str) -> dict[str, Any]:
+    data = {
+        "AWS_ACCESS_KEY_ID": KEY_ID,
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "AWS_ENDPOINT_URL": store.endpoint,
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "model-store", "namespace": "default"},
+        "data": {key: base64.b64encode(text.encode()).decode() for key, text in data.items()},
+    }
+
+
+def specialist(cluster: Cluster, name: str, model: Mapping[str, Any]) -> dict[str, Any]:
+    """One like the sorter, with another source, unknown to `auto`."""
+    spec = cluster.get("specialist", "sorter")["spec"] | {"field": "keeping"}
+    for field in ("routing", "parent"):
+        spec.pop(field, None)
+    kept = {key: spec["model"][key] for key in ("maxModelLen",) if key in spec["model"]}
+    return {
+        "apiVersion": "tierwise.dev/v1alpha1",
+        "kind": "Specialist",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {**spec, "model": {**kept, **model}},
+    }
+
+
+def whole_downloads(store: FakeS3) -> int:
+    """How often the weights were fetched; metadata is read from their beginning alone."""
+    last = (MODEL / WEIGHTS).stat().st_size - 1
+    return store.ranges(WEIGHTS).count(f"bytes=0-{last}")
+
+
+@pytest.fixture(scope="module")
+def keeper(cluster: Cluster, store: FakeS3) -> Iterator[dict[str, Any]]:
+    """A Specialist whose model is in the object store."""
+    cluster.apply(credentials(store, SECRET))
+    model = {"source": "s3://models/sorter", "secretRef": {"name": "model-store"}}
+    manifest = specialist(cluster, NAME, model)
+    cluster.apply(manifest)
+    yield manifest
+    cluster.delete("specialist", NAME)
+    cluster.delete("secret", "model-store")
+    eventually(lambda: cluster.names("pods", SELECTOR), lambda pods: pods == [], 150)
+
+
+def test_a_model_of_an_object_store_serves(
+    cluster: Cluster, store: FakeS3, keeper: dict[str, Any]
+) -> None:
+    cluster.wait(f"specialist/{NAME}", "condition=Ready", seconds=400)
+    assert answer(cluster.ask("sort dbca", model=NAME)) == "abcd"
+    assert cluster.condition(NAME, "Sized")["reason"] == "MetadataRead"
+    assert whole_downloads(store) == 1
+
+
+def test_a_second_replica_downloads_nothing(
+    cluster: Cluster, store: FakeS3, keeper: dict[str, Any]
+) -> None:
+    cluster.kubectl("scale", "specialist", NAME, "--replicas=2")
+    ready = ("jsonpath={.status.readyReplicas}=2",)
+    cluster.wait(f"specialist/{NAME}", *ready, seconds=400)
+    assert len(cluster.names("pods", SELECTOR)) == 2
+    assert whole_downloads(store) == 1
+    cluster.kubectl("scale", "specialist", NAME, "--replicas=1")
+    eventually(lambda: cluster.names("pods", SELECTOR), lambda pods: len(pods) == 1, 200)
+
+
+def test_a_damaged_file_is_fetched_again(
+    cluster: Cluster, store: FakeS3, keeper: dict[str, Any]
+) -> None:
+    (kept,) = cache_of(cluster).glob(f"entries/*/files/{WEIGHTS}")
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[: len(whole) // 2])
+    (pod,) = cluster.names("pods", SELECTOR)
+    cluster.delete("pod", pod)
+    eventually(lambda: kept.read_bytes() == whole, bool, 200)
+    cluster.wait(f"specialist/{NAME}", "condition=Ready", seconds=400)
+    assert whole_downloads(store) == 2
+    (pod,) = cluster.names("pods", SELECTOR)
+    assert "is damaged in the cache" in cluster.kubectl("logs", pod, "-c", "weights")
+
+
+def cache_of(cluster: Cluster) -> Path:
+    """The cache's directory on the nodes, which are this machine."""
+    arguments = cluster.get("deployment", "tierwise-operator", "tierwise-system")["spec"][
+        "template"
+    ]["spec"]["containers"][0]["args"]
+    flag = "--weights-cache-path="
+    return Path(next(a.removeprefix(flag) for a in arguments if a.startswith(flag)))
+
+
+def test_wrong_keys_are_told_and_not_shown(
+    cluster: Cluster, store: FakeS3, keeper: dict[str, Any]
+) -> None:
+    wrong = credentials(store, "wrong-secret")
+    wrong["metadata"]["name"] = "wrong-store"
+    model = {"source": "s3://models/sorter", "secretRef": {"name": "wrong-store"}}
+    cluster.apply(wrong, specialist(cluster, "locked", model))
+    try:
+        found = eventually(
+            lambda: cluster.condition("locked", "Sized"),
+            lambda condition: condition.get("reason") == "SourceUnauthorized",
+            60,
+        )
+        assert "the keys in Secret wrong-store" in found["message"]
+        assert "wrong-secret" not in found["message"]
+    finally:
+        cluster.delete("specialist", "locked")
+        cluster.delete("secret", "wrong-store")
+
+
+def shelf() -> list[dict[str, Any]]:
+    """A claim that binds when its first pod comes, with the example models in it."""
+    text = f"""
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {{name: {SHELF}}}
+provisioner: kubernetes.io/no-provisioner
+volumeBindingMode: WaitForFirstConsumer
+---
+apiVersion: v1
+kind: PersistentVolume
+metadata: {{name: {SHELF}}}
+spec:
+  storageClassName: {SHELF}
+  capacity: {{storage: 1Gi}}
+  accessModes: [ReadOnlyMany, ReadWriteMany]
+  hostPath: {{path: {MODEL.parent}}}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {{name: {SHELF}, namespace: default}}
+spec:
+  storageClassName: {SHELF}
+  accessModes: [ReadOnlyMany]
+  resources: {{requests: {{storage: 1Gi}}}}
+"""
+    return list(yaml.safe_load_all(text))
+
+
+def test_a_model_in_a_claim_is_read_by_a_job_and_serves(cluster: Cluster, room: None) -> None:
+    cluster.apply(*shelf(), specialist(cluster, "shelved", {"source": f"pvc://{SHELF}/sorter"}))
+    try:
+        cluster.wait("specialist/shelved", "condition=Ready", seconds=400)
+        assert cluster.condition("shelved", "Sized")["reason"] == "MetadataRead"
+        assert answer(cluster.ask("sort dbca", model="shelved")) == "abcd"
+        jobs = "app.kubernetes.io/managed-by=tierwise"
+        eventually(lambda: cluster.names("jobs", jobs), lambda left: left == [], 60)
+    finally:
+        cluster.delete("specialist", "shelved")
+        cluster.delete("pvc", SHELF)
+        cluster.delete("pv", SHELF)
+        cluster.delete("storageclass", SHELF)
