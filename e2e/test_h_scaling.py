@@ -173,6 +173,7 @@ def test_who_does_not_want_to_wait_is_answered_by_the_next_tier(
 def test_from_nothing_to_three_and_back_to_nothing(cluster: Cluster, owl: None) -> None:
     # The request before has woken it; it goes back to sleep by itself.
     eventually(lambda: scaling(cluster), lambda seen: seen.get("asleep") is True, 600)
+    eventually(lambda: cluster.names("pods", SELECTOR), lambda left: not left, 180)
     pods = PodsSeen(cluster)
     try:
         held = the_first_requests_are_held_and_answered(cluster)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from tierwise_core.engine_metrics import EngineMetrics
 from tierwise_core.fleet import Pod
+from tierwise_core.load_history import Look
 from tierwise_core.pod_health import serving, trouble
-from tierwise_core.scaling import Look
 
 
 @dataclass(frozen=True, slots=True)

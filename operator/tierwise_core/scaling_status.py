@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tierwise_core.children import Child
+from tierwise_core.load_history import Look
 from tierwise_core.plan import Announce
-from tierwise_core.scaling import Look, ScalingPolicy
+from tierwise_core.scaling_policy import ScalingPolicy
 
 NOTABLE_SHARE = 0.2
 """Figures are published anew when one differs by a fifth; less is not worth a write."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from tierwise_core.model_metadata import AdapterLimits, ModelMetadata, SizeOverrides
 from tierwise_core.route_table import Price
-from tierwise_core.scaling import ScalingPolicy
+from tierwise_core.scaling_policy import ScalingPolicy
 
 NOT_SCALED = ScalingPolicy(1, 1, 6.4)
 

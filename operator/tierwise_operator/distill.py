@@ -24,7 +24,7 @@ from tierwise_core.plan import ChildKind
 from tierwise_core.quantities import format_bytes, parse_quantity
 from tierwise_core.revision import canonical_json
 from tierwise_core.route_table import Price
-from tierwise_core.scaling import ScalingPolicy
+from tierwise_core.scaling_policy import ScalingPolicy
 from tierwise_core.specialist import (
     Adapter,
     EngineSpec,

@@ -16,8 +16,9 @@ import structlog
 from tierwise_core.engine_metrics import EngineMetrics
 from tierwise_core.fleet import Pod
 from tierwise_core.load import Counted, Traffic, loading, look_at, traffic
+from tierwise_core.load_history import History, Look
 from tierwise_core.pod_health import serving
-from tierwise_core.scaling import Current, History, Look, desired
+from tierwise_core.scaling import Current, desired
 from tierwise_core.scaling_status import Figures, first_replicas, published, scaling_status
 from tierwise_core.specialist import Specialist
 from tierwise_operator.metrics import Metrics

@@ -25,7 +25,7 @@ from tierwise_core.economics import (
 from tierwise_core.load import Traffic
 from tierwise_core.load_profile import MEMORY_SECONDS, LoadProfile, from_status, to_status
 from tierwise_core.route_table import Price
-from tierwise_core.scaling import ScalingPolicy
+from tierwise_core.scaling_policy import ScalingPolicy
 from tierwise_core.specialist import ExternalSpec, Specialist
 
 PRICE = Price(input_usd_per_token=0.5e-6, output_usd_per_token=1.5e-6)

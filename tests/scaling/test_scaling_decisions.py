@@ -10,14 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tierwise_core.scaling import (
-    STALE_SECONDS,
-    Current,
-    History,
-    Look,
-    ScalingPolicy,
-    desired,
-)
+from tierwise_core.load_history import STALE_SECONDS, History, Look
+from tierwise_core.scaling import Current, desired
+from tierwise_core.scaling_policy import ScalingPolicy
 
 POLICY = ScalingPolicy(
     min_replicas=1, max_replicas=6, target_in_flight=5.0, scale_down_after_seconds=60.0

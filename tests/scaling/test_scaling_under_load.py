@@ -16,7 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from tierwise_core.scaling import Current, History, Look, ScalingPolicy, desired
+from tierwise_core.load_history import History, Look
+from tierwise_core.scaling import Current, desired
+from tierwise_core.scaling_policy import ScalingPolicy
 
 LOOK_S = 2.0
 SLOTS = 8
