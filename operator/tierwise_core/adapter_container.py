@@ -7,7 +7,7 @@ asks the base waits meanwhile. See docs/decisions/adapters-are-fetched-beside-th
 from typing import Any
 
 from tierwise_core.delivery import Delivery
-from tierwise_core.fetch_container import credentials_env
+from tierwise_core.fetch_container import COMMAND, credentials_env
 
 __all__ = ["ADAPTER_FETCHER", "FETCHED_PATH", "FETCH_PORT", "adapter_fetcher", "fetched_volume"]
 
@@ -28,6 +28,7 @@ def adapter_fetcher(
         "image": delivery.image,
         "imagePullPolicy": delivery.pull_policy,
         "restartPolicy": "Always",
+        "command": list(COMMAND),
         "args": ["adapters", "--to", FETCHED_PATH, "--port", str(FETCH_PORT), *insecure],
         "env": credentials_env(delivery, secret_name, hf_endpoint),
         "ports": [{"name": "adapters", "containerPort": FETCH_PORT}],

@@ -1,4 +1,4 @@
-"""``python -m tierwise_operator adapters``: what runs beside an engine that takes adapters."""
+"""``python -m tierwise_operator.weights adapters``: what runs beside engines with adapters."""
 
 from __future__ import annotations
 

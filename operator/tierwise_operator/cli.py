@@ -7,7 +7,6 @@ import typer
 
 from tierwise_core.placement import Policy
 from tierwise_operator import logs
-from tierwise_operator.adapter_command import adapters
 from tierwise_operator.login import NoClusterError
 from tierwise_operator.run import run as run_operator
 from tierwise_operator.settings import Settings
@@ -44,7 +43,6 @@ def main() -> None:
 
 app.command(epilog=FETCH_EXAMPLES)(fetch)
 app.command()(describe)
-app.command()(adapters)
 
 
 @app.command()

@@ -31,12 +31,15 @@ class DecisionIds:
 
 
 def where(route: Route) -> str:
-    """Name a Specialist and its tier.
+    """Name a Specialist, with its adapter if it is one's route, and its tier.
 
     >>> where(Route("demo", "sorter", "sorting", "sorter", tier="rtx-4090"))
     'sorter@rtx-4090'
+    >>> where(Route("demo", "sorter", "sorting", "sorter", tier="h100", adapter="customer-a"))
+    'sorter:customer-a@h100'
     """
-    return f"{route.name}@{tier_of(route)}"
+    name = f"{route.name}:{route.adapter}" if route.adapter else route.name
+    return f"{name}@{tier_of(route)}"
 
 
 def tier_of(route: Route) -> str:

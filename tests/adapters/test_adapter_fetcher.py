@@ -10,11 +10,15 @@ from pathlib import Path
 import httpx
 import pytest
 from aiohttp import web
+from typer.testing import CliRunner
 
+from tierwise_core.adapter_container import adapter_fetcher
+from tierwise_core.delivery import Delivery
 from tierwise_core.errors import SourceNotFoundError
 from tierwise_core.model_source import ModelSource
 from tierwise_core.weight_cache import RemoteFile, RemoteTree
 from tierwise_operator.adapter_fetcher import AdapterShelf, application
+from tierwise_operator.weights.__main__ import app
 
 NAME = "12ab34cd56ef7890"
 FILES = {"adapter_config.json": b"{}", "adapter_model.safetensors": b"weights"}
@@ -114,3 +118,10 @@ async def test_nonsense_is_refused(beside: Beside) -> None:
     assert (await beside.client.put(f"/adapters/{NAME}", content=b"{")).status_code == 400
     body = json.dumps([1]).encode()
     assert (await beside.client.put(f"/adapters/{NAME}", content=body)).status_code == 400
+
+
+def test_the_pods_command_is_there_with_its_options() -> None:
+    spec = adapter_fetcher(Delivery(image="operator"), "", None)
+    help_text = CliRunner().invoke(app, ["adapters", "--help"]).output
+    assert {word for word in spec["args"] if word.startswith("--")} <= set(help_text.split())
+    assert spec["args"][0] == "adapters"

@@ -109,6 +109,7 @@ def test_an_adapter_of_the_network_is_fetched_beside_the_engine(source: str) -> 
     spec = fetching_spec(adapters=[("a", source)])
     (fetcher,) = spec["initContainers"]
     assert (fetcher["name"], fetcher["restartPolicy"]) == ("adapters", "Always")
+    assert fetcher["command"] == ["python", "-m", "tierwise_operator.weights"]
     assert fetcher["args"][:3] == ["adapters", "--to", "/mnt/tierwise/adapters"]
     assert fetcher["args"][-2:] == ["--insecure-registry", "registry:5000"]
     assert {"name": "HF_ENDPOINT", "value": "https://hub.local"} in fetcher["env"]

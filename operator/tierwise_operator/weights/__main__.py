@@ -6,6 +6,7 @@ from typing import Final
 
 import typer
 
+from tierwise_operator.adapter_command import adapters
 from tierwise_operator.weights.command import EXAMPLES, fetch
 from tierwise_operator.weights.describe import describe
 
@@ -16,6 +17,7 @@ app: Final = typer.Typer(
 )
 app.command(epilog=EXAMPLES)(fetch)
 app.command()(describe)
+app.command()(adapters)
 
 if __name__ == "__main__":
     app()
