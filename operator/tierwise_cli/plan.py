@@ -167,7 +167,7 @@ def outcome_of(wanted: Wanted) -> PlanOutcome:
     found = report(after, planned, speeds, provider_prices(wanted.manifests))
     return PlanOutcome(
         report=found,
-        changes=_changes(fleet, after, planned, before),
+        changes=_changes(fleet, after, planned, before, found),
         against=against,
         what_ifs=[what_if.text for what_if in wanted.what_ifs],
         problems=wanted.manifests.problems,
@@ -185,13 +185,18 @@ def _before(fleet: Fleet, what_ifs: Sequence[WhatIf]) -> tuple[FleetPlan | Fleet
 
 
 def _changes(
-    fleet: Fleet, after: Fleet, planned: FleetPlan, before: FleetPlan | Fleet | None
+    fleet: Fleet,
+    after: Fleet,
+    planned: FleetPlan,
+    before: FleetPlan | Fleet | None,
+    found: FleetReport,
 ) -> tuple[Change, ...] | None:
     if before is None:
         return None
     places = places_now(before) if isinstance(before, Fleet) else places_planned(before)
-    prices = [{t.name: t.usd_per_gpu_hour for t in each.tiers} for each in (fleet, after)]
-    return changes(places, planned, *prices)
+    was, now = ({t.name: t.usd_per_gpu_hour for t in each.tiers} for each in (fleet, after))
+    whys = {placed.key: placed.why for placed in found.placed}
+    return changes(places, planned, was, now, whys)
 
 
 def _explained(found: FleetReport, names: Sequence[str]) -> list[Placed]:

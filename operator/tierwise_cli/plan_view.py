@@ -221,8 +221,8 @@ def _print_changes(out: Console, outcome: PlanOutcome, short: Short) -> None:
     if outcome.changes is None:
         return
     out.print(f"\nChanges against {outcome.against}", style="bold", markup=False)
-    stays = [change for change in outcome.changes if change.mark is Mark.STAYS]
-    moved = [change for change in outcome.changes if change.mark is not Mark.STAYS]
+    stays = [change for change in outcome.changes if _says_nothing(change)]
+    moved = [change for change in outcome.changes if not _says_nothing(change)]
     table = Table.grid(padding=(0, 2, 0, 0))
     for change in moved:
         table.add_row(*_change(change, short))
@@ -237,10 +237,14 @@ def _print_changes(out: Console, outcome: PlanOutcome, short: Short) -> None:
     out.print(f"{total:+.2f} USD/h in all", markup=False)
 
 
+def _says_nothing(change: Change) -> bool:
+    return change.mark is Mark.STAYS and not change.usd_per_hour
+
+
 def _change(change: Change, short: Short) -> tuple[Text | str, ...]:
     style = MARK_STYLES[change.mark]
     before, after = _listed(change.before), _listed(change.after)
-    way = f"{before} -> {after}" if before and after else before or after
+    way = f"{before} -> {after}" if before and after and before != after else before or after
     return (
         Text(str(change.mark), style),
         Text(short(change.key), style),

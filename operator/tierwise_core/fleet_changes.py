@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
 
 from tierwise_core.fleet_plan import Fleet, FleetPlan
 
 __all__ = ["Change", "Mark", "Place", "changes", "places_now", "places_planned"]
+
+NO_WHYS: Final[Mapping[str, str]] = MappingProxyType({})
+CENT_FRACTION: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -23,10 +28,10 @@ class Place:
         """The place in words.
 
         >>> str(Place("h100", 2, 3)), str(Place("l4", 1, 1))
-        ('3 x 2 GPUs on h100', '1 x 1 GPU on l4')
+        ('3 on 2 x h100', '1 on l4')
         """
-        plural = "" if self.gpus_per_replica == 1 else "s"
-        return f"{self.replicas} x {self.gpus_per_replica} GPU{plural} on {self.tier}"
+        gpus = "" if self.gpus_per_replica == 1 else f"{self.gpus_per_replica} x "
+        return f"{self.replicas} on {gpus}{self.tier}"
 
 
 Places = tuple[Place, ...]
@@ -85,8 +90,17 @@ def changes(
     plan: FleetPlan,
     prices_before: Mapping[str, float],
     prices_after: Mapping[str, float],
+    whys: Mapping[str, str] = NO_WHYS,
 ) -> tuple[Change, ...]:
-    """Compare a plan with what was before; prices are USD per GPU-hour by tier."""
+    """Compare a plan with what was before.
+
+    Args:
+        before: what runs, or what another plan places.
+        plan: the plan.
+        prices_before: USD per GPU-hour by tier.
+        prices_after: the same now.
+        whys: why each Specialist goes where it goes, for those whose move the solver does not tell.
+    """
     after = places_planned(plan)
     moves: dict[str, list[str]] = {}
     for move in plan.placements.moves:
@@ -98,6 +112,7 @@ def changes(
             after.get(key, ()),
             _cost(after.get(key, ()), prices_after) - _cost(before.get(key, ()), prices_before),
             moves.get(key) or _ended(key, plan, after),
+            whys.get(key, ""),
         )
         for key in sorted(before.keys() | after.keys())
     )
@@ -119,9 +134,13 @@ def _cost(places: Places, prices: Mapping[str, float]) -> float:
     )
 
 
-def _change(key: str, before: Places, after: Places, usd: float, told: Sequence[str]) -> Change:
+def _change(  # noqa: PLR0913, PLR0917 - both sides of one line
+    key: str, before: Places, after: Places, usd: float, told: Sequence[str], why: str
+) -> Change:
     mark = _mark(before, after)
-    reason = "; ".join(dict.fromkeys(told)) or _reason(mark, before, after)
+    reason = "; ".join(dict.fromkeys(told)) or _reason(mark, before, after, why)
+    if mark is Mark.STAYS and abs(usd) > CENT_FRACTION:
+        reason = "another price"
     return Change(key, mark, before, after, round(usd, 6), reason)
 
 
@@ -133,11 +152,13 @@ def _mark(before: Places, after: Places) -> Mark:
     return Mark.STAYS if sorted(before) == sorted(after) else Mark.CHANGES
 
 
-def _reason(mark: Mark, before: Places, after: Places) -> str:
+def _reason(mark: Mark, before: Places, after: Places, why: str) -> str:
     """In words, where the solver told of no move.
 
-    >>> _reason(Mark.CHANGES, (Place("l4", 1, 1),), (Place("l4", 1, 3),))
+    >>> _reason(Mark.CHANGES, (Place("l4", 1, 1),), (Place("l4", 1, 3),), "cheapest")
     '2 replicas more'
+    >>> _reason(Mark.CHANGES, (Place("l4", 1, 1),), (Place("a10", 1, 1),), "cheapest; full: l4")
+    'cheapest; full: l4'
     """
     if mark is Mark.STARTS:
         return "new"
@@ -147,4 +168,4 @@ def _reason(mark: Mark, before: Places, after: Places) -> str:
     if {place.tier for place in before} == {place.tier for place in after} and more:
         plural = "" if abs(more) == 1 else "s"
         return f"{abs(more)} replica{plural} {'more' if more > 0 else 'fewer'}"
-    return "another place is better"
+    return why

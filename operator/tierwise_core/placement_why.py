@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from tierwise_core.placement import Assignment, Rejection, RejectionCode
+from tierwise_core.placement import Assignment, Rejection, RejectionCode, Share
 
 __all__ = ["why_there"]
 
@@ -35,6 +35,9 @@ def why_there(
     ...     Rejection("b200", RejectionCode.MORE_EXPENSIVE, "dearer")]
     >>> why_there(Assignment((share,)), ruled_out, {"l4": 0.4, "a100": 1.4, "h100": 3, "b200": 6})
     'cheapest; full: a100; too small: l4'
+    >>> rest = Share("b200", 1, 1, 3, 18.0, MemoryBreakdown(1, 1, 1, 1), 10, 6)
+    >>> why_there(Assignment((rest, share)), ruled_out[2:], {"h100": 3, "b200": 6})
+    'room for 2 on h100 only'
     """
     price = usd_per_gpu_hour.get(assignment.tier, 0.0)
     known = [r for r in rejections if r.code in IN_WORDS]
@@ -49,8 +52,13 @@ def why_there(
 
 def _choice(assignment: Assignment, *, of_some: bool) -> str:
     if len(assignment.shares) > 1:
-        tiers = ", ".join(share.tier for share in assignment.shares[:-1])
-        return f"spans tiers: {tiers} had no room for all"
+        by_price = sorted(assignment.shares, key=_usd_per_replica)
+        room = ", ".join(f"{share.replicas} on {share.tier}" for share in by_price[:-1])
+        return f"room for {room} only"
     if assignment.kept and assignment.primary.kept == assignment.primary.replicas:
         return "runs there"
     return "cheapest allowed" if of_some else "cheapest"
+
+
+def _usd_per_replica(share: Share) -> tuple[float, str]:
+    return share.usd_per_hour / max(1, share.replicas), share.tier

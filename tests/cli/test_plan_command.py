@@ -282,7 +282,7 @@ def test_the_text_shows_changes_line_by_line(fleet: Any) -> None:
 
     assert "what if: price large=2" in told.stdout
     assert "~  sorter" in told.stdout
-    assert "2 x 1 GPU on small -> 1 x 1 GPU on small" in told.stdout
+    assert "2 on small -> 1 on small" in told.stdout
     assert "-1.40 USD/h in all" in told.stdout
 
 
