@@ -38,6 +38,8 @@ NO_DTYPES: Final[Mapping[str, int]] = MappingProxyType({})
 DTYPES: Final = {"BF16": "bfloat16", "F16": "float16"}
 STORED_BYTES: Final = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 CACHE_DTYPE_BYTES: Final = 2
+LONGEST_CONTEXT: Final = 2**31
+"""A stretched length beyond this is no length."""
 UNSCALED_ROPE: Final = frozenset({"default", "llama3", "longrope", "su", "mrope", "proportional"})
 
 
@@ -141,7 +143,8 @@ def _context_length(language: LanguageConfig) -> int:
     if kind in UNSCALED_ROPE or language.model_type.startswith("gemma3"):
         return length
     original = scaling.get("original_max_position_embeddings") if kind == "yarn" else None
-    return int((original if isinstance(original, int) else length) * factor)
+    stretched = (original if isinstance(original, int) else length) * factor
+    return int(stretched) if 0 < stretched < LONGEST_CONTEXT else length
 
 
 def _intermediate_size(language: LanguageConfig) -> int:

@@ -150,7 +150,7 @@ def _standard(language: LanguageConfig, attention_layers: int | None = None) -> 
     kv_heads = model_config.kv_heads(language, heads)
     head_dim = language.integer(model_config.HEAD_DIM)
     if head_dim is None:
-        head_dim = language.required(model_config.HIDDEN) // heads
+        head_dim = max(1, language.required(model_config.HIDDEN) // heads)
     shared = language.integer_or_zero("num_kv_shared_layers")
     found = windows(language, max(1, layers - shared))
     kept = LayerCache(CacheKind.FULL, found.full, kv_heads, 2 * head_dim)
