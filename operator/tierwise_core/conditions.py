@@ -18,6 +18,30 @@ UNKNOWN: Status = "Unknown"
 
 MESSAGE_LIMIT = 32_768  # metav1.Condition rejects longer messages
 
+BROKEN = frozenset(
+    {
+        "CacheCorrupt",
+        "CacheFull",
+        "CacheUnusable",
+        "CrashLoop",
+        "ImagePullFailed",
+        "ContainerError",
+        "InternalError",
+        "InvalidSpec",
+        "LoadFailed",
+        "NoTierFits",
+        "ParentCycle",
+        "ParentNotFound",
+        "SourceNotFound",
+        "SourceUnauthorized",
+        "SourceUnreadable",
+        "UnknownArchitecture",
+        "UnknownTier",
+        "UnsupportedSource",
+    }
+)
+"""Reasons that waiting does not mend: somebody has to change something."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:

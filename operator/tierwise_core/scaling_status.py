@@ -1,5 +1,6 @@
 """``Specialist.status.scaling``: what the autoscaler publishes, and reads after a restart."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -101,7 +102,7 @@ def first_replicas(
     """Return how many replicas to begin with, after a start of the operator or a change of spec.
 
     What was published, or what runs if that is more: an operator that died between two writes must
-    not take away what it had just asked for.
+    not take away what it had just asked for. One edition may run on several tiers at a time.
 
     >>> first_replicas(ScalingPolicy(1, 5, 6.4), {"scaling": {"desiredReplicas": 3}}, ())
     3
@@ -110,8 +111,10 @@ def first_replicas(
     """
     published = (status.get("scaling") or {}).get("desiredReplicas")
     known = published if isinstance(published, int) else 0
-    running = max((child.replicas for child in deployments if not child.deleting), default=0)
-    return policy.bounded(max(known, running))
+    running: Counter[str] = Counter()
+    for child in deployments:
+        running[child.edition] += 0 if child.deleting else child.replicas
+    return policy.bounded(max(known, *running.values(), 0))
 
 
 def rescaled(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Announce, ...]:

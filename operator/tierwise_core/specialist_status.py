@@ -6,6 +6,7 @@ from typing import Any
 
 from tierwise_core.children import selector_text
 from tierwise_core.conditions import (
+    BROKEN,
     FALSE,
     TRUE,
     Condition,
@@ -48,28 +49,6 @@ OWNED_CONDITIONS = (
     "AdaptersReady",
     "EscalationResolved",
     "Ready",
-)
-BROKEN = frozenset(
-    {
-        "CacheCorrupt",
-        "CacheFull",
-        "CacheUnusable",
-        "CrashLoop",
-        "ImagePullFailed",
-        "ContainerError",
-        "InternalError",
-        "InvalidSpec",
-        "LoadFailed",
-        "NoTierFits",
-        "ParentCycle",
-        "ParentNotFound",
-        "SourceNotFound",
-        "SourceUnauthorized",
-        "SourceUnreadable",
-        "UnknownArchitecture",
-        "UnknownTier",
-        "UnsupportedSource",
-    }
 )
 
 

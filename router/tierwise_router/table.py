@@ -13,7 +13,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from tierwise_api import API_VERSION, GPUTier, Resource, Specialist
-from tierwise_api.specialist import SpecialistSpec
+from tierwise_core.conditions import BROKEN
 from tierwise_core.route_table import (
     AdapterRoute,
     Endpoint,
@@ -190,7 +190,7 @@ def _route(key: str, item: Specialist, tiers: Mapping[str, TierRoute], *, wakes:
         on_uncertain=spec.routing.on_uncertain,
         secret=None if secret is None else (secret.name, secret.key),
         external=external is not None,
-        sleep=_sleep(item.spec) if wakes else None,
+        sleep=_sleep(item) if wakes else None,
         adapters=tuple(_adapters(item)),
     )
 
@@ -209,9 +209,12 @@ def _adapters(item: Specialist) -> Iterator[AdapterRoute]:
         yield AdapterRoute(adapter.name, listed, absent)
 
 
-def _sleep(spec: SpecialistSpec) -> Sleep | None:
-    replicas, scaling = spec.placement.replicas, spec.placement.scaling
-    if spec.model is None or replicas.min or not replicas.effective_max:
+def _sleep(item: Specialist) -> Sleep | None:
+    """Say how it sleeps; None where a request cannot wake it, so that nobody waits in vain."""
+    replicas, scaling = item.spec.placement.replicas, item.spec.placement.scaling
+    if item.spec.model is None or replicas.min or not replicas.effective_max:
+        return None
+    if any(one.status == "False" and one.reason in BROKEN for one in item.status.conditions):
         return None
     return Sleep(scaling.when_asleep, scaling.hold_timeout_s)
 
