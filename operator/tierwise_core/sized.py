@@ -54,7 +54,8 @@ def _size(specialist: Specialist, reading: Reading) -> Sizing:
     if model is None:
         return Sizing(_verdict(TRUE, "External", "spec.external: runs elsewhere, needs no GPU"), {})
     if isinstance(reading, ReadingPending):
-        message = f"reading the metadata of spec.model.source {model.source!r}"
+        how = " by a Job in this namespace" if model.source.startswith("pvc://") else ""
+        message = f"reading the metadata of spec.model.source {model.source!r}{how}"
         return Sizing(_verdict(UNKNOWN, "ReadingMetadata", message), {})
     wanted = demand(specialist)
     metadata = None if isinstance(reading, ReadingFailed) else reading

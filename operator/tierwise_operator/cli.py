@@ -23,9 +23,6 @@ from tierwise_operator.weight_options import (
     WeightsUser,
     delivery,
 )
-from tierwise_operator.weights.command import EXAMPLES as FETCH_EXAMPLES
-from tierwise_operator.weights.command import fetch
-from tierwise_operator.weights.describe import describe
 
 DEFAULTS = Policy()
 
@@ -39,10 +36,6 @@ app = typer.Typer(
 @app.callback()
 def main() -> None:
     """Give the commands their common help."""
-
-
-app.command(epilog=FETCH_EXAMPLES)(fetch)
-app.command()(describe)
 
 
 @app.command()
