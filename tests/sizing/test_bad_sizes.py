@@ -41,8 +41,7 @@ def read(config: dict[str, Any], overrides: SizeOverrides = NONE) -> ModelMetada
     [
         (
             SizeOverrides(weights_bytes=WEIGHTS // 10),
-            "weights: 1606052249 contradicts the files, which hold 16060522496; leave it out, or "
-            + "give 2007565312 to 64242089984",
+            "1606052249 contradicts the files, which hold 16060522496; leave it out, or give 2007",
         ),
         (SizeOverrides(weights_bytes=WEIGHTS * 10), "spec.model.size.weights: 160605224960"),
         (
