@@ -135,6 +135,7 @@ MODELS: Final[dict[str, dict[str, Any]]] = {
         conv_bias=False,
         block_auto_adjust_ff_dim=False,
         head_dim=None,
+        tie_word_embeddings=True,
         num_attention_heads=2,
     ),
     "qwen3-next": config(

@@ -169,8 +169,7 @@ def test_a_server_reports_the_same(
     assert metrics is not None
     assert metrics.kv_cache_memory_bytes is not None
     assert metrics.kv_cache_tokens is not None
-    demand = Demand(CONTEXT, 1, max_batched_tokens=256, block_tokens=BLOCK)
-    pool = kv_pool(model.metadata, demand, 1)
+    pool = kv_pool(model.metadata, model.demand, 1)
     assert pool is not None
     blocks = metrics.kv_cache_memory_bytes // pool.bytes_per_block
     expected = int(blocks / pool.sequence_blocks(CONTEXT) * CONTEXT)
