@@ -9,7 +9,7 @@ import structlog
 from tierwise_core.adapter_checks import AdapterReading
 from tierwise_core.errors import TierwiseError
 from tierwise_core.specialist import ReadingFailed, ReadingPending
-from tierwise_operator.adapter_sources import ReadAdapter
+from tierwise_operator.adapter_sources import AdapterAsked, ReadAdapter
 
 AT_ONCE = 8
 RETRY_SECONDS = 30.0
@@ -32,31 +32,31 @@ class AdapterReadings:
     def __init__(self, read: ReadAdapter, changed: Callable[[str], None]) -> None:
         self._read = read
         self._changed = changed
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[AdapterAsked, _Entry] = {}
         self._slots = asyncio.Semaphore(AT_ONCE)
 
-    def of(self, asker: str, sources: Collection[str]) -> dict[str, AdapterReading]:
-        """Return what is known of the sources, and start to read what is not or was a failure."""
-        self.forget(asker, but=sources)
+    def of(self, asker: str, wanted: Collection[AdapterAsked]) -> dict[str, AdapterReading]:
+        """Return what is known, by source, and start to read what is not or was a failure."""
+        self.forget(asker, but=wanted)
         found = {}
         now = asyncio.get_running_loop().time()
-        for source in sources:
-            entry = self._entries.setdefault(source, _Entry())
+        for asked in wanted:
+            entry = self._entries.setdefault(asked, _Entry())
             entry.askers.add(asker)
             if entry.task is None and entry.again_at is not None and now >= entry.again_at:
                 entry.task = asyncio.create_task(
-                    self._fill(source, entry), name=f"read adapter {source}"
+                    self._fill(asked, entry), name=f"read adapter {asked.source}"
                 )
-            found[source] = entry.result
+            found[asked.source] = entry.result
         return found
 
-    def forget(self, asker: str, but: Collection[str] = ()) -> None:
+    def forget(self, asker: str, but: Collection[AdapterAsked] = ()) -> None:
         """Drop what an asker no longer names; what nobody names is not kept."""
-        for source in [source for source in self._entries if source not in but]:
-            entry = self._entries[source]
+        for asked in [asked for asked in self._entries if asked not in but]:
+            entry = self._entries[asked]
             entry.askers.discard(asker)
             if not entry.askers:
-                del self._entries[source]
+                del self._entries[asked]
                 if entry.task is not None:
                     entry.task.cancel()
 
@@ -70,10 +70,10 @@ class AdapterReadings:
         while tasks := [entry.task for entry in self._entries.values() if entry.task]:
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _fill(self, source: str, entry: _Entry) -> None:
+    async def _fill(self, asked: AdapterAsked, entry: _Entry) -> None:
         loop = asyncio.get_running_loop()
         async with self._slots:
-            result, again = await self._attempt(source)
+            result, again = await self._attempt(asked)
         before, entry.result = entry.result, result
         entry.again_at = None if again is None else loop.time() + again
         entry.task = None
@@ -86,9 +86,10 @@ class AdapterReadings:
         for asker in entry.askers:
             self._changed(asker)
 
-    async def _attempt(self, source: str) -> tuple[AdapterReading, float | None]:
+    async def _attempt(self, asked: AdapterAsked) -> tuple[AdapterReading, float | None]:
+        source = asked.source
         try:
-            return await self._read(source), None
+            return await self._read(asked), None
         except TierwiseError as error:
             log.warning("adapter not read", source=source, reason=error.reason, error=str(error))
             again = RETRY_SECONDS if error.retryable else RETRY_LATER_SECONDS

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,34 +19,65 @@ from tierwise_core.lora import AdapterFacts, read_adapter
 from tierwise_core.model_source import ModelSource, parse_source
 from tierwise_core.safetensors_header import LENGTH_BYTES, header_bytes, read_header
 from tierwise_core.weight_cache import model_root
+from tierwise_operator.sources.credentials import Credentials
 from tierwise_operator.sources.model_files import MAX_CONFIG_BYTES, parse_object
 from tierwise_operator.sources.origin import Origin, Slice, slice_of
 from tierwise_operator.sources.origins import Access, origin_of
 
-__all__ = ["ADAPTER_CONFIG", "ADAPTER_WEIGHTS", "ReadAdapter", "adapter_facts", "adapter_reader"]
+__all__ = [
+    "ADAPTER_CONFIG",
+    "ADAPTER_WEIGHTS",
+    "AdapterAsked",
+    "ReadAdapter",
+    "adapter_facts",
+    "adapter_reader",
+]
 
 ADAPTER_CONFIG: Final = "adapter_config.json"
 ADAPTER_WEIGHTS: Final = "adapter_model.safetensors"
 DEADLINE_SECONDS: Final = 60.0
 
-ReadAdapter = Callable[[str], Awaitable[AdapterFacts]]
-"""Reads an adapter by its source."""
+
+@dataclass(frozen=True, slots=True)
+class AdapterAsked:
+    """Which adapter is asked about; the Secret with its source's credentials, if there is one.
+
+    ``namespace`` is empty without a Secret, so that Specialists share what was read.
+    """
+
+    source: str
+    namespace: str = ""
+    secret_name: str = ""
+
+
+ReadAdapter = Callable[[AdapterAsked], Awaitable[AdapterFacts]]
+"""Reads an adapter's own files."""
+
+SecretCredentials = Callable[[str, str], Awaitable[Credentials]]
+"""The credentials in a Secret, by namespace and name."""
 
 OriginOf = Callable[[ModelSource], Origin]
 
 
-def adapter_reader(access: Access | None = None) -> ReadAdapter:
+def adapter_reader(
+    access: Access | None = None, secrets: SecretCredentials | None = None
+) -> ReadAdapter:
     """Return the reader of adapters; without access to the network it reads directories alone."""
 
-    def origin(where: ModelSource) -> Origin:
-        if access is None:
-            raise UnsupportedSourceError(f"{where.scheme}://{where.location} is not read from here")
-        return origin_of(where, access)
-
-    async def read(source: str) -> AdapterFacts:
-        return await adapter_facts(source, origin)
+    async def read(asked: AdapterAsked) -> AdapterFacts:
+        reach = access
+        if access is not None and secrets is not None and asked.secret_name:
+            found = await secrets(asked.namespace, asked.secret_name)
+            reach = replace(access, credentials=found)
+        return await adapter_facts(asked.source, partial(_origin, reach))
 
     return read
+
+
+def _origin(access: Access | None, where: ModelSource) -> Origin:
+    if access is None:
+        raise UnsupportedSourceError(f"{where.scheme}://{where.location} is not read from here")
+    return origin_of(where, access)
 
 
 async def adapter_facts(

@@ -37,7 +37,7 @@ from tierwise_operator.adapter_engine import (
     HttpAdapterDoor,
 )
 from tierwise_operator.adapter_readings import AdapterReadings
-from tierwise_operator.adapter_sources import ReadAdapter, adapter_reader
+from tierwise_operator.adapter_sources import AdapterAsked, ReadAdapter, adapter_reader
 
 AT_ONCE = 64
 
@@ -88,8 +88,9 @@ class Adapters:
         if model is None or model.lora is None or specialist.deleting or specialist.invalid:
             self.forget(specialist.key)
             return AdaptersSeen()
-        sources = {adapter.source for adapter in model.adapters}
-        readings = self._readings.of(specialist.key, sources)
+        namespace = specialist.namespace if model.secret_name else ""
+        asked = [AdapterAsked(a.source, namespace, model.secret_name) for a in model.adapters]
+        readings = self._readings.of(specialist.key, asked)
         found = findings(specialist, readings, base, fetches=self._fetches)
         self._follow(specialist.key, desired(specialist, found), serving(pods))
         sights = {name: one.sight for name, (_, one) in self._followed[specialist.key].items()}

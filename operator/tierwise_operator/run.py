@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Collection, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 import httpx
@@ -17,7 +18,7 @@ from tierwise_operator.health import Health
 from tierwise_operator.kinds import WATCHED, scopes
 from tierwise_operator.leadership import Leadership
 from tierwise_operator.metrics import Metrics
-from tierwise_operator.model_reading import access, model_reader
+from tierwise_operator.model_reading import access, model_reader, secret_credentials
 from tierwise_operator.settings import Settings
 
 CRD_RETRY_SECONDS = 5.0
@@ -42,7 +43,8 @@ async def run(settings: Settings) -> int:
             model_reader(http, settings, cluster),
             metrics,
             adapters=AdapterMeans(
-                read=adapter_reader(access(http, settings)), fetches=bool(settings.delivery.image)
+                read=adapter_reader(access(http, settings), partial(secret_credentials, cluster)),
+                fetches=bool(settings.delivery.image),
             ),
         )
         served = health.application(state, metrics, operator.refresh_metrics)

@@ -18,6 +18,7 @@ from tierwise_core.fleet import Pod
 from tierwise_core.lora import AdapterFacts
 from tierwise_core.specialist import Specialist
 from tierwise_operator.adapter_readings import AdapterReadings
+from tierwise_operator.adapter_sources import AdapterAsked
 from tierwise_operator.adapters import Adapters
 
 A = ("a", "file:///models/adapters/a")
@@ -42,9 +43,9 @@ class Shop:
         readings = AdapterReadings(self.read, self.news.append)
         return Adapters(self.door, readings, self.news.append)
 
-    async def read(self, source: str) -> AdapterFacts:
-        self.reads.append(source)
-        found = self.files.get(source, FACTS)
+    async def read(self, asked: AdapterAsked) -> AdapterFacts:
+        self.reads.append(asked.source)
+        found = self.files.get(asked.source, FACTS)
         if isinstance(found, Exception):
             raise found
         return found

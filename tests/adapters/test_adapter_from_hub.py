@@ -11,7 +11,8 @@ from hub_server import COMMIT, FakeHub, Fault, fake_hub
 
 from tierwise_core.errors import SourceNotFoundError, TierwiseError
 from tierwise_operator.adapter_fetcher import AdapterShelf
-from tierwise_operator.adapter_sources import adapter_reader
+from tierwise_operator.adapter_sources import AdapterAsked, adapter_reader
+from tierwise_operator.sources.credentials import Credentials
 from tierwise_operator.sources.origins import Access, origin_of
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "models" / "adapters" / "descending"
@@ -30,7 +31,7 @@ async def access() -> AsyncIterator[tuple[FakeHub, Access]]:
 async def test_its_rank_and_base_are_known_before_anybody_fetches_it(
     access: tuple[FakeHub, Access],
 ) -> None:
-    facts = await adapter_reader(access[1])(SOURCE)
+    facts = await adapter_reader(access[1])(AdapterAsked(SOURCE))
     assert (facts.rank, facts.base_model) == (8, "sorter")
     assert ("q_proj", 64, 64) in facts.widths
 
@@ -39,7 +40,23 @@ async def test_a_repository_that_is_not_there_is_said_to_be_so(
     access: tuple[FakeHub, Access],
 ) -> None:
     with pytest.raises(SourceNotFoundError, match="acme/nothing"):
-        await adapter_reader(access[1])("hf://acme/nothing")
+        await adapter_reader(access[1])(AdapterAsked("hf://acme/nothing"))
+
+
+async def test_a_gated_one_is_read_with_the_credentials_of_the_models_secret(
+    access: tuple[FakeHub, Access],
+) -> None:
+    hub, reach = access
+    hub.gated["acme/descending"] = "hf_secret"
+    with pytest.raises(TierwiseError):
+        await adapter_reader(reach)(AdapterAsked(SOURCE))
+
+    async def secrets(namespace: str, name: str) -> Credentials:
+        assert (namespace, name) == ("ai", "hub")
+        return Credentials(hf_token="hf_secret")
+
+    facts = await adapter_reader(reach, secrets)(AdapterAsked(SOURCE, "ai", "hub"))
+    assert facts.rank == 8
 
 
 async def test_it_comes_into_the_pod_byte_for_byte(

@@ -17,8 +17,9 @@ from tierwise_core.errors import (
     SourceUnreadableError,
     UnsupportedSourceError,
 )
+from tierwise_core.lora import AdapterFacts
 from tierwise_core.weight_cache import RemoteFile, RemoteTree
-from tierwise_operator.adapter_sources import adapter_facts, adapter_reader
+from tierwise_operator.adapter_sources import AdapterAsked, adapter_facts, adapter_reader
 
 CONFIG = {"peft_type": "LORA", "r": 8, "target_modules": ["q_proj"], "base_model_name_or_path": "s"}
 QUERY = "base_model.model.model.layers.0.self_attn.q_proj"
@@ -62,7 +63,8 @@ class Shelf:
         yield self.files[file.path][start:stop]
 
 
-read = adapter_reader()
+async def read(source: str) -> AdapterFacts:
+    return await adapter_reader()(AdapterAsked(source))
 
 
 async def test_a_directory_tells_rank_modules_base_and_widths(tmp_path: Path) -> None:

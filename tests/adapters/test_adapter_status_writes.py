@@ -13,6 +13,7 @@ from observed import NOON
 from stage import Library, feeding, node_body, pod_body, specialist_body, tier_body
 
 from tierwise_core.lora import AdapterFacts
+from tierwise_operator.adapter_sources import AdapterAsked
 from tierwise_operator.adapters import AdapterMeans
 from tierwise_operator.engine_room import Operator
 from tierwise_operator.kinds import POD
@@ -48,8 +49,8 @@ class Scene:
         self.cluster.told = feeding(made.store)
         return made
 
-    async def read(self, source: str) -> AdapterFacts:
-        return AdapterFacts(self.ranks.get(source, 8), ("q_proj",), "sorter")
+    async def read(self, asked: AdapterAsked) -> AdapterFacts:
+        return AdapterFacts(self.ranks.get(asked.source, 8), ("q_proj",), "sorter")
 
     @property
     def engine(self) -> LoraEngine:

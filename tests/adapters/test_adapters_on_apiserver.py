@@ -16,6 +16,7 @@ from stage import Library, node_body, pod_body, specialist_body, tier_body
 
 from tierwise_core.engine import PORT
 from tierwise_core.lora import AdapterFacts
+from tierwise_operator.adapter_sources import AdapterAsked
 from tierwise_operator.adapters import AdapterMeans
 from tierwise_operator.cluster import KubernetesCluster
 from tierwise_operator.engine_room import Operator
@@ -27,8 +28,8 @@ pytestmark = pytest.mark.apiserver
 ADDRESS = "127.77.0.7"  # a loopback address of its own, so that the engines' port is free there
 
 
-async def read(source: str) -> AdapterFacts:
-    return AdapterFacts(64 if source.endswith("wide") else 8, ("q_proj",), "sorter")
+async def read(asked: AdapterAsked) -> AdapterFacts:
+    return AdapterFacts(64 if asked.source.endswith("wide") else 8, ("q_proj",), "sorter")
 
 
 @dataclass

@@ -10,7 +10,7 @@ from forge.adapter_making import card
 from forge.adapter_recipes import ADAPTERS, AdapterRecipe
 from tierwise_core.lora import check_adapter
 from tierwise_core.model_metadata import AdapterLimits
-from tierwise_operator.adapter_sources import adapter_reader
+from tierwise_operator.adapter_sources import AdapterAsked, adapter_reader
 from tierwise_operator.sources.cache import MetadataCache
 from tierwise_operator.sources.directory import read_directory
 
@@ -25,7 +25,7 @@ def read(recipe: AdapterRecipe, file: str) -> Any:
 @every_adapter
 async def test_it_is_a_small_lora_that_the_engine_can_load(recipe: AdapterRecipe) -> None:
     directory = MODELS / "adapters" / recipe.name
-    facts = await adapter_reader()(f"file://{directory}")
+    facts = await adapter_reader()(AdapterAsked(f"file://{directory}"))
     assert facts.rank == recipe.rank
     assert facts.target_modules == tuple(sorted(recipe.modules))
     assert facts.base_model == recipe.base
@@ -36,7 +36,8 @@ async def test_it_is_a_small_lora_that_the_engine_can_load(recipe: AdapterRecipe
 @every_adapter
 async def test_it_has_the_widths_of_its_base(recipe: AdapterRecipe) -> None:
     base = read_directory(str(MODELS / recipe.base), MetadataCache()).config
-    facts = await adapter_reader()(f"file://{MODELS / 'adapters' / recipe.name}")
+    directory = MODELS / "adapters" / recipe.name
+    facts = await adapter_reader()(AdapterAsked(f"file://{directory}"))
     widths = {module: (inputs, outputs) for module, inputs, outputs in facts.widths}
     hidden, inner = base["hidden_size"], base["intermediate_size"]
     assert widths["q_proj"] == (hidden, base["num_attention_heads"] * base["head_dim"])
