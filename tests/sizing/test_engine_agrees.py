@@ -49,7 +49,11 @@ EXPLAINED = {
     "mamba": (3 * 128 * 16 * 2, "A of 128 x 16 values in 3 layers, kept in 32 bit"),
     "qwen3-next": (3 * 4 * 2, "A of 4 heads in 3 layers, kept in 32 bit"),
     "llama-gptq": (-3 * 576 * 4, "group numbers of 576 inputs in 3 layers, dropped: in order"),
-    "llama-int8": (3 * 640 * 2, "scales of 640 outputs in 3 layers, kept in 32 bit"),
+    "llama-int8": (
+        3 * 640 * 2 + 3 * (3 * 4 + 3 * 2),
+        "scales of 640 outputs in 3 layers, kept in 32 bit; in each layer three scales and three "
+        "zero points for a cache that is quantized, which it is not",
+    ),
 }
 
 
