@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,9 +15,11 @@ from tierwise_api import Specialist as SpecialistResource
 from tierwise_cli.manifests import Manifest, Manifests
 from tierwise_core.catalogue import find_product
 from tierwise_core.children import SPECIALIST
-from tierwise_core.fleet import GPUTier, Node, gpu_use
+from tierwise_core.departure import departures
+from tierwise_core.fleet import GPUTier, Node, Pod, gpu_use
 from tierwise_core.fleet_plan import Fleet
 from tierwise_core.holdings import holding
+from tierwise_core.learned import published_correction
 from tierwise_core.model_metadata import ModelMetadata, SizeOverrides
 from tierwise_core.placement import Running
 from tierwise_core.price_list import list_price, product_of_tier
@@ -52,17 +54,38 @@ def specialists_of(manifests: Manifests) -> tuple[Specialist, ...]:
 def fleet_of(manifests: Manifests) -> Fleet:
     """Everything that placement looks at, but what the models say: see `with_readings`."""
     specialists = specialists_of(manifests)
+    tiers: tuple[GPUTier, ...] = tuple(
+        _checked(manifest, GPUTierResource, distill.gpu_tier(manifest.body))
+        for manifest in manifests.tiers
+    )
+    nodes = tuple(_node(manifest) for manifest in manifests.nodes)
     pods = [pod for m in manifests.pods if (pod := distill_pods.pod(m.body)) is not None]
+    use = gpu_use(pods)
+    departing = departures(
+        pods, {node.name: node for node in nodes}.get, use, {tier.name: tier for tier in tiers}
+    )
     return Fleet(
         specialists=specialists,
-        tiers=tuple(
-            _checked(manifest, GPUTierResource, distill.gpu_tier(manifest.body))
-            for manifest in manifests.tiers
-        ),
-        nodes=tuple(_node(manifest) for manifest in manifests.nodes),
-        use=gpu_use(pods),
-        holdings=_holdings(manifests, specialists),
+        tiers=tiers,
+        nodes=nodes,
+        use=use,
+        holdings=_holdings(manifests, specialists, pods, departing),
+        wanted=_wanted(specialists),
+        corrections={
+            tier.name: learned for tier in tiers if (learned := published_correction(tier.status))
+        },
     )
+
+
+def _wanted(specialists: Iterable[Specialist]) -> dict[str, int]:
+    """The replicas that the autoscaler asks for, of those whose number is its own to choose."""
+    found = {}
+    for specialist in specialists:
+        policy = specialist.placement.scaling
+        count = (specialist.status.get("scaling") or {}).get("desiredReplicas")
+        if policy.automatic and isinstance(count, int):
+            found[specialist.key] = policy.bounded(count)
+    return found
 
 
 def with_readings(
@@ -199,23 +222,24 @@ def _node(manifest: Manifest) -> Node:
 
 
 def _holdings(
-    manifests: Manifests, specialists: Sequence[Specialist]
+    manifests: Manifests,
+    specialists: Sequence[Specialist],
+    pods: Iterable[Pod],
+    departing: Collection[str],
 ) -> dict[str, tuple[Running, ...]]:
     """What runs now: by the Deployments and pods, else by what the status says."""
-    children, pods = defaultdict(list), defaultdict(list)
+    children, ours = defaultdict(list), defaultdict(list)
     for manifest in manifests.deployments:
         if SPECIALIST in (manifest.body["metadata"].get("labels") or {}):
             child = distill.child("Deployment", manifest.body)
             children[f"{child.namespace}/{child.specialist}"].append(child)
-    for manifest in manifests.pods:
-        pod = distill_pods.pod(manifest.body)
-        if pod is not None and pod.specialist:
-            pods[f"{pod.namespace}/{pod.specialist}"].append(pod)
+    for pod in pods:
+        ours[f"{pod.namespace}/{pod.specialist}"].append(pod)
     found = {}
     for specialist in specialists:
-        published = specialist.status.get("placement") or {}
-        key = specialist.key
-        found[key] = holding(children[key], pods[key], published) or _published(specialist)
+        published, key = specialist.status.get("placement") or {}, specialist.key
+        running = holding(children[key], ours[key], published, departing)
+        found[key] = running or _published(specialist)
     return {key: runs for key, runs in found.items() if runs}
 
 

@@ -150,6 +150,25 @@ def test_a_measured_speed_comes_before_the_estimate(fleet: Any) -> None:
     assert sorter["tokensPerSecondMeasured"]
 
 
+def test_the_autoscalers_word_counts_where_the_number_is_its_own(fleet: Any) -> None:
+    bodies = small_fleet()
+    bodies[4]["status"] = {"scaling": {"desiredReplicas": 2}}
+    bodies[4]["spec"]["placement"] = {"replicas": {"min": 1, "max": 3}}
+    assert places(as_json("-f", fleet(bodies)))["ai/sorter"] == [("small", 2, 1)]
+
+    bodies[4]["spec"]["placement"] = {"replicas": {"min": 1}}
+    assert places(as_json("-f", fleet(bodies)))["ai/sorter"] == [("small", 1, 1)]
+
+
+def test_what_a_tier_has_learned_corrects_the_estimate(fleet: Any) -> None:
+    bodies = small_fleet()
+    before = as_json("-f", fleet(bodies))["specialists"][1]["shares"][0]
+    bodies[0]["status"] = {"correction": {"samples": 5, "overheadBytes": 2**30}}
+    after = as_json("-f", fleet(bodies))["specialists"][1]["shares"][0]
+
+    assert after["overheadBytes"] - before["overheadBytes"] == 2**30
+
+
 def test_an_all_frontier_fleet_makes_the_same_tokens_on_the_generalist(fleet: Any) -> None:
     found = as_json("-f", fleet(small_fleet()))
     frontier, one = found["frontier"], found["specialists"][0]

@@ -103,8 +103,8 @@ def check_tiers(seen: Snapshot) -> Check:
     if not seen.tiers:
         return Check(
             *("tiers", Outcome.WARN, "there is no GPUTier, so no Specialist can be placed"),
-            fix="write one for each class of GPU and apply it; examples/quickstart/tiers.yaml "
-            "shows how",
+            fix="tierwise tiers discover --live writes them; look at the prices, then apply them "
+            "(examples/quickstart/tiers.yaml are two by hand)",
         )
     nodes = () if isinstance(seen.nodes, Unread) else seen.nodes
     found = [*_tier_troubles(seen.tiers, nodes), *_uncovered(seen.tiers, nodes)]
