@@ -17,7 +17,7 @@ def solver_tiers(tiers: Iterable[GPUTier], nodes: Iterable[Node], use: GpuUse) -
     >>> tier = GPUTier("t", node_selector={"gpu": "x"}, memory_bytes=2**34)
     >>> node = Node("n", {"gpu": "x"}, {"nvidia.com/gpu": 4}, cordoned=True)
     >>> solver_tiers([tier], [node], {"n": {"nvidia.com/gpu": 1}})[0].nodes
-    (NodeCapacity(name='n', gpus_free=0, gpus_total=4, ready=True),)
+    (NodeCapacity(name='n', gpus_free=0, gpus_total=4, ready=True, schedulable=False),)
     """
     everywhere = tuple(nodes)
     return [_offer(tier, everywhere, use) for tier in tiers]
@@ -43,4 +43,5 @@ def _capacity(tier: GPUTier, node: Node, use: GpuUse) -> NodeCapacity:
         gpus_free=free_gpus(tier, node, use) if admits(tier, node) else 0,
         gpus_total=node.gpus.get(tier.resource_name, 0),
         ready=departure(node, tier) is None,
+        schedulable=admits(tier, node),
     )

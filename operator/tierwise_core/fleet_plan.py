@@ -155,7 +155,7 @@ def plan_fleet(fleet: Fleet, previous: FleetPlan | None = None) -> FleetPlan:
         if sizes[key].memory and (lines[key].parent is None or key in fleet.holdings)
     ]
     offers = solver_tiers(tiers.values(), fleet.nodes, fleet.use)
-    placements = place(requests, offers)
+    placements = place(requests, offers, fleet.policy)
     moves: dict[str, tuple[Move, ...]] = {}
     for move in placements.moves:
         moves[move.key] = (*moves.get(move.key, ()), move)
@@ -189,12 +189,7 @@ def _sized_alike(before: Specialist, now: Specialist) -> bool:
 def _request(specialist: Specialist, replicas: int, sizing: Sizing, fleet: Fleet) -> Request:
     key = specialist.key
     runs = fleet.holdings.get(key, ())
-    first = runs[0] if runs else None
     return Request(
-        current_tier=first.tier if first else None,
-        current_tensor_parallel=first.tensor_parallel if first else None,
-        current_replicas=first.replicas if first else None,
-        held={n: sum(r.held.get(n, 0) for r in runs) for r in runs for n in r.held},
         key=key,
         priority=specialist.priority,
         replicas=replicas,

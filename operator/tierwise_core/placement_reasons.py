@@ -17,7 +17,7 @@ from tierwise_core.placement_types import Request
 from tierwise_core.quantities import format_bytes
 from tierwise_core.tier_capacity import TierCapacity
 
-__all__ = ["Rejections", "failure"]
+__all__ = ["Failures", "Rejections", "failure"]
 
 TIERS_SHOWN: Final = 8
 HOPE: Final = frozenset({RejectionCode.NO_CAPACITY, RejectionCode.NO_NODES})
@@ -38,18 +38,20 @@ class Rejections(Mapping[str, tuple[Rejection, ...]]):
         self,
         requests: Mapping[str, Request],
         assignments: Mapping[str, Assignment],
-        capacities: Mapping[str, TierCapacity],
+        capacities: Sequence[TierCapacity],
     ) -> None:
         self._requests = requests
         self._assignments = assignments
         self._capacities = capacities
+        self._prices = {each.tier.name: each.tier.usd_per_gpu_hour for each in capacities}
 
     def __getitem__(self, key: str) -> tuple[Rejection, ...]:
         request, taken = self._requests[key], self._assignments.get(key)
+        tiers = {share.tier for share in taken.shares} if taken else set()
         known = [
             _rejection(request, taken, capacity, self._price_of(taken))
-            for name, capacity in self._capacities.items()
-            if taken is None or name != taken.tier
+            for capacity in self._capacities
+            if capacity.tier.name not in tiers
         ]
         return tuple(sorted(known + self._unknown(request), key=lambda found: found.tier))
 
@@ -60,19 +62,39 @@ class Rejections(Mapping[str, tuple[Rejection, ...]]):
         return len(self._requests)
 
     def _price_of(self, taken: Assignment | None) -> float:
-        """USD per replica hour where the request goes."""
-        if taken is None:
-            return 0.0
-        return taken.gpus_per_replica * self._capacities[taken.tier].tier.usd_per_gpu_hour
+        """USD per replica hour where most replicas of the request go."""
+        return taken.gpus_per_replica * self._prices[taken.tier] if taken else 0.0
 
     def _unknown(self, request: Request) -> list[Rejection]:
         """The names in ``spec.placement.tiers`` that no GPUTier has."""
-        names = sorted(self._capacities)
+        names = sorted(self._prices)
         return [
             Rejection(name, RejectionCode.UNKNOWN_TIER, _no_such_tier(name, names))
             for name in sorted(set(request.allowed_tiers))
-            if name not in self._capacities
+            if name not in self._prices
         ]
+
+
+class Failures(Mapping[str, PlacementError]):
+    """For each request that goes nowhere, why; the error is made when it is read."""
+
+    def __init__(
+        self, keys: Sequence[str], requests: Mapping[str, Request], rejections: Rejections
+    ) -> None:
+        self._keys = dict.fromkeys(keys)
+        self._requests = requests
+        self._rejections = rejections
+
+    def __getitem__(self, key: str) -> PlacementError:
+        if key not in self._keys:
+            raise KeyError(key)
+        return failure(self._requests[key], self._rejections[key])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
 
 
 def _no_such_tier(name: str, names: Sequence[str]) -> str:
@@ -119,20 +141,22 @@ def _no_room_or_no_reason(
 ) -> Rejection:
     """The tier could hold the request: it is full, or another was better."""
     name = capacity.tier.name
-    room = max(capacity.room(size, request.replicas) for size in sizes)
-    if request.replicas and not room:
+    if taken is None or (request.replicas and not max(capacity.room(size) for size in sizes)):
         return Rejection(name, RejectionCode.NO_CAPACITY, _no_capacity(capacity, sizes[0]))
-    if taken is None:
-        return Rejection(name, RejectionCode.NO_CAPACITY, _no_capacity(capacity, sizes[0]))
-    if taken.kept:
-        return Rejection(
-            name, RejectionCode.RUNS_ELSEWHERE, f"fits, but it runs on {taken.tier} and stays there"
+    price = sizes[0] * request.nodes_per_replica * capacity.tier.usd_per_gpu_hour
+    accepted = request.usd_per_accepted
+    if name in accepted and taken.tier in accepted:
+        reason = (
+            f"fits at {accepted[name]:.6f} USD per accepted answer, {taken.tier} costs "
+            f"{accepted[taken.tier]:.6f}"
         )
-    price = sizes[0] * capacity.tier.usd_per_gpu_hour
-    if room < taken.replicas:
-        reason = f"has room for {room} of {request.replicas} replicas, {taken.tier} for more"
-        return Rejection(name, RejectionCode.LESS_ROOM, reason)
-    reason = f"fits at {price:.2f} USD per replica-hour, {taken.tier} costs {taken_price:.2f}"
+        dearer = accepted[name] >= accepted[taken.tier]
+    else:
+        reason = f"fits at {price:.2f} USD per replica-hour, {taken.tier} costs {taken_price:.2f}"
+        dearer = price >= taken_price
+    if taken.kept and not dearer:
+        reason += "; the saving is too small to move what runs"
+        return Rejection(name, RejectionCode.RUNS_ELSEWHERE, reason)
     return Rejection(name, RejectionCode.MORE_EXPENSIVE, reason)
 
 

@@ -29,15 +29,17 @@ class NodeCapacity:
     Attributes:
         name: the node's name.
         gpus_free: GPUs that no pod has requested, save those that a request's ``held`` names: they
-            are counted there. 0 on a cordoned node.
+            are counted there.
         gpus_total: allocatable GPUs.
         ready: a node that is not ready offers nothing, and what runs there counts as lost.
+        schedulable: a node that is cordoned or tainted keeps what runs there and takes nothing new.
     """
 
     name: str
     gpus_free: int
     gpus_total: int
     ready: bool = True
+    schedulable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +107,9 @@ class Request:
         memory: need of each GPU by tensor-parallel size, from ``sizing.size_request``.
         memory_by_tier: the same for single tiers, where what was learned there differs.
         nodes_per_replica: nodes that one replica spans, with a tensor-parallel group on each.
-        running: what runs now; several where it spans tiers or moves.
+        running: what runs now; several where it spans tiers or moves. Where more runs than is
+            wanted, the last ones leave.
         usd_per_accepted: measured cost of an accepted answer by tier; empty compares prices alone.
-        current_tier: where it runs now, for callers without ``running``.
-        current_tensor_parallel: over how many GPUs each replica runs now, likewise.
-        current_replicas: how many replicas run or start there; ``None`` for all of ``replicas``.
-        held: GPUs that its pods hold now, by node; see ``Running.held``.
     """
 
     key: str
@@ -122,10 +121,6 @@ class Request:
     nodes_per_replica: int = 1
     running: tuple[Running, ...] = ()
     usd_per_accepted: Mapping[str, float] = field(default_factory=dict)
-    current_tier: str | None = None
-    current_tensor_parallel: int | None = None
-    current_replicas: int | None = None
-    held: Mapping[str, int] = field(default_factory=dict)
 
     def allows(self, tier: Tier) -> bool:
         """Whether ``spec.placement.tiers`` lets it run there."""

@@ -3,10 +3,10 @@
 Replicas that are planned but not yet bound to a node are kept as counts per size, so the order in
 which they are planned does not matter, only which ones.
 
-For sizes that divide each other (1, 2, 4, 8) whether they fit is a count. A node with ``f`` free
-GPUs offers ``floor(f / t)`` places of ``t`` GPUs, and a replica of ``s`` GPUs takes ``s / t`` of
-them on whichever node it lands, because ``t`` divides ``s``. So the replicas fit exactly if for
-every size ``t`` among them::
+For sizes that are powers of two whether they fit is a count. A node with ``f`` free GPUs offers
+``floor(f / t)`` places of ``t`` GPUs, and a replica of ``s`` GPUs takes ``s / t`` of them on
+whichever node it lands, because ``t`` divides ``s``. So the replicas fit exactly if for every
+size ``t`` among them::
 
     sum over planned sizes s >= t of  count(s) x s / t   <=   sum over nodes of  floor(free / t)
 
@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
 
 from tierwise_core.placement_types import Tier
 
@@ -37,10 +36,11 @@ class TierCapacity:
     >>> from tierwise_core.placement_types import NodeCapacity
     >>> nodes = (NodeCapacity("a", 3, 4), NodeCapacity("b", 3, 4))
     >>> capacity = TierCapacity(Tier("h100", 80 * 2**30, nodes=nodes))
-    >>> capacity.room(4, 1), capacity.room(2, 5)
+    >>> capacity.room(4), capacity.room(2)
     (0, 2)
-    >>> capacity.take(1, 2), capacity.room(2, 5), capacity.most_room()
-    (2, 2, ('b', 3))
+    >>> capacity.take(1, 2)
+    >>> capacity.room(2), capacity.most_room()
+    (2, ('b', 3))
     """
 
     def __init__(self, tier: Tier, claimed: frozenset[str] = frozenset()) -> None:
@@ -50,53 +50,94 @@ class TierCapacity:
         self.totals: Mapping[str, int] = {node.name: node.gpus_total for node in ready}
         self.largest_node = max(self.totals.values(), default=0)
         self.usable_bytes_per_gpu = tier.usable_bytes_per_gpu
-        self._free = {node.name: max(0, node.gpus_free) for node in ready}
+        self._closed = {node.name for node in ready if not node.schedulable}
+        self._free = {node.name: node.gpus_free for node in ready if node.schedulable}
+        self._held: Counter[str] = Counter()
         self._planned: Counter[int] = Counter()
-        self._places: dict[int, int] = {}
+        self._left: dict[int, int] = {}
+        self._odd = False
 
-    def room(self, size: int, wanted: int) -> int:
-        """How many of ``wanted`` replicas of ``size`` GPUs fit beside what is planned."""
-        sizes = sorted({*self._planned, size})
-        if all(larger % smaller == 0 for smaller, larger in pairwise(sizes)):
-            left = (self._places_left(t) * t // size for t in sizes if t <= size)
-            return max(0, min(wanted, *left))
-        most = self._places_of(size)
-        for count in range(min(wanted, most), 0, -1):
-            if self._pack({**self._planned, size: self._planned[size] + count}) is not None:
-                return count
-        return 0
+    def settle(self, node: str, size: int, replicas: int) -> int:
+        """Let replicas stay on a node; how many of them it still has GPUs for."""
+        spare = self.totals.get(node, 0) - self._held[node]
+        staying = max(0, min(replicas, spare // size))
+        if staying:
+            self._held[node] += staying * size
+            self._open(node, 0)
+        return staying
 
-    def _places_of(self, size: int) -> int:
-        """How many replicas of that size the nodes would hold if nothing else were planned."""
-        if size not in self._places:
-            self._places[size] = sum(free // size for free in self._free.values())
-        return self._places[size]
+    def release(self, node: str, gpus: int) -> bool:
+        """Count GPUs as free that pods hold which leave; whether the node is one of the tier's."""
+        self._open(node, gpus)
+        return node in self.totals
 
-    def _places_left(self, size: int) -> int:
-        """Those places, less what the planned replicas of this size and larger take."""
-        taken = sum(
-            count * (larger // size) for larger, count in self._planned.items() if larger >= size
-        )
-        return self._places_of(size) - taken
+    def _open(self, node: str, gpus: int) -> None:
+        """Give a node's GPUs back, never more than it has beside what still runs there."""
+        if node in self._free:
+            before = max(0, self._free[node])
+            most = self.totals[node] - self._held[node]
+            self._free[node] = min(self._free[node] + gpus, most)
+            after = max(0, self._free[node])
+            for size in self._left:
+                self._left[size] += after // size - before // size
 
-    def take(self, size: int, wanted: int) -> int:
-        """Plan as many of ``wanted`` replicas as fit, and say how many those are."""
-        count = self.room(size, wanted)
-        if count:
-            self._planned[size] += count
-        return count
+    def vacate(self, node: str, size: int) -> None:
+        """Count the GPUs of a replica that leaves the node."""
+        self._held[node] -= size
+        self._open(node, size)
 
-    def bound(self, held: Mapping[str, int], size: int) -> int:
-        """How many replicas of that size the held GPUs on ready nodes are."""
-        return sum(gpus // size for node, gpus in held.items() if node in self._free)
+    def occupy(self, node: str, size: int) -> None:
+        """Let a replica that had left stay after all; ask ``sound`` whether that is possible."""
+        self._held[node] += size
+        self._open(node, -size)
 
-    def release(self, held: Mapping[str, int], sign: int = 1) -> bool:
-        """Count held GPUs as free (with ``sign=-1`` as held again); whether there were any."""
-        mine = {node: gpus for node, gpus in held.items() if node in self._free and gpus}
-        for node, gpus in mine.items():
-            self._free[node] += sign * gpus
-        self._places.clear()
-        return bool(mine)
+    def sound(self) -> bool:
+        """Whether everything that is planned fits."""
+        if self._odd:
+            return self._pack(self._planned) is not None
+        return all(left >= 0 for left in self._left.values())
+
+    def room(self, size: int) -> int:
+        """How many more replicas of ``size`` GPUs fit beside what is planned."""
+        left = self._left
+        if size not in left:
+            self._learn(size)
+        if self._odd:
+            return self._room_by_packing(size)
+        return max(0, min(left[each] * each // size for each in left if each <= size))
+
+    def slack(self, size: int) -> int:
+        """How many more places of ``size`` GPUs there are before smaller ones count."""
+        if size not in self._left:
+            self._learn(size)
+        return self._left[size]
+
+    def _learn(self, size: int) -> None:
+        """Count places of a size that was not asked for before."""
+        self._odd = self._odd or size & (size - 1) != 0
+        taken = sum(n * (larger // size) for larger, n in self._planned.items() if larger >= size)
+        self._left[size] = sum(max(0, free) // size for free in self._free.values()) - taken
+
+    def _room_by_packing(self, size: int) -> int:
+        """The largest number found, by halving, that can be packed beside what is planned."""
+        fits, too_many = 0, 1 + sum(max(0, free) // size for free in self._free.values())
+        while too_many - fits > 1:
+            tried = (fits + too_many) // 2
+            planned = {**self._planned, size: self._planned[size] + tried}
+            if self._pack(planned) is None:
+                too_many = tried
+            else:
+                fits = tried
+        return fits
+
+    def take(self, size: int, count: int) -> None:
+        """Plan replicas; a negative count gives them back."""
+        if size not in self._left:
+            self._learn(size)
+        self._planned[size] += count
+        for each in self._left:
+            if each <= size:
+                self._left[each] -= count * (size // each)
 
     def most_room(self) -> tuple[str, int]:
         """The node with most GPUs left beside what is planned, and how many; the first by name."""
@@ -105,7 +146,8 @@ class TierCapacity:
 
     def _pack(self, planned: Mapping[int, int]) -> dict[str, int] | None:
         """What is left of each node below all planned replicas; ``None`` if they do not fit."""
-        left = dict(self._free)
+        left = {node: max(0, free) for node, free in self._free.items()}
+        left |= dict.fromkeys(self._closed, 0)
         for size in sorted(planned, reverse=True):
             count = planned[size]
             for node in sorted(left, key=lambda name: (left[name], name)):

@@ -123,13 +123,18 @@ class TestFragmentation:
         got = place([ask("a", cut(40, 2), replicas=3)], [rtx(3, 3)]).assignments["a"]
         assert (got.replicas, got.missing_replicas) == (2, 1)
 
-    def test_a_dearer_tier_with_room_for_all_beats_a_cheap_one_with_room_for_some(self) -> None:
-        plan = place([ask("a", cut(18, 1), replicas=2)], [rtx(1), h100(2)])
-        assert places(plan) == {"a": ("h100", 1, 2)}
-        assert why(plan, "a", "rtx-4090") == (
-            RejectionCode.LESS_ROOM,
-            "has room for 1 of 2 replicas, h100 for more",
-        )
+    def test_replicas_that_a_cheap_tier_has_no_room_for_go_to_a_dearer_one(self) -> None:
+        got = place([ask("a", cut(18, 1), replicas=3)], [rtx(1), h100(2)]).assignments["a"]
+        assert [(share.tier, share.replicas) for share in got.shares] == [
+            ("h100", 2),
+            ("rtx-4090", 1),
+        ]
+        assert (got.usd_per_hour, got.missing_replicas) == (pytest.approx(6.40), 0)
+
+    def test_a_request_is_split_only_where_it_must_be(self) -> None:
+        asked = [ask("a", cut(18, 1), replicas=2), ask("b", cut(18, 1), replicas=2)]
+        plan = place(asked, [rtx(2, total=2), h100(2)])
+        assert all(len(each.shares) == 1 for each in plan.assignments.values())
 
 
 class TestReasons:
@@ -231,87 +236,6 @@ class TestFailures:
         asked = [ask("bad", cut(500, 1), priority=9), ask("good", cut(1, 1))]
         plan = place(asked, [rtx(1)])
         assert (set(plan.assignments), set(plan.failures)) == ({"good"}, {"bad"})
-
-
-class TestRunning:
-    def running(self, key: str = "a", **kwargs: Any) -> Request:
-        defaults: dict[str, Any] = {
-            "current_tier": "h100",
-            "current_tensor_parallel": 1,
-            "held": {"h100-0": 1},
-        }
-        return ask(key, cut(18, 1), **(defaults | kwargs))
-
-    def test_it_stays_although_a_cheaper_tier_has_room(self) -> None:
-        plan = place([self.running()], [rtx(4), h100(1)])
-        assert places(plan) == {"a": ("h100", 1, 1)}
-        assert plan.assignments["a"].kept
-        assert why(plan, "a", "rtx-4090") == (
-            RejectionCode.RUNS_ELSEWHERE,
-            "fits, but it runs on h100 and stays there",
-        )
-
-    def test_it_stays_although_a_higher_priority_needs_its_gpu(self) -> None:
-        vip = ask("vip", cut(44, 1), priority=100)
-        plan = place([self.running(), vip], [h100(0, total=1)])
-        assert (set(plan.assignments), set(plan.failures)) == ({"a"}, {"vip"})
-
-    def test_it_moves_when_its_tier_is_not_allowed_any_more(self) -> None:
-        plan = place([self.running(allowed_tiers=["rtx-4090"])], [rtx(4), h100(1)])
-        assert places(plan) == {"a": ("rtx-4090", 1, 1)}
-
-    def test_it_moves_when_it_does_not_fit_any_more(self) -> None:
-        grown = Request("a", memory=cut(44, 1), current_tier="rtx-4090", held={"rtx-0": 1})
-        assert places(place([grown], [rtx(3), h100(2)])) == {"a": ("h100", 1, 1)}
-
-    def test_it_moves_when_its_node_is_lost(self) -> None:
-        lost = Tier("h100", 80 * GIB, nodes=(NodeCapacity("h100-0", 1, 2, ready=False),))
-        assert places(place([self.running()], [rtx(4), lost])) == {"a": ("rtx-4090", 1, 1)}
-
-    def test_it_moves_within_its_tier_to_another_node(self) -> None:
-        nodes = (NodeCapacity("h100-0", 1, 2, ready=False), NodeCapacity("h100-1", 1, 2))
-        tier = Tier("h100", 80 * GIB, usd_per_gpu_hour=3.0, nodes=nodes)
-        assert places(place([self.running()], [rtx(4), tier])) == {"a": ("h100", 1, 1)}
-
-    def test_it_goes_first_and_comes_back_larger_when_there_is_no_room_for_both(self) -> None:
-        larger = Request(
-            "a",
-            memory=cut(80, 4),
-            current_tier="rtx-4090",
-            current_tensor_parallel=2,
-            held={"rtx-0": 2},
-        )
-        got = place([larger], [rtx(2)]).assignments["a"]
-        assert (got.tensor_parallel, got.releases_first) == (4, True)
-
-    def test_it_keeps_what_runs_when_there_is_no_room_to_grow(self) -> None:
-        got = place([self.running(replicas=3, current_replicas=1)], [h100(1), rtx(4)])
-        assert got.assignments["a"].replicas == 2
-        assert got.assignments["a"].missing_replicas == 1
-
-    def test_growth_waits_behind_a_higher_priority(self) -> None:
-        vip = ask("vip", cut(44, 1), priority=1)
-        plan = place([self.running(replicas=2, current_replicas=1), vip], [h100(1)])
-        assert places(plan) == {"a": ("h100", 1, 1), "vip": ("h100", 1, 1)}
-
-    def test_pods_that_start_are_counted_before_they_are_bound(self) -> None:
-        starting = self.running(held={})
-        plan = place([starting, ask("b", cut(44, 1), priority=9)], [h100(1)])
-        assert places(plan) == {"a": ("h100", 1, 1)}
-
-    def test_asleep_it_keeps_its_tier_and_takes_nothing(self) -> None:
-        asleep = self.running(replicas=0, held={})
-        plan = place([asleep, ask("b", cut(44, 1))], [h100(1)])
-        assert places(plan) == {"a": ("h100", 1, 0), "b": ("h100", 1, 1)}
-        assert plan.assignments["a"].usd_per_hour == 0
-
-    def test_awake_again_it_may_go_where_there_is_room(self) -> None:
-        waking = self.running(replicas=1, current_replicas=0, held={})
-        assert places(place([waking], [h100(0), rtx(4)])) == {"a": ("rtx-4090", 1, 1)}
-
-    def test_a_tier_that_was_deleted_lets_its_pods_go(self) -> None:
-        orphan = self.running(current_tier="gone")
-        assert places(place([orphan], [h100(0)])) == {"a": ("h100", 1, 1)}
 
 
 class TestBadInput:

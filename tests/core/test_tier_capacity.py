@@ -41,8 +41,10 @@ def test_sizes_that_divide_each_other_are_taken_whenever_there_is_a_way(
     taken: tuple[int, ...] = ()
     for size in sizes:
         there_is_a_way = fits(tuple(free), (*taken, size))
-        assert capacity.take(size, 1) == int(there_is_a_way)
-        taken = (*taken, size) if there_is_a_way else taken
+        assert (capacity.room(size) > 0) == there_is_a_way
+        if there_is_a_way:
+            capacity.take(size, 1)
+            taken = (*taken, size)
 
 
 @given(frees, st.lists(st.sampled_from([1, 2, 3, 5, 6]), max_size=6))
@@ -51,29 +53,49 @@ def test_other_sizes_are_never_taken_where_there_is_none(free: list[int], sizes:
     capacity = capacity_of(free)
     taken: tuple[int, ...] = ()
     for size in sizes:
-        if capacity.take(size, 1):
+        if capacity.room(size):
+            capacity.take(size, 1)
             taken = (*taken, size)
             assert fits(tuple(free), taken)
 
 
-@given(frees, st.sampled_from([1, 2, 3, 4, 8]), st.integers(0, 9))
+@given(frees, st.sampled_from([1, 2, 3, 4, 8]))
 @calm
-def test_room_is_what_can_be_taken(free: list[int], size: int, wanted: int) -> None:
-    room = capacity_of(free).room(size, wanted)
-    assert room == capacity_of(free).take(size, wanted)
-    assert room == min(wanted, sum(gpus // size for gpus in free))
+def test_room_is_what_can_be_taken(free: list[int], size: int) -> None:
+    capacity = capacity_of(free)
+    room = capacity.room(size)
+    assert room == sum(gpus // size for gpus in free)
+    capacity.take(size, room)
+    assert (capacity.room(size), capacity.sound()) == (0, True)
+    capacity.take(size, -room)
+    assert capacity.room(size) == room
 
 
-def test_released_gpus_are_room_until_they_are_held_again() -> None:
-    capacity = capacity_of([1])
-    assert capacity.release({"n0": 3, "elsewhere": 4})
-    assert capacity.room(4, 1) == 1
-    capacity.release({"n0": 3}, sign=-1)
-    assert capacity.room(2, 1) == 0
-    assert not capacity.release({"elsewhere": 4})
+def test_what_leaves_a_node_is_room_until_it_stays_after_all() -> None:
+    capacity = TierCapacity(Tier("t", 1, nodes=(NodeCapacity("n", 1, 4),)))
+    assert capacity.settle("n", 3, 1) == 1
+    assert capacity.room(4) == 0
+    capacity.vacate("n", 3)
+    assert capacity.room(4) == 1
+    capacity.take(2, 1)
+    capacity.occupy("n", 3)
+    assert not capacity.sound()
+    capacity.take(2, -1)
+    assert capacity.sound()
 
 
-def test_a_held_gpu_on_a_node_that_is_not_ready_is_no_replica() -> None:
-    nodes = (NodeCapacity("up", 0, 4), NodeCapacity("down", 0, 4, ready=False))
+def test_a_node_that_lost_gpus_keeps_only_what_it_still_has_room_for() -> None:
+    nodes = (NodeCapacity("up", 0, 3), NodeCapacity("down", 0, 4, ready=False))
     capacity = TierCapacity(Tier("t", 1, nodes=nodes))
-    assert capacity.bound({"up": 5, "down": 4}, 2) == 2
+    assert (capacity.settle("up", 1, 4), capacity.settle("down", 1, 4)) == (3, 0)
+    capacity.release("up", 1)
+    assert capacity.room(1) == 0
+
+
+def test_a_cordoned_node_frees_nothing() -> None:
+    cordoned = NodeCapacity("n", 0, 4, schedulable=False)
+    capacity = TierCapacity(Tier("t", 1, nodes=(cordoned,)))
+    assert capacity.settle("n", 2, 1) == 1
+    capacity.vacate("n", 2)
+    assert capacity.room(1) == 0
+    assert not capacity.release("elsewhere", 1)

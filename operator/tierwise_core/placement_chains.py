@@ -1,0 +1,173 @@
+"""Chains of moves that make room: how a replica is placed where everything is full.
+
+If a replica finds no room where it would cost least, another may go elsewhere for it, and a third
+for that one. The prices of the linear program say what each such step costs beyond the ideal, never
+less than nothing, so the cheapest chain is a shortest path (Dijkstra) over tiers. It is carried out
+on the real nodes, and undone unless it makes the placement better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from heapq import heappop, heappush
+from typing import Final
+
+from tierwise_core.placement_groups import NOWHERE, Option
+from tierwise_core.placement_state import State
+
+__all__ = ["Chains"]
+
+STEPS: Final = 6
+NEAREST: Final = 10
+PLACES: Final = 100
+GAIN: Final = 1e-6
+INFINITE: Final = float("inf")
+
+Hop = tuple[int, int, int, int]
+"""So many replicas of a group go from one option to another: group, before, after, count."""
+
+Place = tuple[int, int, int]
+"""A tier, a size, and how many places of it are needed there."""
+
+Path = tuple[Hop, "Path | None"]
+"""A chain, last hop first."""
+
+
+class _Reached:
+    """Places in the order of what it costs to get there."""
+
+    def __init__(self) -> None:
+        self._queue: list[tuple[float, int, Place, Path]] = []
+        self._best: dict[Place, float] = {}
+
+    def add(self, surcharge: float, steps: int, option: Option, path: Path) -> None:
+        """Note a way to a place, if it is the cheapest so far."""
+        place = (option.site, option.size, path[0][3] * option.nodes)
+        if surcharge < self._best.get(place, INFINITE):
+            self._best[place] = surcharge
+            heappush(self._queue, (surcharge, steps, place, path))
+
+    def pop(self) -> tuple[float, int, Place, Path] | None:
+        """The nearest place that was not visited, if there is one."""
+        while self._queue:
+            nearest = heappop(self._queue)
+            if nearest[0] <= self._best[nearest[2]]:
+                return nearest
+        return None
+
+
+class Chains:
+    """Looks for chains at given surcharges.
+
+    Attributes:
+        state: what the chains change.
+        surcharges: what each option of each group costs beyond the group's best, room included.
+        forced: whether those who run make way for higher priorities.
+    """
+
+    def __init__(
+        self, state: State, surcharges: Sequence[Sequence[float]], *, forced: bool = False
+    ) -> None:
+        self.state = state
+        self.surcharges = surcharges
+        self.forced = forced
+        self._nearest = [
+            sorted(range(len(each)), key=each.__getitem__)[:NEAREST] for each in surcharges
+        ]
+        self._on_site: list[list[tuple[int, int]]] = [[] for _ in state.capacities]
+        for index, group in enumerate(state.groups):
+            for choice, option in enumerate(group.options):
+                if option.site != NOWHERE:
+                    self._on_site[option.site].append((index, choice))
+
+    def place(self, group: int, before: int | None = None, most: float = INFINITE) -> bool:
+        """Give one replica an option at a surcharge below ``most``; whether that was possible.
+
+        ``before`` is the option it has now, ``None`` if it is nowhere yet. One that is somewhere
+        moves only if that makes the whole placement cheaper.
+        """
+        state = self.state
+        mark, cost = len(state.journal), state.cost
+        if before is not None:
+            state.take(group, before, 1)
+        path = self._shortest(group, before, most)
+        if path is not None and self._carry_out(path) and (before is None or state.cost < cost):
+            return True
+        state.undo(mark)
+        return False
+
+    def _shortest(self, group: int, before: int | None, most: float) -> Path | None:
+        """The cheapest chain that ends where there is room."""
+        members = self.state.groups[group]
+        reached = _Reached()
+        for choice, option in enumerate(members.options[: members.calm]):
+            surcharge = self.surcharges[group][choice]
+            if choice != before and option.site != NOWHERE and surcharge < most:
+                hop = (group, -1, choice, 1)
+                reached.add(surcharge, 1, option, (hop, None))
+        for _ in range(PLACES):
+            nearest = reached.pop()
+            if nearest is None:
+                break
+            surcharge, steps, place, path = nearest
+            site, size, count = place
+            room = 0 if site == NOWHERE else self.state.capacities[site].room(size)
+            if site == NOWHERE or room >= count:
+                return path
+            if steps < STEPS:
+                for cost, option, hop in self._departures(place, count - room, group):
+                    if surcharge + cost < most:
+                        reached.add(surcharge + cost, steps + 1, option, (hop, path))
+        return None
+
+    def _departures(
+        self, place: Place, lacking: int, urgent: int
+    ) -> Iterator[tuple[float, Option, Hop]]:
+        """Who could leave a tier so that the lacking places come free, and where to."""
+        site, size, _ = place
+        groups = self.state.groups
+        for index, choice in self._on_site[site]:
+            members = groups[index]
+            gpus = members.options[choice].size * members.options[choice].nodes
+            if not members.counts[choice]:
+                continue
+            leaving = -(-lacking // (gpus // size)) if gpus >= size else -(-lacking * size // gpus)
+            if members.counts[choice] < leaving:
+                continue
+            now = self.surcharges[index][choice]
+            yields = members.priority < groups[urgent].priority
+            forced = self.forced and yields
+            for after in range(len(members.options)) if forced else self._nearest[index]:
+                option = members.options[after]
+                if option.site == site or (after >= members.calm and not forced):
+                    continue
+                if option.site == NOWHERE and not yields:
+                    continue
+                more = leaving * max(0.0, self.surcharges[index][after] - now)
+                yield more, option, (index, choice, after, leaving)
+
+    def _carry_out(self, path: Path) -> bool:
+        """Move everybody along the chain, the last one first; whether there was room for all."""
+        link: Path | None = path
+        while link is not None:
+            (group, before, after, count), link = link
+            if before >= 0:
+                if self.state.groups[group].counts[before] < count:
+                    return False
+                self.state.take(group, before, count)
+            if self.state.put(group, after, count) < count:
+                return False
+        return True
+
+    def improve(self, rounds: int) -> None:
+        """Move replicas whose surcharge shows that they could be had for less."""
+        for _ in range(rounds):
+            mark = self.state.cost
+            for index, members in enumerate(self.state.groups):
+                for choice in range(len(members.options) - 1, -1, -1):
+                    surcharge = self.surcharges[index][choice]
+                    while members.counts[choice] and surcharge > GAIN:
+                        if not self.place(index, choice, surcharge):
+                            break
+            if self.state.cost == mark:
+                return
