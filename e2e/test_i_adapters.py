@@ -1,5 +1,7 @@
 """LoRA adapters on real vLLM: they come and go while the base serves, and every pod has them."""
 
+import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +14,7 @@ DESCENDING = ROOT / "examples" / "models" / "adapters" / "descending"
 SELECTOR = f"tierwise.dev/specialist={CLERK}"
 IDLE = ("reverser", "generalist")
 QUESTION = "sort dbca"
+PAGE = (ROOT / "docs" / "adapters.md").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +113,22 @@ def test_an_adapter_is_loaded_into_the_running_pod_and_answers_its_own_way(
     assert lives(cluster) == before
 
 
+def transcript(program: str) -> list[tuple[list[str], str]]:
+    """The calls of a program that docs/adapters.md shows, and what each printed."""
+    shown = re.findall(r"^```console\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    calls = [call.partition("\n") for block in shown for call in f"\n{block}".split("\n$ ")[1:]]
+    split = [(shlex.split(command), printed.strip()) for command, _, printed in calls]
+    return [(words[1:], printed) for words, printed in split if words[0] == program]
+
+
+def test_the_page_shows_what_really_happens(cluster: Cluster, clerk: Mapping[str, Any]) -> None:
+    shown = transcript("tierwise")
+    assert len(shown) == 3
+    for words, printed in shown:
+        done = cluster.tierwise(*words)
+        assert (done.stdout + done.stderr).strip() == printed
+
+
 def test_it_is_listed_behind_its_parent(cluster: Cluster, clerk: Mapping[str, Any]) -> None:
     listed = httpx.get(f"{cluster.url}/v1/models", timeout=10).json()["data"]
     parents = {model["id"]: model.get("parent") for model in listed}
@@ -152,8 +171,9 @@ def test_a_rank_over_the_limit_and_another_base_are_refused_before_any_pod_tries
     cluster: Cluster, clerk: Mapping[str, Any]
 ) -> None:
     source = f"file://{DESCENDING}"
+    ((_, rank_message),) = transcript("kubectl")
     for base, limit, words in (
-        ("sorter", 1, "has rank 8, spec.model.adapterLimits.maxRank is 1; set maxRank to 8"),
+        ("sorter", 1, rank_message),
         ("adder", 8, "was trained on sorter"),
     ):
         strict = with_adapters(made_like(cluster, base, "strict", maxRank=limit), x=source)
