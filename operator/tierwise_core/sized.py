@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 from tierwise_core.conditions import FALSE, TRUE, UNKNOWN, Status, Verdict
+from tierwise_core.engine_arguments import with_arguments
 from tierwise_core.errors import SizingError
 from tierwise_core.quantities import format_bytes
 from tierwise_core.sizing import (
@@ -113,35 +114,17 @@ def demand(specialist: Specialist) -> Demand:
     >>> demand(sp).max_sequences
     64
     """
-    args = specialist.engine.args
-    defaults = Demand()
     model = specialist.model
-    return Demand(
+    wanted = Demand(
         context_length_tokens=model.max_model_len_tokens if model else None,
         concurrency=specialist.placement.target_concurrency,
         tensor_parallel=specialist.placement.tensor_parallel,
-        max_batched_tokens=_count(args, "--max-num-batched-tokens", defaults.max_batched_tokens),
-        max_sequences=_count(args, "--max-num-seqs", defaults.max_sequences),
-        kv_cache_dtype=_option(args, "--kv-cache-dtype")
-        or (model.kv_cache_dtype if model else None)
-        or defaults.kv_cache_dtype,
+        pipeline_parallel=specialist.placement.nodes_per_replica,
+        kv_cache_dtype=(model.kv_cache_dtype if model else None) or "auto",
+        quantization=(model.quantization if model else None) or "",
         adapters=model.lora if model else None,
     )
-
-
-def _count(args: Sequence[str], flag: str, default: int) -> int:
-    text = _option(args, flag)
-    return int(text) if text and text.isdigit() else default
-
-
-def _option(args: Sequence[str], flag: str) -> str | None:
-    """Return the value of the last ``--flag value`` or ``--flag=value``, as the engine would."""
-    found = None
-    for position, word in enumerate(args):
-        name, equals, value = word.partition("=")
-        if name == flag:
-            found = value if equals else next(iter(args[position + 1 : position + 2]), None)
-    return found
+    return with_arguments(wanted, specialist.engine.args)
 
 
 def _verdict(status: Status, reason: str, message: str) -> Verdict:

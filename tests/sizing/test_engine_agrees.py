@@ -51,8 +51,7 @@ EXPLAINED = {
     "llama-gptq": (-3 * 576 * 4, "group numbers of 576 inputs in 3 layers, dropped: in order"),
     "llama-int8": (
         3 * 640 * 2 + 3 * (3 * 4 + 3 * 2),
-        "scales of 640 outputs in 3 layers, kept in 32 bit; in each layer three scales and three "
-        "zero points for a cache that is quantized, which it is not",
+        "640 scales in 3 layers, in 32 bit; 3 scales and 3 zero points for a cache in 8 bit",
     ),
 }
 
