@@ -162,6 +162,7 @@ class Route:
             endpoints=having if adapter.loaded else (),
             adapters=(),
             adapter=adapter.name,
+            sleep=self.sleep if self.asleep else None,
             examples=(),
         )
 

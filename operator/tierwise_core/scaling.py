@@ -110,7 +110,7 @@ def _down(history: History, current: Current, policy: ScalingPolicy, now: float)
     if current.loading:
         load = history.latest.load if history.latest else 0
         on_the_way = f"{current.loading} of {current.replicas} replicas load"
-        return Scaling(current.replicas, f"{load} requests in flight, and {on_the_way}")
+        return Scaling(current.replicas, f"{_requests(load)}, and {on_the_way}")
     least = max(policy.min_replicas, min(1, current.replicas))
     if current.replicas > 0 and policy.sleeps:
         calm = history.since(now - policy.sleep_after_seconds)
@@ -149,11 +149,15 @@ def _because(load: int, tokens: float | None, policy: ScalingPolicy) -> str:
     by_requests, *by_tokens = _shares(load, tokens, policy)
     if by_tokens and by_tokens[0] > by_requests:
         return f"{tokens:.0f} tokens/s / {policy.target_tokens_per_second:g} for each replica"
-    return f"{load} requests in flight / {policy.target_in_flight:g} for each replica"
+    return f"{_requests(load)} / {policy.target_in_flight:g} for each replica"
+
+
+def _requests(count: int) -> str:
+    return f"{count} request{'' if count == 1 else 's'} in flight"
 
 
 def _steady(history: History, current: Current) -> str:
     if not current.replicas:
         return "asleep until somebody asks"
     load = history.latest.load if history.latest else 0
-    return f"{load} requests in flight suit {current.replicas}"
+    return f"{_requests(load)} for {current.replicas}"

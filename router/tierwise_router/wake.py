@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -30,8 +31,9 @@ NUDGE_S = 5.0
 
 @dataclass(slots=True)
 class _Held:
-    """Those who wait for one Specialist."""
+    """Those who wait for one Specialist, or for one of its adapters."""
 
+    route: Route
     waiting: int = 0
     awake: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -57,11 +59,11 @@ class Holds:
     def learn(self, table: RouteTable) -> None:
         """Take note of a new table, and let go of whom it brings a pod for."""
         self._routes = table.routes
-        for key, held in list(self._held.items()):
-            route = table.routes.get(key)
-            if route is None or not route.asleep:
+        for title, held in list(self._held.items()):
+            route, base = self._find(held.route), table.routes.get(held.route.key)
+            if route is None or route.ready or base is None or base.sleep is None:
                 held.awake.set()
-                del self._held[key]
+                del self._held[title]
 
     def nudge(self, key: str) -> None:
         """Wake a Specialist although nobody waits for it: the request went elsewhere."""
@@ -74,7 +76,7 @@ class Holds:
         Raises WakingError when it takes longer than the Specialist's ``holdTimeout``, or when too
         many wait already.
         """
-        route = self._routes.get(route.key, route) if route.asleep else route
+        route = self._find(route) or route if route.asleep else route
         if route.sleep is None or not route.asleep:
             return route
         if sum(held.waiting for held in self._held.values()) >= self._limit:
@@ -86,7 +88,7 @@ class Holds:
         return await self._hold(route, route.sleep.hold_timeout_seconds, progress)
 
     async def _hold(self, route: Route, timeout_s: float, progress: Progress | None) -> Route:
-        held = self._held.setdefault(route.key, _Held())
+        held = self._held.setdefault(route.title, _Held(route))
         began_at, outcome = time.perf_counter(), "left"
         held.waiting += 1
         self._tally.held[route.key] += 1
@@ -123,8 +125,16 @@ class Holds:
             except TimeoutError:
                 continue
 
-    def _current(self, route: Route) -> Route:
+    def _find(self, route: Route) -> Route | None:
+        """Find the same route in the newest table, an adapter's behind its Specialist."""
         found = self._routes.get(route.key)
+        if found is None or not route.adapter:
+            return found
+        named = (one for one in found.adapters if one.name == route.adapter)
+        return next((found.with_adapter(adapter) for adapter in named), None)
+
+    def _current(self, route: Route) -> Route:
+        found = self._find(route)
         if found is None:
             raise NoEndpointError(f"model {route.key!r} was deleted while the request waited")
         return found
@@ -133,8 +143,10 @@ class Holds:
         """Count who waits for whom; a nudge counts as one for a few seconds."""
         now = time.monotonic()
         self._nudged = {key: at for key, at in self._nudged.items() if now - at < NUDGE_S}
-        counts = {key: 1 for key in self._nudged if self._sleeps(key)}
-        return counts | {key: held.waiting for key, held in self._held.items() if held.waiting}
+        counts = Counter({key: 1 for key in self._nudged if self._sleeps(key)})
+        for held in self._held.values():
+            counts[held.route.key] += held.waiting
+        return {key: count for key, count in counts.items() if count}
 
     def _sleeps(self, key: str) -> bool:
         route = self._routes.get(key)

@@ -77,6 +77,7 @@ class Waker:
     async def _write_on(self, key: str) -> None:
         """Write until nobody waits any more, that last word included."""
         waiting = self._waiting(key)
+        log.info("waking", specialist=key, waiting=waiting)
         while True:
             written = await self._write(key, waiting)
             if written and not waiting:
@@ -112,5 +113,5 @@ class Waker:
         except (httpx.HTTPError, OSError) as error:
             log.warning("not woken yet", specialist=key, waiting=waiting, error=str(error))
             return False
-        log.info("wake", specialist=key, waiting=waiting)
+        log.debug("wake", specialist=key, waiting=waiting)
         return True

@@ -12,7 +12,7 @@ import pytest
 from dispatchers import Running, brain, general, route, until
 from fake_engine import FakeEngine, Script, answers, refuses
 
-from tierwise_core.route_table import Route, Sleep
+from tierwise_core.route_table import AdapterRoute, Route, Sleep
 from tierwise_router.settings import Settings
 
 Engine = Callable[[Script], Awaitable[FakeEngine]]
@@ -322,3 +322,37 @@ def test_a_route_that_sleeps_is_as_ready_as_its_pods() -> None:
 
     assert (asleep.asleep, asleep.ready) == (True, False)
     assert not replace(asleep, sleep=None).asleep
+
+
+async def test_an_adapter_is_waited_for_until_the_woken_pod_has_it(
+    engine: Engine, run: Run
+) -> None:
+    pod = await engine(answers("abcd"))
+    missing, there = AdapterRoute("dutch", loaded=False), AdapterRoute("dutch")
+    router = await run(sleeper(adapters=(missing,)))
+
+    asked = ask(router, "sorter:dutch")
+    await until(lambda: router.dispatcher.holds.waiting() == {"demo/sorter": 1})
+    # The pod is ready before it has loaded the adapter.
+    router.dispatcher.take(brain(route("sorter", pod.url, sleep=HOLD, adapters=(missing,))))
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert held(router) == 1
+    router.dispatcher.take(brain(route("sorter", pod.url, sleep=HOLD, adapters=(there,))))
+    response = await asked
+
+    assert response.status_code == 200
+    assert json.loads(pod.requests[0].body)["model"] == "sorter:dutch"
+
+
+async def test_an_adapter_that_is_not_loaded_is_no_sleeper(engine: Engine, run: Run) -> None:
+    pod = await engine(answers("abcd"))
+    missing = AdapterRoute("dutch", loaded=False)
+    router = await run(
+        route("sorter", pod.url, sleep=ESCALATE, adapters=(missing,)), general("big", pod.url)
+    )
+
+    response = await ask(router, "sorter:dutch")
+
+    assert response.status_code == 503
+    assert not pod.requests
