@@ -6,15 +6,18 @@ from typing import Any
 
 from tierwise_core.engine import PORT_NAME, Layout, pod_template
 from tierwise_core.fleet import GPUTier
+from tierwise_core.leader_worker_set import group_spec, worker_template
 from tierwise_core.plan import ChildKind
 from tierwise_core.revision import deployment_name, digest, dns_label, label_value, revision
 from tierwise_core.specialist import Specialist
 
 SERVICE_PORT = 80
+LWS_API = "leaderworkerset.x-k8s.io/v1"
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 SPECIALIST = "tierwise.dev/specialist"
 REVISION = "tierwise.dev/revision"
+WORKER = "tierwise.dev/worker-of"  # on pods of a replica over several nodes that answer nobody
 EDITION = "tierwise.dev/edition"  # what the pods run, wherever they do: the same on every tier
 TIER = "tierwise.dev/tier"
 FIELD = "tierwise.dev/field"
@@ -63,6 +66,7 @@ class Revision:
     tier: str
     labels: Mapping[str, str]
     template: Mapping[str, Any]
+    nodes: int = 1
 
 
 def common_labels(specialist: Specialist) -> dict[str, str]:
@@ -103,8 +107,9 @@ def revise(specialist: Specialist, layout: Layout) -> Revision:
     rev = revision(template)
     labels[REVISION] = rev
     template["metadata"]["labels"][REVISION] = rev
-    name = deployment_name(specialist.name, rev)
-    return Revision(name, rev, edition(specialist, layout), layout.tier.name, labels, template)
+    name, tier = deployment_name(specialist.name, rev), layout.tier.name
+    same = edition(specialist, layout)
+    return Revision(name, rev, same, tier, labels, template, layout.nodes)
 
 
 def edition(specialist: Specialist, layout: Layout) -> str:
@@ -126,6 +131,39 @@ def queue_label(specialist: Specialist, tier: GPUTier) -> dict[str, str]:
     return {QUEUE: queue} if queue and tier.kueue_resource_flavor else {}
 
 
+def workload(
+    specialist: Specialist, revision: Revision, replicas: int, replaced: str = ""
+) -> Mapping[str, Any]:
+    """Return what runs a revision: a Deployment, or a LeaderWorkerSet where a replica has nodes."""
+    if revision.nodes == 1:
+        return deployment(specialist, revision, replicas, replaced)
+    return leader_worker_set(specialist, revision, replicas, replaced)
+
+
+def leader_worker_set(
+    specialist: Specialist, revision: Revision, replicas: int, replaced: str = ""
+) -> Mapping[str, Any]:
+    """Return the LeaderWorkerSet of a revision; Kueue is told by the set, not by its pods."""
+    leader = {**revision.template, "metadata": dict(revision.template["metadata"])}
+    queue = leader["metadata"]["labels"].get(QUEUE)
+    leader["metadata"]["labels"] = {
+        name: value for name, value in leader["metadata"]["labels"].items() if name != QUEUE
+    }
+    own = {name: value for name, value in revision.labels.items() if name != SPECIALIST}
+    worker = worker_template(leader, {**own, WORKER: revision.labels[SPECIALIST]})
+    spec = group_spec(replicas, revision.nodes, leader, worker)
+    body = _manifest(LWS_API, "LeaderWorkerSet", specialist, revision.name, _of(revision), spec)
+    if queue:
+        body["metadata"]["labels"][QUEUE] = queue
+    if replaced:
+        body["metadata"]["annotations"][REPLACED] = replaced
+    return _sealed(body)
+
+
+def _of(revision: Revision) -> dict[str, str]:
+    return {**revision.labels, EDITION: revision.edition}
+
+
 def deployment(
     specialist: Specialist, revision: Revision, replicas: int, replaced: str = ""
 ) -> Mapping[str, Any]:
@@ -140,7 +178,7 @@ def deployment(
         "template": revision.template,
     }
     queue = revision.template["metadata"]["labels"].get(QUEUE)
-    labels = {**revision.labels, EDITION: revision.edition, **({QUEUE: queue} if queue else {})}
+    labels = _of(revision) | ({QUEUE: queue} if queue else {})
     body = _manifest("apps/v1", "Deployment", specialist, revision.name, labels, spec)
     if replaced:
         body["metadata"]["annotations"][REPLACED] = replaced

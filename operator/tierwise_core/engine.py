@@ -7,6 +7,7 @@ from typing import Any
 from tierwise_core.adapter_files import adapter_weights
 from tierwise_core.delivery import Delivery
 from tierwise_core.fleet import GPUTier
+from tierwise_core.leader_worker_set import spans
 from tierwise_core.lora import engine_max_rank
 from tierwise_core.model_metadata import AdapterLimits, Demand
 from tierwise_core.model_source import parse_source
@@ -38,6 +39,7 @@ class Layout:
     context_length_tokens: int | None = None
     hf_endpoint: str | None = None
     delivery: Delivery = ALONE
+    nodes: int = 1
 
     def on(self, tier: GPUTier, tensor_parallel: int) -> "Layout":
         """Return the same on another tier."""
@@ -174,6 +176,7 @@ def _arguments(specialist: Specialist, layout: Layout, sources: Mapping[str, Wei
         "--quantization": model.quantization or None,
         "--kv-cache-dtype": model.kv_cache_dtype,
         "--shutdown-timeout": DRAIN_SECONDS,
+        **spans(layout.nodes),
     }
     return [
         *("--model", sources[""].path),

@@ -69,7 +69,7 @@ class Engines:
 
 def engines(specialist: Specialist, members: Troupe, replicas: int, pods: Sequence[Pod]) -> Engines:
     """Return the pods of a Specialist sorted into what serves and what does not."""
-    alive = [pod for pod in pods if not pod.terminating and not pod.finished]
+    alive = [p for p in pods if not (p.terminating or p.finished or p.worker)]
     mine = [pod for revision in members.wanted for pod in of_revision(alive, revision)]
     groups = _serving_by_group(alive, members)
     ready = groups.get(members.edition, ())

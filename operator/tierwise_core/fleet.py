@@ -48,7 +48,8 @@ class Pod:
 
     ``specialist`` and ``revision`` are empty for pods that are not ours. ``waiting_reason`` is why
     the engine's container (or an init container before it) does not run. ``gates`` are those that
-    keep it from the scheduler. ``deletion_cost`` says which pods of a Deployment go first.
+    keep it from the scheduler. ``deletion_cost`` says which pods of a Deployment go first. A
+    ``worker`` holds GPUs of a replica over several nodes and answers nobody.
     ``held_up_by`` is the init container that ``waiting_reason`` is about, if it is one;
     ``fetching_since`` and ``fetch_exit`` tell of the container that fetches the model first.
     """
@@ -61,6 +62,7 @@ class Pod:
     specialist: str = ""
     revision: str = ""
     tier: str = ""
+    worker: bool = False
     ip: str = ""
     ready: bool = False
     ready_since: str = ""

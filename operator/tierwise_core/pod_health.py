@@ -36,6 +36,7 @@ SEVERITY = (
     *FETCH_FAILURES,
     "ContainerError",
     "Unschedulable",
+    "NotAdmitted",
     "CacheFetching",
     "PodsStarting",
 )
@@ -66,6 +67,14 @@ def trouble(pod: Pod, image: str) -> Trouble | None:
         return _container_trouble(pod, image)
     if failed := _failed(pod):
         return failed
+    return _waiting(pod)
+
+
+def _waiting(pod: Pod) -> Trouble:
+    """Return what a pod waits for that nothing is wrong with."""
+    if pod.gates:
+        gates = ", ".join(pod.gates)
+        return Trouble("NotAdmitted", f"pod {pod.name} waits to be admitted ({gates})")
     if pod.unschedulable:
         return Trouble("Unschedulable", f"pod {pod.name}: {pod.unschedulable}")
     return Trouble("CacheFetching" if pod.fetching_since else "PodsStarting", _starting(pod))
@@ -163,7 +172,7 @@ def of_revision(pods: Iterable[Pod], revision: str) -> tuple[Pod, ...]:
             (
                 pod
                 for pod in pods
-                if pod.revision == revision and not pod.terminating and not pod.finished
+                if pod.revision == revision and not (pod.terminating or pod.finished or pod.worker)
             ),
             key=lambda pod: pod.name,
         )
@@ -172,4 +181,6 @@ def of_revision(pods: Iterable[Pod], revision: str) -> tuple[Pod, ...]:
 
 def serving(pods: Sequence[Pod]) -> tuple[Pod, ...]:
     """Return the pods that answer: ready, with an address, not on their way out."""
-    return tuple(pod for pod in pods if pod.ready and pod.ip and not pod.terminating)
+    return tuple(
+        pod for pod in pods if pod.ready and pod.ip and not pod.terminating and not pod.worker
+    )

@@ -1,9 +1,11 @@
 """One pass over one Specialist: everything observed in, everything to do out."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from tierwise_core.adapter_status import adapters_verdict, rows
+from tierwise_core.admission import admitted_verdict
 from tierwise_core.announcing import announcements, deeds
 from tierwise_core.children import service
 from tierwise_core.conditions import Condition, Verdict, aggregate
@@ -13,6 +15,7 @@ from tierwise_core.errors import TierwiseError
 from tierwise_core.fleet_plan import FleetVerdict
 from tierwise_core.healing import applied, removal
 from tierwise_core.lasting import lasting
+from tierwise_core.leader_worker_set import MissingLeaderWorkerSetError
 from tierwise_core.moves import last_move, moved
 from tierwise_core.plan import Action, Plan, PublishStatus
 from tierwise_core.rollover import Rollover, Situation, roll_over
@@ -25,6 +28,8 @@ from tierwise_core.staging import Staged, marks, stage, workload_actions
 
 __all__ = ["READING_PATIENCE_SECONDS", "Snapshot", "decide", "refuse"]
 
+INSTALLATION_PATIENCE_SECONDS = 30.0
+ADMISSION_PATIENCE_SECONDS = 10.0
 READING_PATIENCE_SECONDS = 2.0
 """A source that answers within this time spares everybody a status that says "reading"."""
 
@@ -40,10 +45,21 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
         return Plan(recheck_seconds=READING_PATIENCE_SECONDS)
     if snapshot.fleet is None or _planned_before_reading(snapshot.reading, snapshot.fleet):
         return Plan()  # the fleet is being planned, which asks for another pass
+    return _checked(snapshot, snapshot.fleet, now)
+
+
+def _checked(snapshot: Snapshot, fleet: FleetVerdict, now: datetime) -> Plan:
+    """Return the plan, or why there can be none; look again at what nothing tells of."""
+    again = None
     try:
-        return _decide(snapshot, snapshot.fleet, now)
+        plan = _decide(snapshot, fleet, now)
     except TierwiseError as error:
-        return refuse(specialist, error.reason, str(error), now)
+        plan = refuse(snapshot.specialist, error.reason, str(error), now)
+        if isinstance(error, MissingLeaderWorkerSetError):
+            again = INSTALLATION_PATIENCE_SECONDS
+    if any(pod.gates for pod in snapshot.pods):
+        again = ADMISSION_PATIENCE_SECONDS  # what Kueue says of them changes
+    return replace(plan, recheck_seconds=again) if again else plan
 
 
 def _planned_before_reading(reading: Reading, fleet: FleetVerdict) -> bool:
@@ -72,7 +88,8 @@ def _decide(snapshot: Snapshot, fleet: FleetVerdict, now: datetime) -> Plan:
         if staged
         else not_started(specialist, fleet.placed, state)
     )
-    verdicts = _verdicts(snapshot, fleet, state, serving)
+    admitted = admitted_verdict(staged, snapshot.pods, snapshot.admission)
+    verdicts = _verdicts(snapshot, fleet, state, serving, admitted)
     status, conditions = compose(specialist, fleet, state, verdicts, now)
     move = last_move(specialist, fleet.moves, snapshot, now)
     if move:
@@ -103,6 +120,7 @@ def _rollout(snapshot: Snapshot, fleet: FleetVerdict) -> tuple[tuple[Staged, ...
         context_length_tokens=fleet.sizing.context_length_tokens,
         hf_endpoint=snapshot.hf_endpoint,
         delivery=snapshot.delivery,
+        nodes=_nodes(snapshot),
     )
     layout = lasting(snapshot.specialist, layout, snapshot.deployments)
     staged = stage(snapshot.specialist, assignment.shares, tiers, layout)
@@ -113,9 +131,21 @@ def _rollout(snapshot: Snapshot, fleet: FleetVerdict) -> tuple[tuple[Staged, ...
         deployments=snapshot.deployments,
         pods=snapshot.pods,
         departing=snapshot.departing,
-        room=lambda wanted: snapshot.room(tiers[wanted.tier], wanted.gpus_per_pod),
+        room=lambda wanted: snapshot.room(tiers[wanted.tier], wanted.gpus_per_pod) // layout.nodes,
     )
     return staged, roll_over(situation)
+
+
+def _nodes(snapshot: Snapshot) -> int:
+    """Return over how many nodes each replica goes.
+
+    Raises:
+        MissingLeaderWorkerSetError: over several, and nothing starts their pods together.
+    """
+    nodes = snapshot.specialist.placement.nodes_per_replica
+    if nodes > 1 and not snapshot.gangs:
+        raise MissingLeaderWorkerSetError(nodes)
+    return nodes
 
 
 def _members(snapshot: Snapshot, staged: Sequence[Staged]) -> Troupe:
@@ -155,12 +185,17 @@ def _context(
 
 
 def _verdicts(
-    snapshot: Snapshot, fleet: FleetVerdict, state: Engines, serving: Verdict
+    snapshot: Snapshot,
+    fleet: FleetVerdict,
+    state: Engines,
+    serving: Verdict,
+    admitted: Verdict | None = None,
 ) -> tuple[Verdict, ...]:
     """Return all conditions, ``Ready`` last; an unresolved escalation is told, but not fatal."""
     weights = weights_verdict(snapshot.specialist, snapshot.reading, state)
     adapters = adapters_verdict(snapshot.adapters, state.endpoints)
-    must = (_sized(fleet), fleet.placed, weights, serving, *((adapters,) if adapters else ()))
+    all_of_them = (_sized(fleet), fleet.placed, admitted, weights, serving, adapters)
+    must = tuple(verdict for verdict in all_of_them if verdict)
     told = (fleet.escalation,) if fleet.escalation else ()
     return (*must, *told, aggregate(must, serving.message))
 

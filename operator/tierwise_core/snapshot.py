@@ -29,6 +29,8 @@ class Snapshot:
         delivery: how models that are fetched come to the pods.
         observed: parts of the status that are measured and not decided, in wire form.
         adapters: what its pods say of the adapters they have loaded.
+        gangs: whether LeaderWorkerSet is installed, for replicas over several nodes.
+        admission: what Kueue says of pods that wait for it, by their uid.
     """
 
     specialist: Specialist
@@ -43,3 +45,5 @@ class Snapshot:
     delivery: Delivery = field(default_factory=Delivery)
     observed: Mapping[str, Any] = field(default_factory=dict)
     adapters: AdaptersSeen = field(default_factory=AdaptersSeen)
+    gangs: bool = False
+    admission: Mapping[str, str] = field(default_factory=dict)

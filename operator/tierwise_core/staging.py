@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tierwise_core.children import Child, Revision, deployment, revise
+from tierwise_core.children import Child, Revision, revise, workload
 from tierwise_core.engine import Layout
 from tierwise_core.fleet import GPUTier, Pod
 from tierwise_core.healing import applied, removal
@@ -53,6 +53,7 @@ def _staged(specialist: Specialist, share: Share, layout: Layout) -> Staged:
         tier=share.tier,
         gpus_per_pod=share.tensor_parallel,
         resource=layout.tier.resource_name,
+        surges=layout.nodes == 1,
     )
     return Staged(share, revision, wanted)
 
@@ -79,7 +80,7 @@ def _apply(
 ) -> Apply | None:
     name = revision.revision
     replicas, replaced = rollover.replicas[name], rollover.replaced.get(name, "")
-    manifest: Mapping[str, Any] = deployment(specialist, revision, replicas, replaced)
+    manifest: Mapping[str, Any] = workload(specialist, revision, replicas, replaced)
     return applied(manifest, live.get(revision.name))
 
 

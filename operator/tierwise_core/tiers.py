@@ -1,10 +1,11 @@
 """``GPUTier.status``: which nodes a tier has, how many GPUs, and what is wrong with it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from tierwise_core.admission import Flavors, flavor_verdict
 from tierwise_core.conditions import (
     FALSE,
     TRUE,
@@ -35,6 +36,7 @@ class TierSnapshot:
     use: GpuUse | None = None
     others: tuple[GPUTier, ...] = ()
     correction: Correction = NO_CORRECTION
+    flavors: Flavors = field(default_factory=Flavors)
 
 
 def decide_tier(snapshot: TierSnapshot, now: datetime) -> Plan:
@@ -58,7 +60,8 @@ def decide_tier(snapshot: TierSnapshot, now: datetime) -> Plan:
     exclusive = nodes_verdict(tier, matched, lost, snapshot.others)
     if lost and ready.reason in {"Matched", "NoNodes"}:
         ready = replace(exclusive, type="Ready")
-    return _publish(tier, status, [exclusive, ready], now)
+    flavor = flavor_verdict(tier, snapshot.flavors)
+    return _publish(tier, status, [exclusive, *([flavor] if flavor else []), ready], now)
 
 
 def lost_nodes(tier: GPUTier, nodes: Iterable[Node], others: Iterable[GPUTier]) -> dict[str, str]:

@@ -235,7 +235,7 @@ def child(kind: ChildKind, body: Json) -> Child:
         tier=labels.get(TIER, ""),
         edition=labels.get(EDITION, ""),
         manifest_digest=annotations.get(MANIFEST, ""),
-        replicas=int(spec.get("replicas") or 0) if kind == "Deployment" else 0,
+        replicas=int(spec.get("replicas") or 0) if kind != "Service" else 0,
         gpus_per_replica=_gpus_per_replica(spec),
         replaced=annotations.get(REPLACED, ""),
         failure=_failure(body.get("status") or {}),
@@ -250,7 +250,9 @@ def _owner(metadata: Json) -> str:
 
 
 def _gpus_per_replica(spec: Json) -> int:
-    containers = ((spec.get("template") or {}).get("spec") or {}).get("containers") or ()
+    group = spec.get("leaderWorkerTemplate") or {}
+    template = spec.get("template") or group.get("leaderTemplate") or {}
+    containers = (template.get("spec") or {}).get("containers") or ()
     limits = [(c.get("resources") or {}).get("limits") or {} for c in containers]
     return sum(sum(extended(resources).values()) for resources in limits)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tierwise_core.children import DELETION_COST, REVISION, SPECIALIST, TIER
+from tierwise_core.children import DELETION_COST, REVISION, SPECIALIST, TIER, WORKER
 from tierwise_core.engine import CONTAINER
 from tierwise_core.fetch_container import FETCHER
 from tierwise_core.fleet import Exit, Pod
@@ -28,7 +28,8 @@ def pod(body: Json) -> Pod | None:
         uid=metadata.get("uid", ""),
         node=spec.get("nodeName", ""),
         gpus=gpus,
-        specialist=labels.get(SPECIALIST, ""),
+        specialist=labels.get(SPECIALIST) or labels.get(WORKER, ""),
+        worker=WORKER in labels,
         revision=labels.get(REVISION, ""),
         tier=labels.get(TIER, ""),
         ip=status.get("podIP", ""),

@@ -12,6 +12,7 @@ from tierwise_operator.adapters import AdapterMeans
 from tierwise_operator.cluster import Cluster, ClusterError
 from tierwise_operator.engine_metrics import EngineScraper
 from tierwise_operator.execute import Executor
+from tierwise_operator.extensions import Extensions
 from tierwise_operator.load import LoadWatch
 from tierwise_operator.load_day import LoadDay
 from tierwise_operator.metrics import Metrics
@@ -61,6 +62,7 @@ class Operator:
         self.load_watch.tell.append(day.take)
         performance = Performance(self.load_watch.engines, self.queue.add, clock)
         self.load_watch.tell.append(performance.take)
+        self.extensions = Extensions(cluster, self.store, clock, settings.namespaces)
         self.passes = Passes(
             self.store,
             self.queue,
@@ -71,6 +73,7 @@ class Operator:
             day,
             self.adapters,
             performance,
+            self.extensions,
             settings.hf_endpoint,
             settings.policy,
             settings.delivery,
@@ -79,6 +82,7 @@ class Operator:
     async def load(self) -> None:
         """Take the first picture of the cluster."""
         await census.load(self._cluster, self.store, self._settings.namespaces)
+        await self.extensions.look()
 
     async def work(self) -> None:
         """Make passes for ever, a bounded number at once."""
@@ -146,6 +150,7 @@ class Operator:
     async def resync(self) -> None:
         """Forget what is gone, and ask for a pass over everything that is there."""
         await census.prune(self._cluster, self.store, self._settings.namespaces)
+        await self.extensions.look()
         self.adapters.look()
         self.queue.add(FLEET)
         for name in self.store.tiers:

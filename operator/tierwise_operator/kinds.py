@@ -55,6 +55,18 @@ NODE = Kind("Node", "", "v1", "nodes", namespaced=False)
 POD = Kind("Pod", "", "v1", "pods", field_selector="status.phase!=Succeeded,status.phase!=Failed")
 DEPLOYMENT = Kind("Deployment", "apps", "v1", "deployments", label_selector=OURS)
 SERVICE = Kind("Service", "", "v1", "services", label_selector=OURS)
+# What may be installed beside Kubernetes; see `extensions`.
+LEADER_WORKER_SET = Kind(
+    "LeaderWorkerSet",
+    "leaderworkerset.x-k8s.io",
+    "v1",
+    "leaderworkersets",
+    label_selector=OURS,
+)
+RESOURCE_FLAVOR = Kind(
+    "ResourceFlavor", "kueue.x-k8s.io", "v1beta1", "resourceflavors", namespaced=False
+)
+WORKLOAD = Kind("Workload", "kueue.x-k8s.io", "v1beta1", "workloads")
 EVENT = Kind("Event", "events.k8s.io", "v1", "events")
 SECRET = Kind("Secret", "", "v1", "secrets")
 JOB = Kind("Job", "batch", "v1", "jobs", label_selector=OURS)
@@ -77,4 +89,8 @@ def scopes(kind: Kind, namespaces: Sequence[str]) -> tuple[str, ...]:
     return tuple(namespaces) if namespaces and kind in SERVED else ("",)
 
 
-BY_NAME: Mapping[str, Kind] = {kind.name: kind for kind in (*WATCHED, EVENT, LEASE, SECRET, JOB)}
+EXTENSIONS = (LEADER_WORKER_SET, RESOURCE_FLAVOR, WORKLOAD)
+
+BY_NAME: Mapping[str, Kind] = {
+    kind.name: kind for kind in (*WATCHED, *EXTENSIONS, EVENT, LEASE, SECRET, JOB)
+}

@@ -3,9 +3,10 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from tierwise_core.admission import with_flavor
 from tierwise_core.delivery import Delivery
 from tierwise_core.departure import departures
 from tierwise_core.errors import TierwiseError
@@ -20,6 +21,7 @@ from tierwise_core.tiers import TierSnapshot, decide_tier
 from tierwise_operator.adapters import Adapters
 from tierwise_operator.cluster import ClusterError
 from tierwise_operator.execute import Executor
+from tierwise_operator.extensions import Extensions
 from tierwise_operator.kinds import GPU_TIER, SPECIALIST
 from tierwise_operator.load import LoadWatch
 from tierwise_operator.load_day import LoadDay
@@ -48,6 +50,7 @@ class Passes:
     day: LoadDay
     adapters: Adapters
     performance: Performance
+    extensions: Extensions
     hf_endpoint: str | None = None
     policy: Policy = field(default_factory=Policy)
     delivery: Delivery = field(default_factory=Delivery)
@@ -77,6 +80,7 @@ class Passes:
         subject = _subject(specialist)
         self.load.notice(specialist)
         try:
+            await self.extensions.prepare(specialist, self.store.pods.of(item.key))
             plan = decide(self._snapshot(specialist), self.clock())
             await self.executor.carry_out(plan, subject)
         except ClusterError as error:
@@ -110,7 +114,7 @@ class Passes:
             specialist=specialist,
             reading=reading,
             fleet=verdict,
-            deployments=self.store.deployments.of(key),
+            deployments=self.store.workloads(key),
             service=next(iter(self.store.services.of(key)), None),
             pods=pods,
             departing=self._departing(pods),
@@ -121,7 +125,12 @@ class Passes:
             | self.day.status(specialist, verdict)
             | self.performance.status(specialist, verdict, pods),
             adapters=self.adapters.of(specialist, base, pods),
+            gangs=self.extensions.gangs,
+            admission=self.extensions.words(specialist.namespace),
         )
+
+    def _tiers(self) -> tuple[GPUTier, ...]:
+        return tuple(with_flavor(t, self.extensions.flavors) for t in self.store.tiers.all())
 
     def _departing(self, pods: Iterable[Pod]) -> dict[str, str]:
         tiers = {tier.name: tier for tier in self.store.tiers.all()}
@@ -134,9 +143,13 @@ class Passes:
         tier = self.store.tiers.get(item.key)
         if tier is None:
             return
-        others = tuple(other for other in self.store.tiers.all() if other.name != tier.name)
+        if await self.extensions.need_flavor(tier):
+            self.queue.add(Item("Fleet"))
+        tier = with_flavor(tier, self.extensions.flavors)
+        others = tuple(other for other in self._tiers() if other.name != tier.name)
         correction = self.performance.correction(tier)
         snapshot = TierSnapshot(tier, self.store.nodes.all(), self.store.use, others, correction)
+        snapshot = replace(snapshot, flavors=self.extensions.flavors)
         plan = decide_tier(snapshot, self.clock())
         subject = Subject(GPU_TIER, "", tier.name, tier.uid, tier.generation)
         await self.executor.carry_out(plan, subject)
@@ -160,7 +173,7 @@ class Passes:
         return Fleet(
             specialists=specialists,
             readings={sp.key: self.readings.of(sp) for sp in specialists if sp.model},
-            tiers=self.store.tiers.all(),
+            tiers=self._tiers(),
             nodes=self.store.nodes.all(),
             use={node: dict(held) for node, held in self.store.use.items()},
             holdings=self._holdings(specialists),
@@ -172,7 +185,7 @@ class Passes:
     def _holdings(self, specialists: Iterable[Specialist]) -> dict[str, tuple[Running, ...]]:
         found = {}
         for specialist in specialists:
-            if deployments := self.store.deployments.of(specialist.key):
+            if deployments := self.store.workloads(specialist.key):
                 pods = self.store.pods.of(specialist.key)
                 published = specialist.status.get("placement") or {}
                 departing = self._departing(pods)

@@ -11,7 +11,16 @@ from tierwise_core.children import Child
 from tierwise_core.fleet import GPUTier, Node, Pod
 from tierwise_core.specialist import Specialist
 from tierwise_operator import distill, distill_pods
-from tierwise_operator.kinds import DEPLOYMENT, GPU_TIER, NODE, POD, SERVICE, SPECIALIST, Kind
+from tierwise_operator.kinds import (
+    DEPLOYMENT,
+    GPU_TIER,
+    LEADER_WORKER_SET,
+    NODE,
+    POD,
+    SERVICE,
+    SPECIALIST,
+    Kind,
+)
 from tierwise_operator.shelf import Shelf
 from tierwise_operator.workqueue import Item
 
@@ -33,6 +42,7 @@ class Store:
         self.nodes: Shelf[Node] = Shelf()
         self.pods: Shelf[Pod] = Shelf(lambda pod: f"{pod.namespace}/{pod.specialist}")
         self.deployments: Shelf[Child] = Shelf(lambda c: f"{c.namespace}/{c.specialist}")
+        self.gangs: Shelf[Child] = Shelf(lambda c: f"{c.namespace}/{c.specialist}")
         self.services: Shelf[Child] = Shelf(lambda c: f"{c.namespace}/{c.specialist}")
         self.use: dict[str, dict[str, int]] = {}
         self._shelves: dict[str, Shelf[Any]] = {
@@ -42,7 +52,12 @@ class Store:
             POD.name: self.pods,
             DEPLOYMENT.name: self.deployments,
             SERVICE.name: self.services,
+            LEADER_WORKER_SET.name: self.gangs,
         }
+
+    def workloads(self, key: str) -> tuple[Child, ...]:
+        """Return what runs the pods of a Specialist: Deployments and LeaderWorkerSets."""
+        return (*self.deployments.of(key), *self.gangs.of(key))
 
     def shelf(self, kind: Kind) -> Shelf[Any]:
         """Return where objects of a kind are kept."""
@@ -78,10 +93,10 @@ class Store:
                 return distill.node(body, self._leaving_taints)
             case "Pod":
                 return distill_pods.pod(body)
-            case "Service":
-                return distill.child("Service", body)
-            case _:
-                return distill.child("Deployment", body)
+            case "Service" | "LeaderWorkerSet" | "Deployment" as name:
+                return distill.child(name, body)
+            case unknown:
+                raise ValueError(f"nothing is kept of the kind {unknown}")
 
     def _notice(self, kind: Kind, key: str, before: Any, after: Any, *, echo: bool) -> None:
         match kind.name:
@@ -94,7 +109,7 @@ class Store:
                 self._those_on(key)
             case "Pod":
                 self._pod_changed(before, after)
-            case "Deployment" | "Service" if before != after:
+            case "Deployment" | "Service" | "LeaderWorkerSet" if before != after:
                 self._child_changed(before, after)
 
     def _specialist_changed(

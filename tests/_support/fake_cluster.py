@@ -41,6 +41,7 @@ class FakeCluster:
         self.reads: list[str] = []
         self.faults: list[Callable[[Write], ClusterError | None]] = []
         self.told: Callable[[Kind, Json | None, str], None] = lambda *_: None
+        self.missing: set[str] = set()
         self._version = 100
 
     @property
@@ -84,6 +85,8 @@ class FakeCluster:
         self, kind: Kind, namespace: str = "", *, metadata_only: bool = False
     ) -> AsyncIterator[Json]:
         self.reads.append(f"list {kind.name}")
+        if kind.name in self.missing:
+            raise ClusterError(f"the server does not serve {kind.plural}", 404)
         for (name, _), body in list(self.objects_by_key.items()):
             inside = not namespace or body["metadata"].get("namespace") == namespace
             if name == kind.name and inside and selected(kind, body):
@@ -99,6 +102,10 @@ class FakeCluster:
         if (kind.name, key) not in self.objects_by_key:
             raise ClusterError(f"{kind.name} {key} not found", 404)
         stored = self.objects_by_key[kind.name, key]
+        if subresource == "scale":
+            stored["spec"]["replicas"] = body["spec"]["replicas"]
+            stored["metadata"]["resourceVersion"] = self._next_version()
+            return copy.deepcopy(body)
         stored["status"] = copy.deepcopy(body["status"])
         stored["metadata"]["resourceVersion"] = self._next_version()
         return copy.deepcopy(stored)

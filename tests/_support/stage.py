@@ -13,7 +13,7 @@ from observed import NOON, SMALL
 
 from tierwise_core.model_metadata import ModelMetadata
 from tierwise_operator.engine_room import Operator
-from tierwise_operator.kinds import Kind
+from tierwise_operator.kinds import WATCHED, Kind
 from tierwise_operator.readings import Asked
 from tierwise_operator.settings import Settings
 from tierwise_operator.store import Store
@@ -73,6 +73,8 @@ def feeding(store: Store) -> Callable[[Kind, Any, str], None]:
     """The watch: what others write reaches the store at once."""
 
     def told(kind: Kind, body: Any, key: str) -> None:
+        if kind not in WATCHED:
+            return
         if body is None:
             store.forget(kind, key)
         else:
