@@ -171,16 +171,16 @@ def size(  # noqa: PLR0913, PLR0917 - one option each
             quantization=quantization,
         )
         access = Access(kubeconfig, context_name)
-        tiers = tiers_to_compare(fleet, access if live else None, tier or [], prices(price or []))
+        among = tiers_to_compare(fleet, access if live else None, tier or [], prices(price or []))
         metadata, notes = _read(source_of(source), revision, overrides, demand, endpoint)
-        report = fits(metadata, overrides, demand, tiers)
+        report = fits(metadata, overrides, demand, among.tiers, among.corrections)
         if fleet is None and not live:
             notes = (*notes, LIST_PRICES)
         report = replace(report, assumptions=(*map(in_options, report.assumptions), *notes))
     if output is Output.JSON:
         print_json(report.as_json())
     else:
-        print_report(source, metadata, demand, report, tiers)
+        print_report(source, metadata, demand, report, among.tiers)
 
 
 def _read(

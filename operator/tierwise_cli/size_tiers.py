@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tierwise_cli.cluster import Access
@@ -11,21 +11,30 @@ from tierwise_cli.errors import UsageError
 from tierwise_cli.live import read_nodes
 from tierwise_cli.manifests import Manifests, read_manifests
 from tierwise_cli.scene import catalogue_tier, fleet_of
+from tierwise_core.correction import Correction
 from tierwise_core.fleet import GPUTier, Node, nodes_of
 from tierwise_core.placement import NodeCapacity, Tier
 from tierwise_core.price_list import COMMON_TIERS, PRICE_LIST
 from tierwise_core.what_if_names import did_you_mean
 
-__all__ = ["LIST_PRICES", "tiers_to_compare"]
+__all__ = ["LIST_PRICES", "Candidates", "tiers_to_compare"]
 
 LIST_PRICES = (
     "prices are list prices of 2025 and 2026 (docs/cli.md names their sources); yours go in --price"
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Tiers to compare a model with, and what each has learned of its own loads."""
+
+    tiers: tuple[Tier, ...]
+    corrections: Mapping[str, Correction] = field(default_factory=dict)
+
+
 def tiers_to_compare(
     fleet: Path | None, live: Access | None, names: Sequence[str], prices: Mapping[str, float]
-) -> list[Tier]:
+) -> Candidates:
     """The tiers asked for, at the prices that were given.
 
     Raises:
@@ -38,9 +47,13 @@ def tiers_to_compare(
     elif live is not None:
         found = _of_fleet(read_nodes(live), names, "the cluster")
     else:
-        found = [_of_catalogue(name, prices) for name in dict.fromkeys(names or COMMON_TIERS)]
-    _check_prices(found, prices)
-    return [replace(t, usd_per_gpu_hour=prices.get(t.name, t.usd_per_gpu_hour)) for t in found]
+        common = dict.fromkeys(names or COMMON_TIERS)
+        found = Candidates(tuple(_of_catalogue(name, prices) for name in common))
+    _check_prices(found.tiers, prices)
+    priced = (
+        replace(t, usd_per_gpu_hour=prices.get(t.name, t.usd_per_gpu_hour)) for t in found.tiers
+    )
+    return replace(found, tiers=tuple(priced))
 
 
 def _of_catalogue(name: str, prices: Mapping[str, float]) -> Tier:
@@ -60,7 +73,7 @@ def _of_catalogue(name: str, prices: Mapping[str, float]) -> Tier:
     return _tier(known, ())
 
 
-def _of_fleet(manifests: Manifests, names: Sequence[str], where: str) -> list[Tier]:
+def _of_fleet(manifests: Manifests, names: Sequence[str], where: str) -> Candidates:
     fleet = fleet_of(manifests)
     for tier in fleet.tiers:
         if tier.invalid is not None:
@@ -74,7 +87,8 @@ def _of_fleet(manifests: Manifests, names: Sequence[str], where: str) -> list[Ti
                 f"--tier {name!r}: {where} has no such GPUTier{did_you_mean(name, known)}",
                 fix=f"it has {', '.join(sorted(known))}",
             )
-    return [_tier(known[name], fleet.nodes) for name in names or known]
+    tiers = tuple(_tier(known[name], fleet.nodes) for name in names or known)
+    return Candidates(tiers, fleet.corrections)
 
 
 def _tier(tier: GPUTier, nodes: Sequence[Node]) -> Tier:

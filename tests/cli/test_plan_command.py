@@ -216,14 +216,12 @@ def test_partly_placed_is_not_placed(fleet: Any) -> None:
 def test_one_bad_object_does_not_stop_the_others(fleet: Any) -> None:
     bad = specialist("bad")
     bad["spec"]["placment"] = {}
-    zero = tier("free", 0.0)
-    zero["spec"]["price"] = {"perGPUHour": -1}
-    told = plan("-f", fleet([*small_fleet(), bad, zero]), "--offline")
+    told = plan("-f", fleet([*small_fleet(), bad, tier("free", 0.0)]), "--offline")
 
     assert told.exit_code == 2
     assert "2 of 3 Specialists placed" in told.stdout
     assert "spec.placment: unknown field" in told.stdout.replace("\n", " ")
-    assert "spec.price.perGPUHour" in told.stderr
+    assert "spec.price.perGPUHour: perGPUHour must be above 0" in told.stderr
     assert "fleet.yaml: Specialist bad" in told.stdout.replace("\n", " ")
 
 

@@ -160,6 +160,23 @@ def test_a_fleets_tiers_have_its_prices_and_its_nodes() -> None:
     ]
 
 
+def test_what_a_tier_has_learned_is_applied_and_said(tmp_path: Path) -> None:
+    learned = {
+        "apiVersion": "tierwise.dev/v1alpha1",
+        "kind": "GPUTier",
+        "metadata": {"name": "mine"},
+        "spec": {"gpu": {"product": "NVIDIA-L4"}, "price": {"perGPUHour": 1}},
+    }
+    (tmp_path / "tier.json").write_text(json.dumps(learned))
+    before = as_json(SORTER, "--fleet", tmp_path)["fits"][0]["headroom_bytes"]
+    learned["status"] = {"correction": {"samples": 5, "overheadBytes": 2**30}}
+    (tmp_path / "tier.json").write_text(json.dumps(learned))
+    told = as_json(SORTER, "--fleet", tmp_path)
+
+    assert before - told["fits"][0]["headroom_bytes"] == 2**30
+    assert any("corrected by what 5 loads there took" in note for note in told["assumptions"])
+
+
 def test_the_table_shows_parts_fits_and_reasons() -> None:
     told = size(SORTER, "--context", 256, "--tier", "l4", "--tier", "t4", "--overhead", "14Gi")
 
