@@ -2,12 +2,15 @@
 
 import re
 import shlex
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from cluster import ROOT, Cluster, answer, eventually
+from s3_server import KEY_ID, SECRET, FakeS3, fake_s3
 
 CLERK = "clerk"
 DESCENDING = ROOT / "examples" / "models" / "adapters" / "descending"
@@ -227,3 +230,51 @@ def test_a_removed_adapter_is_gone_and_the_base_was_never_restarted(
     assert adapters_of(cluster) == []
     assert lives(cluster) == before
     assert set(before.values()) == {0}
+
+
+@pytest.fixture
+def stored(cluster: Cluster, clerk: Mapping[str, Any]) -> Iterator[FakeS3]:
+    """The adapter in an object store on this machine's side of the cluster's network."""
+    with fake_s3(our_address(cluster)) as store:
+        files = {f"descending/{path.name}": path.read_bytes() for path in DESCENDING.iterdir()}
+        store.objects["adapters"] = files
+        keys = {
+            "AWS_ACCESS_KEY_ID": KEY_ID,
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+            "AWS_ENDPOINT_URL": store.endpoint,
+        }
+        cluster.apply(
+            {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": "adapter-store", "namespace": "default"},
+                "stringData": keys,
+            }
+        )
+        yield store
+        cluster.delete("secret", "adapter-store")
+
+
+def our_address(cluster: Cluster) -> str:
+    """The address by which pods reach this process."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((urlsplit(cluster.url).hostname, 9))
+        return str(probe.getsockname()[0])
+
+
+def test_an_adapter_of_an_object_store_is_fetched_beside_the_engine(
+    cluster: Cluster, clerk: Mapping[str, Any], stored: FakeS3
+) -> None:
+    manifest = with_adapters(clerk, far="s3://adapters/descending")
+    manifest["spec"]["model"] |= {"secretRef": {"name": "adapter-store"}}
+    cluster.apply(manifest)
+
+    # The first adapter that has to be fetched brings the container that fetches: a new revision.
+    response = eventually(lambda: ask_far(cluster), lambda got: got.status_code == 200, 240)
+    assert answer(response) == "dcba"
+    (row,) = adapters_of(cluster)
+    assert (row["name"], row["state"], row["rank"]) == ("far", "Loaded", 8)
+
+
+def ask_far(cluster: Cluster) -> httpx.Response:
+    return cluster.ask(QUESTION, model="clerk:far")
