@@ -217,18 +217,18 @@ class World:
                 found[sp.key] = held
         return found
 
-    def plan(self) -> FleetPlan:
-        self.previous = plan_fleet(
-            Fleet(
-                specialists=tuple(self.specialists),
-                readings=self.readings,
-                tiers=tuple(self.tiers),
-                nodes=tuple(self.nodes),
-                use=gpu_use(self.pods),
-                holdings=self.holdings(),
-            ),
-            self.previous,
+    def fleet(self) -> Fleet:
+        return Fleet(
+            specialists=tuple(self.specialists),
+            readings=self.readings,
+            tiers=tuple(self.tiers),
+            nodes=tuple(self.nodes),
+            use=gpu_use(self.pods),
+            holdings=self.holdings(),
         )
+
+    def plan(self) -> FleetPlan:
+        self.previous = plan_fleet(self.fleet(), self.previous)
         return self.previous
 
     def verdict(self, name: str = "sorter") -> FleetVerdict | None:

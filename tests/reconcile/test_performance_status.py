@@ -155,7 +155,10 @@ def test_what_serves_is_not_driven_out_by_what_others_taught() -> None:
         corrections={"rtx-4090": Correction(5, 1.0, 8 * GIB, -30.0)},
     )
     plan = plan_fleet(fleet)
-    assert plan.placements.assignments["ai/sorter"].tier == "rtx-4090"
+    placed = plan.placements.assignments["ai/sorter"]
+    assert (placed.tier, placed.tensor_parallel) == ("rtx-4090", 1)
+    newcomer = plan_fleet(replace(fleet, holdings={}))
+    assert newcomer.placements.assignments["ai/sorter"].tensor_parallel == 2
 
 
 def test_a_correction_survives_its_wire_form() -> None:
