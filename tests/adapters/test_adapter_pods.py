@@ -6,11 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from observed import a_specialist, a_tier, rendered
+from observed import a_specialist, a_tier, live_child, rendered
 
 from tierwise_core.delivery import Delivery
 from tierwise_core.engine import Layout
+from tierwise_core.lasting import lasting
 from tierwise_core.model_metadata import AdapterLimits
+from tierwise_core.plan import Apply
 
 LAYOUT = Layout(a_tier(), tensor_parallel=1, context_length_tokens=256)
 A = ("a", "file:///models/adapters/a")
@@ -124,6 +126,16 @@ def test_the_next_adapter_of_the_network_keeps_the_pod() -> None:
     one = fetching_spec(adapters=[("a", "hf://acme/lora")])
     assert fetching_spec(adapters=[("a", "hf://acme/lora"), ("b", "s3://bucket/b")]) == one
     assert fetching_spec(adapters=[A]) != one
+
+
+def test_a_new_version_of_the_operator_keeps_the_pods_with_the_image_they_began_with() -> None:
+    specialist = a_specialist(adapters=[("a", "hf://acme/lora")])
+    before = replace(LAYOUT, delivery=Delivery(image="operator:1"))
+    after = replace(LAYOUT, delivery=Delivery(image="operator:2"))
+    manifest = rendered(specialist, before).manifest
+    name = manifest["metadata"]["name"]
+    child = live_child(Apply("Deployment", "ai", name, manifest, exists=True, reason=""))
+    assert lasting(specialist, after, [child]) == before
 
 
 def test_adapters_that_are_mounted_need_no_container_beside() -> None:
