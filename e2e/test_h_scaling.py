@@ -34,6 +34,8 @@ def room(cluster: Cluster) -> Iterator[None]:
     cluster.delete("specialist", NAME)
     for name, replicas in before.items():
         cluster.kubectl("scale", "specialist", name, f"--replicas={replicas}")
+    for name in (name for name, replicas in before.items() if replicas):
+        cluster.wait(f"specialist/{name}", "condition=Ready")
 
 
 @pytest.fixture(scope="module")

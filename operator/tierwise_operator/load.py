@@ -53,6 +53,7 @@ class _Watched:
     history: History = field(default_factory=History)
     counted: Counted | None = None
     reported_at: float = float("-inf")
+    due_at: float = float("-inf")
     wake: Mapping[str, Any] = field(default_factory=dict)
     wake_seen_at: float = float("-inf")
 
@@ -100,14 +101,18 @@ class LoadWatch:
         return known.counted.engines if known and known.counted else {}
 
     def notice(self, specialist: Specialist) -> None:
-        """React to what routers wrote into the status: requests that wait for a replica."""
+        """React to a change: requests that wait at a router, a pod that was never asked."""
+        known = self._of(specialist)
+        ready = {pod.key for pod in serving(self._store.pods.of(specialist.key))}
+        if ready - self.engines(specialist.key).keys():
+            known.due_at = float("-inf")
         if not specialist.placement.scaling.sleeps:
             return
-        known = self._of(specialist)
         wake = specialist.status.get("wake") or {}
         if wake == known.wake:
             return
         known.wake, known.wake_seen_at = wake, self._now()
+        known.due_at = float("-inf")
         if self._held(known) and self.wanted(specialist) == 0:
             self._judge(specialist, known, Look(self._now(), held=self._held(known)))
 
@@ -125,7 +130,8 @@ class LoadWatch:
         keys = {specialist.key for specialist in specialists}
         for gone in self._watched.keys() - keys:
             del self._watched[gone]
-        due = [sp for sp in specialists if self._is_due(sp)]
+        now = self._now()
+        due = [sp for sp in specialists if now >= self._of(sp).due_at]
         await asyncio.gather(*(self._look_safely(specialist) for specialist in due))
 
     def survey(self) -> None:
@@ -156,16 +162,6 @@ class LoadWatch:
             first_replicas(policy, status, deployments), said.reason, said.changed_at, said.figures
         )
 
-    def _is_due(self, specialist: Specialist) -> bool:
-        known = self._of(specialist)
-        if specialist.placement.scaling.automatic:
-            return True
-        if known.counted is None:
-            return True
-        ready = {pod.key for pod in serving(self._store.pods.of(specialist.key))}
-        waited = self._now() - known.counted.at_seconds
-        return bool(ready - known.counted.engines.keys()) or waited >= SLOW_LOOK_SECONDS
-
     async def _look_safely(self, specialist: Specialist) -> None:
         try:
             await self._look(specialist)
@@ -173,6 +169,7 @@ class LoadWatch:
             log.exception("load not read", specialist=specialist.key)
 
     async def _look(self, specialist: Specialist) -> None:
+        self._metrics.looks.inc()
         ready = serving(self._store.pods.of(specialist.key))
         pages = await self.scrape(ready) if ready else {}
         self._metrics.scrapes.labels("answered").inc(len(pages))
@@ -191,6 +188,8 @@ class LoadWatch:
         before = known.counted.engines if known.counted else {}
         if pages.keys() - before.keys():
             self._enqueue(Item("Specialist", specialist.key))  # its status may tell the figures
+        busy = specialist.placement.scaling.automatic and (pods or known.replicas)
+        known.due_at = fresh.at_seconds + (0.0 if busy else SLOW_LOOK_SECONDS)
         alive = {pod.key for pod in pods}
         kept = {key: page for key, page in before.items() if key in alive}
         known.counted = Counted(fresh.at_seconds, {**kept, **pages})

@@ -47,6 +47,7 @@ class Metrics:
         self.scalings = self._counter(
             "scaling_changes_total", "Changes of the replicas asked for", "specialist", "direction"
         )
+        self.looks = self._counter("load_looks_total", "Looks at the load of a Specialist")
         self.scrapes = self._counter(
             "engine_scrapes_total", "Engine pods asked for their metrics, by outcome", "outcome"
         )

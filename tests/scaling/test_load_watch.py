@@ -118,6 +118,30 @@ async def test_it_falls_asleep_and_is_woken(scene: Scene) -> None:
     assert "Normal FellAsleep" in scene.stage.cluster.events
 
 
+async def test_more_who_wait_bring_more_replicas_while_the_first_one_loads(scene: Scene) -> None:
+    await scene.begin(0, 3)
+    await scene.wake(waiting=1)
+    await scene.run_pods(ready=False)
+    assert scene.replicas == 1
+
+    await scene.wake(waiting=14)
+    await scene.pass_time(2)
+
+    assert scene.replicas == 3
+
+
+async def test_a_fleet_that_sleeps_is_hardly_looked_at(scene: Scene) -> None:
+    """Thousands of sleepers must not cost a processor: routers tell when one is wanted."""
+    await scene.begin(0, 3)
+    await scene.pass_time(2)
+    registry = scene.stage.operator.metrics.registry
+    before = registry.get_sample_value("tierwise_operator_load_looks_total") or 0
+    await scene.pass_time(120)
+    after = registry.get_sample_value("tierwise_operator_load_looks_total") or 0
+
+    assert 3 <= after - before <= 5
+
+
 async def test_a_request_that_only_the_counters_saw_keeps_it_awake(scene: Scene) -> None:
     await scene.begin(0, 3)
     await scene.wake(waiting=1)
