@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
 
 import httpx
 
 from tierwise_core.architectures import metadata_from_config
-from tierwise_core.errors import SourceUnreadableError, UnsupportedSourceError
+from tierwise_core.errors import SizingError, SourceUnreadableError, UnsupportedSourceError
 from tierwise_core.model_source import ModelSource, parse_source
 from tierwise_core.safetensors_header import WeightTotals
 from tierwise_core.sizing import Demand, ModelMetadata, SizeOverrides, missing_without_metadata
+from tierwise_core.weight_bytes import stored_bytes
 from tierwise_operator.sources.cache import MetadataCache
 from tierwise_operator.sources.credentials import NO_CREDENTIALS, Credentials
 from tierwise_operator.sources.directory import read_directory
@@ -108,6 +109,14 @@ async def _read_claim(where: ModelSource, source: str, claims: ReadClaim | None)
     return await claims(where)
 
 
+def _counted(config: Mapping[str, Any]) -> str:
+    """What to set it to, where the config alone tells it."""
+    try:
+        return f" (its config.json counts {stored_bytes(config)} bytes)"
+    except SizingError:
+        return ""
+
+
 def _metadata(source: str, files: ModelFiles, overrides: SizeOverrides) -> ModelMetadata:
     """The facts, once the weights are known from the files or from the overrides."""
     totals = files.totals
@@ -115,7 +124,7 @@ def _metadata(source: str, files: ModelFiles, overrides: SizeOverrides) -> Model
         why = files.note or "has no safetensors files"
         raise SourceUnreadableError(
             f"spec.model.source: {source} {why}, so the size of its weights is not known; convert "
-            "it to safetensors or set spec.model.size.weights"
+            f"it to safetensors or set spec.model.size.weights{_counted(files.config)}"
         )
     totals = totals or WeightTotals()
     return metadata_from_config(
