@@ -68,6 +68,7 @@ def specialist(cluster: Cluster, name: str, model: Mapping[str, Any]) -> dict[st
     spec = cluster.get("specialist", "sorter")["spec"] | {"field": "keeping"}
     for field in ("routing", "parent"):
         spec.pop(field, None)
+    spec["placement"] = {**spec["placement"], "replicas": {"min": 1}}
     kept = {key: spec["model"][key] for key in ("maxModelLen",) if key in spec["model"]}
     return {
         "apiVersion": "tierwise.dev/v1alpha1",

@@ -70,6 +70,7 @@ class FakeHub:
     cdn_requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     bytes_written: int = 0
     closing: threading.Event = field(default_factory=threading.Event)
+    silenced: threading.Event = field(default_factory=threading.Event)
 
     def asked(self) -> list[str]:
         """The files asked for so far, in order."""
@@ -188,6 +189,7 @@ class _HubHandler(_Handler):
             return
         fault = self.hub.faults.get(file, Fault())
         if fault.silent:
+            self.hub.silenced.set()
             self.hub.closing.wait()
             self.close_connection = True
             return

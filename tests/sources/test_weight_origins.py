@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hub_server import FakeHub, fake_hub, safetensors
+from hub_server import FakeHub, Fault, fake_hub, safetensors
 from loopback import Trouble
 from oci_server import (
     IMAGE_LAYER,
@@ -276,3 +276,24 @@ def test_a_lease_is_held_by_a_living_process_alone(hub: FakeHub, tmp_path: Path)
     free = try_exclusive(lock)
     assert free is not None
     os.close(free)
+
+
+def test_who_waits_goes_on_where_a_killed_pod_ended(hub: FakeHub, tmp_path: Path) -> None:
+    known = {"PATH": os.environ["PATH"], "PYTHONPATH": "operator", "HF_ENDPOINT": hub.endpoint}
+    cache = ("--cache", str(tmp_path / "c"), "--at-once", "1")
+    hub.faults["config.json"] = Fault(silent=True)  # the last file: the weights are there by then
+
+    def pod(name: str) -> subprocess.Popen[str]:
+        arguments = command("hf://acme/llama", "--to", str(tmp_path / name), *cache)
+        return subprocess.Popen(arguments, stderr=subprocess.PIPE, env=known, text=True)
+
+    with pod("one") as first:
+        hub.silenced.wait(timeout=60)
+        with pod("two") as second:
+            assert second.stderr is not None
+            assert "another pod fetches hf://acme/llama" in second.stderr.readline()
+            hub.faults.clear()
+            first.kill()
+            assert second.wait(timeout=60) == 0
+    assert content(tmp_path / "two") == MODEL
+    assert hub.asked().count("model.safetensors") == 1
