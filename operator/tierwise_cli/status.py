@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -12,7 +12,7 @@ from tierwise_cli.checks.seen import condition, full_name
 from tierwise_cli.cluster import Access, connect
 from tierwise_cli.errors import AbsentError, CliError
 from tierwise_cli.options import Context, Kubeconfig, Output, OutputOption, examples
-from tierwise_cli.printing import console, print_json, reported
+from tierwise_cli.printing import page, print_json, reported
 
 __all__ = ["EXAMPLES", "specialist_row", "status", "tier_row"]
 
@@ -22,6 +22,8 @@ EXAMPLES = examples(
 )
 
 _HEADERS = {"usdPerGPUHour": "USD/GPU-H", "usdPerHour": "USD/H"}
+_NUMBERS = {"nodes", "gpus", "free", "replicas", *_HEADERS}
+_LONG = {"name", "field", "tier", "reason"}
 
 Object = Mapping[str, Any]
 Row = dict[str, Any]
@@ -73,14 +75,24 @@ def tier_row(tier: Object) -> Row:
 
 
 def specialist_row(specialist: Object) -> Row:
-    """A Specialist's line; an external one has no tier and no GPUs."""
+    """A Specialist's line; an external one has no tier and no GPUs.
+
+    >>> state = {"replicas": 3, "readyReplicas": 3, "placement": {"tiers": [
+    ...     {"tier": "l40s", "replicas": 2, "gpusPerReplica": 1},
+    ...     {"tier": "a100", "replicas": 1, "gpusPerReplica": 2}]}}
+    >>> row = specialist_row({"metadata": {"name": "x"}, "spec": {"field": "f"}, "status": state})
+    >>> row["tier"], row["gpus"]
+    ('l40s + a100', 4)
+    """
     state = specialist.get("status", {})
     place = state.get("placement", {})
+    shares = place.get("tiers") or [{**place, "replicas": state.get("replicas", 0)}]
+    names = [share["tier"] for share in shares if share.get("tier")]
     return {
         "name": full_name(specialist),
         "field": specialist["spec"]["field"],
-        "tier": place.get("tier") or ("external" if "external" in specialist["spec"] else None),
-        "gpus": place.get("gpusPerReplica", 0) * state.get("replicas", 0),
+        "tier": " + ".join(names) or ("external" if "external" in specialist["spec"] else None),
+        "gpus": sum(share.get("gpusPerReplica", 0) * share.get("replicas", 0) for share in shares),
         "replicas": f"{state.get('readyReplicas', 0)}/{state.get('replicas', 0)}",
         "usdPerHour": place.get("usdPerHour"),
         **_readiness(specialist),
@@ -93,19 +105,27 @@ def _readiness(thing: Object) -> Row:
 
 
 def _print(title: str, rows: Sequence[Row]) -> None:
+    out = page()
     if not rows:
-        console().print(f"{title}: none\n")
+        out.print(f"{title}: none\n")
         return
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
+    out.print(title, style="bold")
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for name in rows[0]:
-        table.add_column(_HEADERS.get(name, name.upper()), no_wrap=True)
+        table.add_column(
+            _HEADERS.get(name, name.upper()),
+            justify="right" if name in _NUMBERS else "left",
+            no_wrap=name not in _LONG,
+        )
     for row in rows:
-        table.add_row(*_cells(row.values()))
-    console().print(table, "")
+        table.add_row(*(_cell(name, value) for name, value in row.items()))
+    out.print(table)
+    out.print()
 
 
-def _cells(values: Iterable[Any]) -> list[str]:
-    shown = {True: "yes", False: "no", None: "-"}
-    return [
-        shown[value] if value is None or isinstance(value, bool) else str(value) for value in values
-    ]
+def _cell(name: str, value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.2f}" if name in _HEADERS else str(value)
