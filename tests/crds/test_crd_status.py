@@ -61,8 +61,33 @@ def test_a_whole_status_is_stored_as_written(
                 "usableBytesPerGPU": 77_309_411_328,
                 "headroomBytes": 23_622_320_128,
             },
+            "tiers": [
+                {
+                    "tier": "h100",
+                    "replicas": 1,
+                    "readyReplicas": 1,
+                    "gpusPerReplica": 1,
+                    "tensorParallel": 1,
+                    "usdPerHour": 3.0,
+                }
+            ],
+            "lastMove": {
+                "from": "rtx-4090",
+                "to": "h100",
+                "replicas": 1,
+                "reason": "node n1 is gone",
+                "time": "2026-01-31T12:00:00Z",
+            },
             "rejected": [{"tier": "rtx-4090", "reason": "needs 50.0 GiB, 21.6 GiB usable"}],
         },
+        "performance": {
+            "kvCacheTokens": 20_000,
+            "loadSeconds": 90.5,
+            "estimateErrorPercent": -1.5,
+            "measuredAt": "2026-01-31T12:00:00Z",
+            "pods": 1,
+        },
+        "adapters": [{"name": "x", "state": "Loaded", "absentFrom": ["p"]}],
         "model": {"architecture": "LlamaForCausalLM", "parameters": 20_000_000_000},
         "endpoints": [{"url": "http://10.1.2.3:8000", "pod": "p", "revision": "5d8f7c9b"}],
     }
