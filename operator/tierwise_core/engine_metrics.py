@@ -120,10 +120,11 @@ def _samples(page: str) -> Iterator[_Sample]:
 
 
 def _end_of_name(line: str) -> int:
-    for at, letter in enumerate(line):
-        if letter in "{ \t":
-            return at
-    return len(line)
+    """Return where a sample's name ends: at its labels, else at a blank."""
+    brace, blank = line.find("{"), line.find(" ")
+    if brace < 0 or 0 <= blank < brace:
+        return blank if blank >= 0 else len(line)
+    return brace
 
 
 def _sum(found: Mapping[str, list[_Sample]], name: str) -> float:

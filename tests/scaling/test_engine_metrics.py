@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -54,6 +55,25 @@ def test_a_page_tells_load_counts_and_cache() -> None:
         kv_block_tokens=16,
         kv_dtype="auto",
         started_at_seconds=1.7637e9,
+    )
+
+
+def test_the_page_of_a_real_engine_is_read() -> None:
+    """``vllm_metrics.txt`` is the whole page of vLLM 0.32.0 that serves an example model on a CPU."""
+    page = Path(__file__).with_name("vllm_metrics.txt").read_text()
+
+    assert read(page) == EngineMetrics(
+        running=0,
+        waiting=0,
+        generation_tokens_total=0.0,
+        prompt_tokens_total=0.0,
+        kv_usage=0.0,
+        kv_cache_memory_bytes=64 * 2**20,
+        kv_cache_tokens=32_768,
+        kv_blocks=256,
+        kv_block_tokens=128,
+        kv_dtype="auto",
+        started_at_seconds=1.79532873272e9,
     )
 
 

@@ -1,6 +1,6 @@
 """The autoscaler over hours of load: synthetic shapes, and one recorded at a real vLLM.
 
-``recorded_load.csv`` was written by ``bench/scaling/record.py OUT 360`` on 2026-11-22: vLLM 0.33
+``recorded_load.csv`` was written by ``bench/scaling/record.py OUT 360`` on 2026-11-22: vLLM 0.32
 on two busy cores with the example model sorter, Poisson arrivals over one compressed day.
 """
 
