@@ -25,6 +25,7 @@ _OPTIONS = (
     ("spec.model.revision", "--revision"),
     ("spec.model.source: ", ""),
     ("spec.model.source", "SOURCE"),
+    ("; it is tried again", ""),  # only the operator does that
 )
 
 

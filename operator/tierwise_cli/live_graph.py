@@ -69,9 +69,10 @@ def _sizes(specialist: Specialist) -> dict[str, Any]:
     told = specialist.status.get("model") or {}
     placed = specialist.status.get("placement") or {}
     memory, cut = placed.get("memory") or {}, placed.get("tensorParallel") or 1
+    weights = memory.get("weightsBytes", 0)
     found = {
         "parameters": told.get("parameters"),
-        "weights_bytes": memory.get("weightsBytes", 0) * cut,
-        "kv_cache_bytes": memory.get("kvCacheBytes", 0) * cut,
+        "weights_bytes": weights * cut,
+        "kv_cache_bytes": (memory.get("totalBytesPerGPU", weights) - weights) * cut,
     }
     return {name: value for name, value in found.items() if value}

@@ -24,6 +24,7 @@ def notes_on(
     return tuple(
         note
         for note in (
+            _no_nodes(fleet),
             _estimates(report),
             _unknown_speeds(report),
             _by_hand(fleet, plan, by_status),
@@ -32,6 +33,15 @@ def notes_on(
             *_list_prices(fleet),
         )
         if note
+    )
+
+
+def _no_nodes(fleet: Fleet) -> str:
+    if fleet.nodes:
+        return ""
+    return (
+        "There are no nodes, so nothing has room. Add some: --nodes TIER=COUNTxGPUS, the output of "
+        "kubectl get nodes -o yaml with -f, or --live."
     )
 
 

@@ -51,7 +51,6 @@ __all__ = [
 ]
 
 COMFORT: Final = 0.9
-BILLION: Final = 1e9
 
 
 def largest_model(gpu: OneGPU, bytes_per_parameter: float) -> int:
@@ -184,9 +183,10 @@ def _model(field: FieldFigures) -> str:
 def _billions(count: float) -> str:
     """A count of parameters as people say it.
 
-    >>> _billions(7_000_000_000), _billions(350_000_000)
-    ('7B', '350M')
+    >>> _billions(7_000_000_000), _billions(350_000_000), _billions(167_000)
+    ('7B', '350M', '167K')
     """
-    if count >= BILLION:
-        return f"{count / BILLION:.3g}B"
-    return f"{count / 1e6:.3g}M"
+    for size, suffix in ((1e9, "B"), (1e6, "M"), (1e3, "K")):
+        if count >= size:
+            return f"{count / size:.3g}{suffix}"
+    return f"{count:.0f}"

@@ -46,7 +46,7 @@ class FieldFigures:
         parameters: of the model that answers the field, or would.
         bytes_per_parameter: its width in memory: 2 for bf16, 1 for fp8, 0.56 for 4 bit with scales.
         weights_bytes: its weights, where they are known better than parameters x width.
-        kv_cache_bytes: the KV cache it needs.
+        kv_cache_bytes: the KV cache and working memory it needs beside the weights.
         children: the subfields it could be branched into.
     """
 

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from docblocks import ROOT
@@ -26,6 +28,23 @@ def test_the_page_shows_every_command_that_prints_something() -> None:
     shown = {" ".join(command.split()[1:3]) for command, _ in PAIRS}
     for words in ("size", "plan -f", "plan graph", "tiers discover", "doctor", "ask", "status"):
         assert any(call.startswith(words) for call in shown), words
+
+
+def test_the_page_lists_every_field_of_a_plans_json() -> None:
+    printed_json = printed(
+        "tierwise plan -f examples/fleets/mixed --offline --what-if 'remove node l4-01' -o json"
+    )
+    text = PAGE.read_text()
+    section = text[text.index("`--output json` has it all") : text.index("### What if")]
+    missing = {key for key in _keys(json.loads(printed_json)) if f"`{key}" not in section}
+    assert missing == set()
+
+
+def _keys(value: Any) -> set[str]:
+    """The names of all fields, at any depth."""
+    if isinstance(value, dict):
+        return set(value).union(*(_keys(each) for each in value.values()))
+    return set().union(*(_keys(each) for each in value)) if isinstance(value, list) else set()
 
 
 @pytest.mark.parametrize(("command", "output"), PAIRS, ids=[command for command, _ in PAIRS])

@@ -382,6 +382,14 @@ def test_nodes_that_are_closed_are_told_with_the_reason(fleet: Any) -> None:
     assert "Closed to new pods: s1 is cordoned." in told.stdout
 
 
+def test_without_nodes_the_way_to_some_is_told(fleet: Any) -> None:
+    told = plan("-f", fleet([b for b in small_fleet() if b["kind"] != "Node"]), "--offline")
+
+    assert told.exit_code == 1
+    assert "There are no nodes" in told.stdout
+    assert "--nodes TIER=COUNTxGPUS" in told.stdout
+
+
 def test_explain_shows_the_memory_and_every_tier(fleet: Any) -> None:
     told = plan("-f", fleet(small_fleet()), "--offline", "--explain", "sorter")
 
