@@ -213,7 +213,7 @@ _BY_NAME: Final = {
 def find_product(name: str) -> GPUProduct | None:
     """The product that a node label or a person means, or ``None``.
 
-    A MIG slice is none: its memory is its profile's, so its GPUTier has to say it.
+    A MIG slice is none: its memory is its profile's (:mod:`tierwise_core.mig`).
 
     >>> find_product("NVIDIA-L4").tdp_watts
     72

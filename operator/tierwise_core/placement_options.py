@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from tierwise_core.mig import is_slice
 from tierwise_core.model_metadata import MemoryBreakdown
 from tierwise_core.placement_groups import Option
 from tierwise_core.placement_types import Policy, Request, Running
@@ -33,6 +34,9 @@ class OptionBook:
         self._memories = sorted({capacity.usable_bytes_per_gpu for capacity in capacities})
         ranks = [bisect_left(self._memories, each.usable_bytes_per_gpu) for each in capacities]
         self._ranks = ranks
+        self._largest = [
+            1 if is_slice(each.tier.resource_name) else each.largest_node for each in capacities
+        ]
         self._known: dict[object, tuple[Option, ...]] = {}
 
     def site(self, tier: str) -> int | None:
@@ -83,7 +87,7 @@ class OptionBook:
 
     def _smallest(self, site: int, needs: Needs) -> int:
         """The smallest size that fits a GPU and a node of the tier; 0 if none does."""
-        largest = self.capacities[site].largest_node
+        largest = self._largest[site]
         fits = (size for size, rank in needs if rank <= self._ranks[site] and size <= largest)
         return next(fits, 0)
 

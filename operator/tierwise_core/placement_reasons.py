@@ -12,6 +12,7 @@ from tierwise_core.errors import (
     PlacementError,
     UnknownTierError,
 )
+from tierwise_core.mig import is_slice
 from tierwise_core.placement_plan import Assignment, Rejection, RejectionCode
 from tierwise_core.placement_types import Request
 from tierwise_core.quantities import format_bytes
@@ -176,7 +177,8 @@ def _too_small(request: Request, capacity: TierCapacity) -> str:
     (first, need), rest = needs[0], needs[1:]
     on = f" on each of {first}" if first > 1 else ""
     cuts = ", ".join(f"{amount} on each of {size}" for size, amount in rest)
-    return f"needs {need} per GPU{on}{f' ({cuts})' if cuts else ''}, {offer}"
+    whole = "; slices of a GPU (MIG) cannot be joined" if is_slice(tier.resource_name) else ""
+    return f"needs {need} per GPU{on}{f' ({cuts})' if cuts else ''}, {offer}{whole}"
 
 
 def _no_nodes(capacity: TierCapacity) -> str:
