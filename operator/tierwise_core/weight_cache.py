@@ -33,6 +33,7 @@ __all__ = [
 Packing = Literal["file", "tar", "tar+gzip"]
 
 KEY_LENGTH: Final = 32
+PROVEN: Final = "sha256:"
 ALGORITHMS: Final = frozenset({"sha256", "git-sha1", "md5"})
 
 # The same weights in the formats of other frameworks; an engine reads one of them.
@@ -92,11 +93,17 @@ class RemoteTree:
 
 @dataclass(frozen=True, slots=True)
 class HeldUnit:
-    """A finished download in some entry: ``entry`` names it, ``paths`` are the files it became."""
+    """A finished download in some entry.
+
+    Attributes:
+        entry: the entry's name.
+        place: where it came from: server and name, without the revision.
+        identity: of the download.
+    """
 
     entry: str
+    place: str
     identity: str
-    paths: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +145,15 @@ class Eviction:
     short_bytes: int
 
 
-def entry_key(scheme: str, location: str, revision: str) -> str:
+def entry_key(place: str, revision: str) -> str:
     """The name of an entry in the cache: equal for equal content, safe in a path.
 
-    >>> entry_key("hf", "Qwen/Qwen3-8B", "c0ffee")
-    'c64171113021c320f84337e9e7ce1019'
+    ``place`` names the server too: two servers may call different things by one name.
+
+    >>> entry_key("https://huggingface.co/Qwen/Qwen3-8B", "c0ffee")
+    'cb8285f1205baea4935ddb8744bf93ac'
     """
-    text = f"{scheme}\n{location}\n{revision}"
+    text = f"{place}\n{revision}"
     return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
 
 
@@ -214,7 +223,11 @@ def promised_hash(identity: str) -> tuple[str, str] | None:
 
 
 def plan_fetch(
-    tree: RemoteTree, intact: Collection[tuple[str, str]], held: Iterable[HeldUnit], entry: str
+    tree: RemoteTree,
+    intact: Collection[tuple[str, str]],
+    held: Iterable[HeldUnit],
+    entry: str,
+    place: str,
 ) -> FetchPlan:
     """What to keep, to reuse and to download for an entry.
 
@@ -224,12 +237,18 @@ def plan_fetch(
             content may be listed.
         held: the downloads that other entries have; those of ``entry`` itself are not looked at.
         entry: the entry that is to be filled.
+        place: where the tree is. From another place only what has a SHA-256, which was checked
+            when it came, is taken: any server can call its files by another's ETags.
 
     >>> tree = RemoteTree("c0ffee", (RemoteFile("a", 5, "x"), RemoteFile("b", 7, "y")))
-    >>> plan_fetch(tree, {("x", "a")}, [], "new").download_bytes
+    >>> plan_fetch(tree, {("x", "a")}, [], "new", "hub").download_bytes
     7
     """
-    others = {unit.identity: unit for unit in held if unit.entry != entry}
+    others = {
+        unit.identity: unit
+        for unit in held
+        if unit.entry != entry and (unit.place == place or unit.identity.startswith(PROVEN))
+    }
     keep = tuple(file for file in tree.files if file.name in intact)
     rest = [file for file in tree.files if file.name not in intact]
     reuse = tuple((file, others[file.identity]) for file in rest if file.identity in others)

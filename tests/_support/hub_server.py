@@ -64,6 +64,8 @@ class FakeHub:
     faults: dict[str, Fault] = field(default_factory=dict)
     gated: dict[str, str] = field(default_factory=dict)
     names_commits: bool = True
+    page: int = 1000
+    links: str = ""
     cdn: str = ""
     endpoint: str = ""
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
@@ -171,13 +173,19 @@ class _HubHandler(_Handler):
         elif what == "revision":
             self.say_json({"id": repo, "sha": commit})
         else:
-            files = self.hub.files[repo].items()
-            self.say_json([listed(name, content) for name, content in sorted(files)])
+            files = [listed(name, body) for name, body in sorted(self.hub.files[repo].items())]
+            after = self.path.partition("cursor=")[2]
+            start = int(after) if after else 0
+            end = start + self.hub.page
+            path = self.path.partition("&cursor=")[0]
+            more = f'<{self.hub.links}{path}&cursor={end}>; rel="next"'
+            self.say_json(files[start:end], {"Link": more} if end < len(files) else {})
 
-    def say_json(self, value: Any) -> None:
+    def say_json(self, value: Any, headers: dict[str, str] | None = None) -> None:
         body = json.dumps(value).encode()
         self.send_response(200)
-        self.send_header("Content-Type", "application/json")
+        for name, text in {"Content-Type": "application/json", **(headers or {})}.items():
+            self.send_header(name, text)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.write(body)

@@ -87,24 +87,27 @@ def test_the_order_of_listing_changes_nothing(
     assert plan_eviction(present, needed, limit) == plan_eviction(present[::-1], needed, limit)
 
 
+IDENTITIES = st.sampled_from(["sha256:1", "md5:2", "etag:3:3"])
 FILES = st.builds(
-    RemoteFile, path=st.sampled_from("uvwx"), size_bytes=st.just(3), identity=st.sampled_from("123")
+    RemoteFile, path=st.sampled_from("uvwx"), size_bytes=st.just(3), identity=IDENTITIES
 )
 
 
 @given(
     st.lists(FILES, unique_by=lambda file: file.path),
-    st.sets(st.tuples(st.sampled_from("123"), st.sampled_from("uvwx"))),
-    st.lists(st.builds(HeldUnit, KEYS, st.sampled_from("123"), st.just(("u",)))),
+    st.sets(st.tuples(IDENTITIES, st.sampled_from("uvwx"))),
+    st.lists(st.builds(HeldUnit, KEYS, st.sampled_from(["here", "there"]), IDENTITIES)),
 )
 def test_every_file_is_kept_or_reused_or_downloaded_once(
     files: list[RemoteFile], intact: set[tuple[str, str]], units: list[HeldUnit]
 ) -> None:
-    plan = plan_fetch(RemoteTree("r", tuple(files)), intact, units, entry="a")
+    plan = plan_fetch(RemoteTree("r", tuple(files)), intact, units, entry="a", place="here")
     reused = [file for file, _ in plan.reuse]
     assert sorted([*plan.keep, *reused, *plan.download], key=str) == sorted(files, key=str)
     assert all(file.name in intact for file in plan.keep)
     assert all(unit.entry != "a" and unit.identity == f.identity for f, unit in plan.reuse)
+    elsewhere = [f for f, unit in plan.reuse if unit.place == "there"]
+    assert all(file.identity.startswith("sha256:") for file in elsewhere)
 
 
 def names(*paths: str) -> tuple[RemoteFile, ...]:

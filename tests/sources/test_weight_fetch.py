@@ -262,6 +262,34 @@ async def test_a_hub_that_is_away_leaves_us_what_we_have(bench: Bench) -> None:
     assert (bench.root / "two" / "model.safetensors").read_bytes() == WEIGHTS
 
 
+async def test_who_never_read_a_model_gets_none_while_its_hub_is_away(bench: Bench) -> None:
+    await bench.fetch("one", reader="those who may")
+    bench.hub.faults["api/revision"] = Fault(status=503)
+    with pytest.raises(SourceUnreadableError, match="answered 503"):
+        await bench.fetch("two", reader="somebody else")
+
+
+async def test_another_server_s_file_of_a_weak_name_is_not_taken_for_ours(bench: Bench) -> None:
+    await bench.fetch("one")
+    with fake_hub() as other:
+        other.files[REPO] = dict(FILES)
+        bench.hub = other
+        found = await bench.fetch("two")
+    assert found.filled.reused_bytes == len(WEIGHTS)  # known by its SHA-256
+    assert found.filled.downloaded_bytes == 12  # known by git's hash alone
+
+
+@pytest.mark.parametrize("links", ["", "https://huggingface.co"])
+async def test_a_long_listing_is_followed_on_the_mirror_itself(bench: Bench, links: str) -> None:
+    bench.hub.page, bench.hub.links = 2, links
+    await bench.fetch()
+    assert len(list_names(bench.root / "model")) == 4
+
+
+def list_names(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
+
+
 async def test_a_hub_that_is_away_and_a_damaged_cache(bench: Bench) -> None:
     await bench.fetch("one")
     bench.hub.faults["api/revision"] = Fault(status=503)

@@ -59,6 +59,11 @@ class Artifact:
         """The source as it stands in the manifest."""
         return str(self.registry.reference)
 
+    @property
+    def place(self) -> str:
+        """Registry and repository."""
+        return f"oci {self.registry.address} {self.registry.reference.repository}"
+
     async def tree(self) -> RemoteTree:
         """The layers of the manifest; its revision is the manifest's digest."""
         digest, manifest = await self._manifest(self.registry.reference.version)

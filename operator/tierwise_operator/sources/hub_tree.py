@@ -17,7 +17,7 @@ from tierwise_operator.sources.hub_http import HubRepository
 
 __all__ = ["HubTree"]
 
-MAX_PAGES: Final = 100
+MAX_FILES: Final = 10_000
 MAX_PAGE_BYTES: Final = 16 * 2**20
 
 
@@ -35,6 +35,11 @@ class HubTree:
         """The source as it stands in the manifest."""
         return f"hf://{self.repository.name}@{self.repository.revision}"
 
+    @property
+    def place(self) -> str:
+        """Hub and repository."""
+        return f"hf {self.repository.endpoint} {self.repository.name}"
+
     async def tree(self) -> RemoteTree:
         """The files at the commit: large ones with their SHA-256, small ones with git's hash."""
         commit = await self._commit()
@@ -42,11 +47,13 @@ class HubTree:
         path = f"api/models/{quote(self.repository.name)}/tree/{commit}?recursive=true"
         files: list[RemoteFile] = []
         url: str | None = f"{self.repository.endpoint}/{path}"
-        for _ in range(MAX_PAGES):
-            if url is None:
-                break
+        while url is not None:
             listed, url = await self._page(url)
             files += [_file(item) for item in listed if item.get("type") == "file"]
+            if len(files) > MAX_FILES:
+                raise SourceUnreadableError(
+                    f"spec.model.source: {self.label} has over {MAX_FILES} files; it is no model"
+                )
         return RemoteTree(commit, tuple(files))
 
     async def chunks(
@@ -84,19 +91,20 @@ class HubTree:
     async def _page(self, url: str) -> tuple[list[Any], str | None]:
         async with self.repository.answer_to(url, "its files", {}) as response:
             found = _json(await _body(response), url)
-            following = _next(response)
+            following = self._next(response)
         if not isinstance(found, list):
             raise SourceUnreadableError(f"spec.model.source: {url} lists no files")
         return [item for item in found if isinstance(item, dict)], following
 
-
-def _next(response: httpx.Response) -> str | None:
-    """The next page, on the same server only."""
-    found = response.links.get("next", {}).get("url")
-    if not found:
-        return None
-    following = response.url.join(found)
-    return str(following) if following.host == response.url.host else None
+    def _next(self, response: httpx.Response) -> str | None:
+        """The next page. A mirror may pass on the Hub's own link; it is asked of the mirror."""
+        found = response.links.get("next", {}).get("url")
+        if not found:
+            return None
+        following = response.url.join(found)
+        if following.netloc == response.url.netloc:
+            return str(following)
+        return self.repository.endpoint + following.raw_path.decode()
 
 
 async def _body(response: httpx.Response) -> bytes:

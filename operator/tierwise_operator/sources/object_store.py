@@ -77,6 +77,11 @@ class BucketPrefix:
         return f"s3://{self.location}"
 
     @property
+    def place(self) -> str:
+        """Store and prefix."""
+        return f"s3 {self.address or 'amazon'} {self.location}"
+
+    @property
     def address(self) -> str | None:
         """The endpoint: the Secret's, else the given one; ``None`` for Amazon's."""
         return self.credentials.aws.get("AWS_ENDPOINT_URL") or self.endpoint

@@ -26,6 +26,10 @@ class BusyError(SourceUnreadableError):
 class Origin(Protocol):
     """A model at its source."""
 
+    @property
+    def place(self) -> str:
+        """Server and name, without the revision: what tells it from all other sources."""
+
     async def tree(self) -> RemoteTree:
         """List the files at the revision that the source has now.
 

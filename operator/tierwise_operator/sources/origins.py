@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -42,6 +43,12 @@ class Access:
     s3_endpoint: str | None = None
     insecure_registries: tuple[str, ...] = ()
     credentials: Credentials = NO_CREDENTIALS
+
+    def mark(self) -> str:
+        """A hash of the credentials: equal for who may read the same."""
+        own = self.credentials
+        given = (own.hf_token or self.hub_token, sorted(own.aws.items()), own.docker_config)
+        return hashlib.sha256(repr(given).encode()).hexdigest()
 
     def repository(self, where: ModelSource) -> HubRepository:
         """The repository of an ``hf://`` source."""

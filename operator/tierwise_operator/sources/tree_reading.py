@@ -25,7 +25,7 @@ async def read_tree(where: ModelSource, origin: Origin, cache: MetadataCache) ->
     """
     source = f"{where.scheme}://{where.location}"
     tree = await origin.tree()
-    key = (where.scheme, where.location, tree.revision)
+    key = (origin.place, tree.revision)
     known = cache.get(key)
     if known is not None:
         return known

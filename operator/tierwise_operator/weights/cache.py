@@ -86,7 +86,7 @@ class WeightCache:
         return record if record is not None and record.complete else None
 
     def _latest(self, asked: str) -> Path:
-        return self.root / "latest" / entry_key("asked", asked, "")
+        return self.root / "latest" / entry_key("asked", asked)
 
     def make_room(self, needed_bytes: int, keep: str) -> tuple[str, ...]:
         """Evict entries until so much more fits; returns who left.

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import time
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -133,7 +134,8 @@ async def _fetched(
             insecure_registries=tuple(insecure),
             credentials=credentials,
         )
-        return await fetch_wish(wish, lambda where: origin_of(where, access), progress)
+        asked = replace(wish, reader=access.mark())
+        return await fetch_wish(asked, lambda where: origin_of(where, access), progress)
 
 
 def _tell(found: Fetched, seconds: float, output: Form) -> None:

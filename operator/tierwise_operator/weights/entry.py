@@ -52,6 +52,7 @@ class Record:
 
     key: str
     source: str
+    place: str
     revision: str
     units: tuple[Unit, ...] = ()
     complete: bool = False
@@ -65,7 +66,7 @@ class Record:
     def held(self) -> Iterator[HeldUnit]:
         """The downloads that other entries may take from here."""
         for unit in self.units:
-            yield HeldUnit(self.key, unit.identity, tuple(file.path for file in unit.files))
+            yield HeldUnit(self.key, self.place, unit.identity)
 
 
 @dataclass(slots=True)
@@ -125,5 +126,10 @@ def _parse(document: Any) -> Record | None:
         for unit in document["units"]
     )
     return Record(
-        document["key"], document["source"], document["revision"], units, document["complete"]
+        document["key"],
+        document["source"],
+        document["place"],
+        document["revision"],
+        units,
+        document["complete"],
     )

@@ -41,6 +41,7 @@ class Wish:
         target: the directory, or with a cache the link, that the engine loads.
         cache: shared with others; ``None`` to put the files into the target.
         verify: read every byte of what is there already.
+        reader: who asks. While a source is away, what it had is given only to who read it before.
         at_once: files that are fetched at the same time.
     """
 
@@ -50,6 +51,7 @@ class Wish:
     cache: WeightCache | None = None
     verify: bool = False
     at_once: int = 4
+    reader: str = ""
     patience: Patience = field(default_factory=Patience)
 
 
@@ -110,15 +112,17 @@ async def fetch(
 
 
 async def _into_cache(job: _Job, cache: WeightCache) -> Fetched:
-    asked = f"{job.where.scheme}://{job.where.location}@{job.where.revision}"
+    place = job.origin.place
+    asked = f"{place}\n{job.where.revision}\n{job.wish.reader}"
     tree = await _listed(job, cache.remembered(asked))
     if isinstance(tree, Record):
         return await _as_before(job, cache, tree)
-    key = entry_key(job.where.scheme, job.where.location, tree.revision)
+    key = entry_key(place, tree.revision)
     held = lease(cache.use_lock(key))
     async with exclusive(cache.fill_lock(key), job.wait, lambda: _others(job, cache.entry(key))):
         entry = cache.entry(key)
-        filling = _filling(job, entry, Record(key, job.wish.source, tree.revision), cache)
+        blank = Record(key, job.wish.source, place, tree.revision)
+        filling = _filling(job, entry, blank, cache)
         filled, record = await filling.run(tree)
         entry.touch()
     cache.remember(asked, key)
@@ -154,11 +158,10 @@ async def _into_directory(job: _Job) -> Fetched:
         )
     tree = await _listed(job, None)
     assert isinstance(tree, RemoteTree)  # noqa: S101 - without a memory there is nothing else
-    key = entry_key(job.where.scheme, job.where.location, tree.revision)
+    key = entry_key(job.origin.place, tree.revision)
+    blank = Record(key, job.wish.source, job.origin.place, tree.revision)
     async with exclusive(target / OWN_FOLDER / "lock", job.wait, lambda: _others(job, entry)):
-        filled, record = await _filling(
-            job, entry, Record(key, job.wish.source, tree.revision)
-        ).run(tree)
+        filled, record = await _filling(job, entry, blank).run(tree)
     return Fetched(entry.model(record), tree.revision, filled)
 
 

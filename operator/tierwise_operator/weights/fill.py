@@ -65,7 +65,9 @@ class Filling:
         self._units = {unit.name: unit for unit in known}
         if before is not None and before.complete and len(known) < len(before.units):
             self.progress.remark(f"{_lost(before, known)} is damaged in the cache; fetched again")
-        plan = plan_fetch(tree, self._units.keys(), self._offered(), self.blank.key)
+        plan = plan_fetch(
+            tree, self._units.keys(), self._offered(), self.blank.key, self.blank.place
+        )
         self._make_room(plan)
         downloads = await asyncio.to_thread(self._reuse, plan)
         await self._download(downloads)
