@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import httpx
+import aiohttp
 import pytest
+from fake_engine import FakeEngine, Script, Turn
 
 from tierwise_core.engine_metrics import EngineMetrics, parse_engine_metrics
 from tierwise_core.fleet import Pod
-from tierwise_operator.engine_metrics import EngineScraper
+from tierwise_operator.engine_metrics import EngineScraper, Pages
+
+Engine = Callable[[Script], Awaitable[FakeEngine]]
 
 CACHE = (
     'vllm:cache_config_info{block_size="16",cache_dtype="auto",calculate_kv_scales="False",'
@@ -59,7 +63,7 @@ def test_a_page_tells_load_counts_and_cache() -> None:
 
 
 def test_the_page_of_a_real_engine_is_read() -> None:
-    """``vllm_metrics.txt`` is the whole page of vLLM 0.32.0 that serves an example model on a CPU."""
+    """``vllm_metrics.txt`` is a whole page of vLLM 0.32.0, serving an example model on a CPU."""
     page = Path(__file__).with_name("vllm_metrics.txt").read_text()
 
     assert read(page) == EngineMetrics(
@@ -113,64 +117,69 @@ def test_a_value_in_a_label_may_hold_braces_and_blanks() -> None:
     assert read(page).in_flight == 5
 
 
-def pod(name: str, ip: str) -> Pod:
-    return Pod("ai", name, ip=ip, ready=True)
-
-
 async def test_dead_silent_and_strange_pods_leave_the_others_answers_whole() -> None:
     silent = asyncio.Event()
 
-    async def answer(request: httpx.Request) -> httpx.Response:
-        match request.url.host:
-            case "10.0.0.1":
-                raise httpx.ConnectError("refused")
-            case "10.0.0.2":
+    async def fetch(url: str) -> str:
+        match url.removeprefix("http://10.0.0.").split(":")[0]:
+            case "1":
+                raise ConnectionRefusedError
+            case "2":
                 await silent.wait()
-            case "10.0.0.3":
-                return httpx.Response(503)
-            case "10.0.0.4":
-                return httpx.Response(200, text="I am another program")
-        return httpx.Response(200, text=PAGE)
+            case "3":
+                raise aiohttp.ClientPayloadError
+            case "4":
+                return "I am another program"
+        return PAGE
 
-    pods = [pod(f"p{n}", f"10.0.0.{n}") for n in range(1, 9)]
-    client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
-    scraper = EngineScraper(client, patience_seconds=0.2)
+    scraper = EngineScraper(fetch, patience_seconds=0.2)
 
     began_at = time.monotonic()
-    found = await scraper.scrape(pods)
+    found = await scraper.scrape(pod(f"p{n}", f"10.0.0.{n}") for n in range(1, 9))
     took_s = time.monotonic() - began_at
 
     assert sorted(found) == [f"ai/p{n}" for n in range(5, 9)]
     assert took_s < 5 * 0.2
-    await scraper.close()
 
 
 async def test_no_more_pods_are_asked_at_once_than_allowed() -> None:
     asked = most = 0
 
-    async def answer(_: httpx.Request) -> httpx.Response:
+    async def fetch(_: str) -> str:
         nonlocal asked, most
         asked += 1
         most = max(most, asked)
         await asyncio.sleep(0)
         asked -= 1
-        return httpx.Response(200, text=PAGE)
+        return PAGE
 
-    client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
-    scraper = EngineScraper(client, at_once=3)
-
-    found = await scraper.scrape(pod(f"p{n}", f"10.0.1.{n}") for n in range(20))
+    found = await EngineScraper(fetch, at_once=3).scrape(
+        pod(f"p{n}", f"10.0.1.{n}") for n in range(20)
+    )
 
     assert (len(found), most) == (20, 3)
-    await scraper.close()
 
 
 async def test_a_pod_without_an_address_is_not_asked() -> None:
-    scraper = EngineScraper(httpx.AsyncClient(transport=httpx.MockTransport(_must_not)))
+    async def fetch(url: str) -> str:
+        raise AssertionError(url)
 
-    assert await scraper.scrape([pod("p", "")]) == {}
-    await scraper.close()
+    assert await EngineScraper(fetch).scrape([pod("p", "")]) == {}
 
 
-def _must_not(request: httpx.Request) -> httpx.Response:
-    raise AssertionError(request.url)
+async def test_pages_come_over_one_connection_and_errors_are_no_page(engine: Engine) -> None:
+    async def script(turn: Turn) -> None:
+        status = 200 if turn.request.path == "/metrics" else 404
+        await turn.whole(status, PAGE.encode(), "text/plain")
+
+    pod_server, pages = await engine(script), Pages()
+
+    assert [await pages.get(f"{pod_server.url}/metrics") for _ in range(3)] == [PAGE] * 3
+    assert pod_server.connections == 1
+    with pytest.raises(ConnectionError, match="answered 404"):
+        await pages.get(f"{pod_server.url}/else")
+    await pages.close()
+
+
+def pod(name: str, ip: str) -> Pod:
+    return Pod("ai", name, ip=ip, ready=True)
