@@ -34,8 +34,6 @@ def clerk(cluster: Cluster) -> Iterator[Mapping[str, Any]]:
     eventually(lambda: cluster.names("pods", SELECTOR), lambda pods: pods == [], 150)
     for name in IDLE:
         cluster.kubectl("scale", "specialist", name, "--replicas=1")
-    for name in IDLE:
-        cluster.wait(f"specialist/{name}", "condition=Ready")
 
 
 def free_gpus(cluster: Cluster) -> int:
