@@ -19,7 +19,9 @@ __all__ = ["Chains"]
 
 STEPS: Final = 6
 NEAREST: Final = 10
-PLACES: Final = 100
+PLACES: Final = 64
+TRIES: Final = 4
+TOGETHER: Final = (8, 4, 2, 1)
 GAIN: Final = 1e-6
 INFINITE: Final = float("inf")
 
@@ -34,17 +36,24 @@ Path = tuple[Hop, "Path | None"]
 
 
 class _Reached:
-    """Places in the order of what it costs to get there."""
+    """Places in the order of what it costs to get there.
+
+    Attributes:
+        outward: the cheapest way that ends with lower priorities having no place.
+    """
 
     def __init__(self) -> None:
         self._queue: list[tuple[float, int, Place, Path]] = []
         self._best: dict[Place, float] = {}
+        self.outward: Path | None = None
 
     def add(self, surcharge: float, steps: int, option: Option, path: Path) -> None:
         """Note a way to a place, if it is the cheapest so far."""
         place = (option.site, option.size, path[0][3] * option.nodes)
         if surcharge < self._best.get(place, INFINITE):
             self._best[place] = surcharge
+            if option.site == NOWHERE:
+                self.outward = path
             heappush(self._queue, (surcharge, steps, place, path))
 
     def pop(self) -> tuple[float, int, Place, Path] | None:
@@ -71,92 +80,114 @@ class Chains:
         self.state = state
         self.surcharges = surcharges
         self.forced = forced
-        self._nearest = [
-            sorted(range(len(each)), key=each.__getitem__)[:NEAREST] for each in surcharges
-        ]
+        self._nearest: dict[int, list[int]] = {}
+        self._vain: set[Hop] = set()
         self._on_site: list[list[tuple[int, int]]] = [[] for _ in state.capacities]
         for index, group in enumerate(state.groups):
             for choice, option in enumerate(group.options):
                 if option.site != NOWHERE:
                     self._on_site[option.site].append((index, choice))
 
-    def place(self, group: int, before: int | None = None, most: float = INFINITE) -> bool:
-        """Give one replica an option at a surcharge below ``most``; whether that was possible.
+    def place(
+        self, group: int, before: int | None = None, most: float = INFINITE, count: int = 1
+    ) -> bool:
+        """Give replicas an option at a surcharge below ``most``; whether that was possible.
 
-        ``before`` is the option it has now, ``None`` if it is nowhere yet. One that is somewhere
-        moves only if that makes the whole placement cheaper.
+        ``before`` is the option they have now, ``None`` if they are nowhere yet. Those who are
+        somewhere move, all together, only if that makes the whole placement cheaper.
         """
         state = self.state
         mark, cost = len(state.journal), state.cost
         if before is not None:
-            state.take(group, before, 1)
-        path = self._shortest(group, before, most)
-        if path is not None and self._carry_out(path) and (before is None or state.cost < cost):
-            return True
+            state.take(group, before, count)
+        started = len(state.journal)
+        self._vain.clear()
+        for _ in range(TRIES):
+            path = self._shortest(group, before, most, count)
+            if path is None:
+                break
+            if self._carry_out(path) and (before is None or state.cost < cost):
+                return True
+            state.undo(started)
         state.undo(mark)
         return False
 
-    def _shortest(self, group: int, before: int | None, most: float) -> Path | None:
+    def _shortest(self, group: int, before: int | None, most: float, count: int) -> Path | None:
         """The cheapest chain that ends where there is room."""
         members = self.state.groups[group]
         reached = _Reached()
         for choice, option in enumerate(members.options[: members.calm]):
-            surcharge = self.surcharges[group][choice]
+            surcharge = self.surcharges[group][choice] * count
             if choice != before and option.site != NOWHERE and surcharge < most:
-                hop = (group, -1, choice, 1)
+                hop = (group, -1, choice, count)
                 reached.add(surcharge, 1, option, (hop, None))
         for _ in range(PLACES):
             nearest = reached.pop()
             if nearest is None:
                 break
             surcharge, steps, place, path = nearest
-            site, size, count = place
-            room = 0 if site == NOWHERE else self.state.capacities[site].room(size)
-            if site == NOWHERE or room >= count:
+            site, size, places = place
+            if site == NOWHERE or self.state.capacities[site].room(size) >= places:
                 return path
             if steps < STEPS:
-                for cost, option, hop in self._departures(place, count - room, group):
+                for cost, option, hop in self._departures(place, group, count):
                     if surcharge + cost < most:
                         reached.add(surcharge + cost, steps + 1, option, (hop, path))
-        return None
+        return reached.outward
 
     def _departures(
-        self, place: Place, lacking: int, urgent: int
+        self, place: Place, urgent: int, gaining: int
     ) -> Iterator[tuple[float, Option, Hop]]:
         """Who could leave a tier so that the lacking places come free, and where to."""
-        site, size, _ = place
-        groups = self.state.groups
+        site, size, needed = place
+        groups, capacity = self.state.groups, self.state.capacities[site]
         for index, choice in self._on_site[site]:
             members = groups[index]
-            gpus = members.options[choice].size * members.options[choice].nodes
             if not members.counts[choice]:
                 continue
-            leaving = -(-lacking // (gpus // size)) if gpus >= size else -(-lacking * size // gpus)
-            if members.counts[choice] < leaving:
+            here = members.options[choice]
+            places = capacity.must_leave(here.size, size, needed)
+            if places is None or members.counts[choice] * here.nodes < places:
                 continue
+            leaving = -(-places // here.nodes)
             now = self.surcharges[index][choice]
             yields = members.priority < groups[urgent].priority
+            fewer = members.priority == groups[urgent].priority and leaving < gaining
             forced = self.forced and yields
-            for after in range(len(members.options)) if forced else self._nearest[index]:
+            for after in range(len(members.options)) if forced else self._cheapest(index):
                 option = members.options[after]
                 if option.site == site or (after >= members.calm and not forced):
                     continue
-                if option.site == NOWHERE and not yields:
+                if option.site == NOWHERE and not (yields or fewer):
                     continue
-                more = leaving * max(0.0, self.surcharges[index][after] - now)
-                yield more, option, (index, choice, after, leaving)
+                hop = (index, choice, after, leaving)
+                if hop not in self._vain:
+                    yield leaving * max(0.0, self.surcharges[index][after] - now), option, hop
+
+    def _cheapest(self, group: int) -> list[int]:
+        """The few options of a group with the least surcharges, and that of having none."""
+        if group not in self._nearest:
+            mine = self.surcharges[group]
+            order = sorted(range(len(mine)), key=mine.__getitem__)
+            last = self.state.groups[group].calm - 1
+            self._nearest[group] = [*order[:NEAREST], *({last} - {*order[:NEAREST]})]
+        return self._nearest[group]
 
     def _carry_out(self, path: Path) -> bool:
         """Move everybody along the chain, the last one first; whether there was room for all."""
         link: Path | None = path
         while link is not None:
-            (group, before, after, count), link = link
-            if before >= 0:
-                if self.state.groups[group].counts[before] < count:
-                    return False
+            hop, link = link
+            group, before, after, count = hop
+            if before >= 0 and self.state.groups[group].counts[before] >= count:
                 self.state.take(group, before, count)
-            if self.state.put(group, after, count) < count:
+            elif before >= 0:
+                self._vain.add(hop)
                 return False
+            if self.state.put(group, after, count) < count:
+                self._vain.add(hop)
+                return False
+        self._vain.add(path[0])
         return True
 
     def improve(self, rounds: int) -> None:
@@ -165,9 +196,15 @@ class Chains:
             mark = self.state.cost
             for index, members in enumerate(self.state.groups):
                 for choice in range(len(members.options) - 1, -1, -1):
-                    surcharge = self.surcharges[index][choice]
-                    while members.counts[choice] and surcharge > GAIN:
-                        if not self.place(index, choice, surcharge):
-                            break
+                    if members.counts[choice] and self.surcharges[index][choice] > GAIN:
+                        self._improve(index, choice)
             if self.state.cost == mark:
                 return
+
+    def _improve(self, group: int, choice: int) -> None:
+        """Move as many replicas of a group as pay, several at once before one at a time."""
+        members, surcharge = self.state.groups[group], self.surcharges[group][choice]
+        for count in TOGETHER:
+            while members.counts[choice] >= count:
+                if not self.place(group, choice, surcharge * count, count):
+                    break

@@ -25,7 +25,8 @@ def moves(
         outcome = found.get(request.key, Outcome())
         told += [_move(request, gone, capacities) for gone in outcome.departures]
         leavers = [each for each in demand.leavers.get(request.key, ()) if each.why]
-        told += _must_move(request, leavers, outcome, capacities)
+        if leavers:
+            told += _must_move(request, leavers, outcome, capacities)
     return tuple(told)
 
 

@@ -135,7 +135,7 @@ class Simplex:
     def _direction(self, entering: _Entering) -> list[float]:
         """How much each basic variable gives way for a unit of what enters."""
         if entering.group is None:
-            return [line[entering.choice] for line in self._inverse]
+            return list(self._inverse[entering.choice])
         columns = self._columns_of[entering.group]
         takes: dict[int, float] = dict(self._columns[columns[entering.choice]])
         for row, weight in self._columns[columns[self._key[entering.group]]]:
@@ -143,9 +143,10 @@ class Simplex:
         change = [0.0] * len(self._inverse)
         for row, weight in takes.items():
             if weight:
-                for i, line in enumerate(self._inverse):
-                    if line[row]:
-                        change[i] += line[row] * weight
+                change = [
+                    total + weight * value
+                    for total, value in zip(change, self._inverse[row], strict=True)
+                ]
         return change
 
     def _step(self, entering: _Entering) -> bool:
@@ -210,12 +211,8 @@ class Simplex:
         row = max(mine, key=lambda i: abs(change[i]))
         basic = self._basic[row]
         assert basic is not None  # noqa: S101 - ``_others`` lists rows of options only
-        combined = [0.0] * len(self._inverse)
-        for i in mine:
-            for column, value in enumerate(self._inverse[i]):
-                if value:
-                    combined[column] -= value
-        self._inverse[row] = combined
+        for column in self._inverse:
+            column[row] = -sum([column[i] for i in mine])
         self._basic[row] = (group, self._key[group])
         self._key[group] = basic[1]
         self._level[row], self._key_level[group] = self._key_level[group], self._level[row]
@@ -237,20 +234,17 @@ class Simplex:
         if old is not None:
             self._others[old[0]].remove(leaving)
         pivot = change[leaving]
-        entries = [
-            (column, value / pivot)
-            for column, value in enumerate(self._inverse[leaving])
-            if abs(value) > TINY
-        ]
-        row = [0.0] * len(self._inverse)
-        for column, value in entries:
-            row[column] = value
-        self._inverse[leaving] = row
-        for i, factor in enumerate(change):
-            if i != leaving and abs(factor) > TINY:
-                line = self._inverse[i]
-                for column, value in entries:
-                    line[column] -= factor * value
+        others = [(i, each) for i, each in enumerate(change) if abs(each) > TINY and i != leaving]
+        entries = []
+        for row, column in enumerate(self._inverse):
+            value = column[leaving]
+            if abs(value) > TINY:
+                column[leaving] = value = value / pivot
+                entries.append((row, value))
+                for i, factor in others:
+                    column[i] -= factor * value
+            elif value:
+                column[leaving] = 0.0
         self._basic[leaving] = None
         if entering.group is not None:
             self._basic[leaving] = (entering.group, entering.choice)

@@ -106,6 +106,30 @@ class TierCapacity:
             return self._room_by_packing(size)
         return max(0, min(left[each] * each // size for each in left if each <= size))
 
+    def must_leave(self, leaving: int, size: int, places: int) -> int | None:
+        """How many replicas of ``leaving`` GPUs must go until there are places of ``size`` GPUs.
+
+        ``None`` if that does not help, because larger places are short too. Exact for powers of two
+        that are planned, a guess for the rest.
+
+        >>> from tierwise_core.placement_types import NodeCapacity
+        >>> capacity = TierCapacity(Tier("t", 1, nodes=(NodeCapacity("n", 8, 8),)))
+        >>> capacity.take(2, 4)
+        >>> capacity.must_leave(2, 4, 1), capacity.must_leave(2, 8, 1), capacity.must_leave(2, 8, 2)
+        (2, 4, None)
+        """
+        lacking = places - self.room(size)
+        if self._odd:
+            return -(-lacking * size // leaving)
+        most = 0
+        for each, left in self._left.items():
+            if each <= size:
+                short = -(-places * size // each) - left
+                if short > 0 and each > leaving:
+                    return None
+                most = max(most, -(-short // max(1, leaving // each)))
+        return most
+
     def slack(self, size: int) -> int:
         """How many more places of ``size`` GPUs there are before smaller ones count."""
         if size not in self._left:
