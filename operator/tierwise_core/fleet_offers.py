@@ -37,11 +37,15 @@ def _offer(tier: GPUTier, nodes: Iterable[Node], use: GpuUse) -> Tier:
 
 
 def _capacity(tier: GPUTier, node: Node, use: GpuUse) -> NodeCapacity:
-    """Return what a node offers; one that goes away offers nothing, and holds nothing to keep."""
+    """Return what a node offers; one that goes away offers nothing, and holds nothing to keep.
+
+    Where a node has lost GPUs, those that pods hold are counted on: who serves there stays.
+    """
+    held = use.get(node.name, {}).get(tier.resource_name, 0)
     return NodeCapacity(
         name=node.name,
         gpus_free=free_gpus(tier, node, use) if admits(tier, node) else 0,
-        gpus_total=node.gpus.get(tier.resource_name, 0),
+        gpus_total=max(node.gpus.get(tier.resource_name, 0), held),
         ready=departure(node, tier) is None,
         schedulable=admits(tier, node),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from observed import SMALL, a_node, a_specialist, a_tier, said
+from observed import GPU, SMALL, a_node, a_specialist, a_tier, said
 from simulated import Living, where
 
 from tierwise_core.fleet_plan import plan_fleet
@@ -125,3 +125,14 @@ def test_a_higher_priority_takes_a_place_only_when_the_site_allows_it() -> None:
     allowed = plan_fleet(replace(world.fleet(), policy=Policy(preempt=True)))
     assert "ai/high" in allowed.placements.assignments
     assert [move.key for move in allowed.placements.moves] == ["ai/low"]
+
+
+def test_a_lost_gpu_moves_nobody_who_serves_on_any_tier() -> None:
+    world = Living(
+        specialists=[a_specialist(replicas=5)],
+        nodes=[a_node("n1", gpus=2), a_node("n2", gpus=2), a_node("n3", "h100", gpus=2)],
+    )
+    world.live()
+    assert where(world.serving()) == {"n1": 2, "n2": 2, "n3": 1}
+    world.change_node("n1", gpus={GPU: 1})
+    assert world.step().actions == ()
