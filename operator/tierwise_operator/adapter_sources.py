@@ -17,8 +17,8 @@ from tierwise_core.errors import (
 )
 from tierwise_core.lora import AdapterFacts, read_adapter
 from tierwise_core.model_source import ModelSource, parse_source
+from tierwise_core.remote_files import model_root
 from tierwise_core.safetensors_header import LENGTH_BYTES, header_bytes, read_header
-from tierwise_core.weight_cache import model_root
 from tierwise_operator.sources.credentials import Credentials
 from tierwise_operator.sources.model_files import MAX_CONFIG_BYTES, parse_object
 from tierwise_operator.sources.origin import Origin, Slice, slice_of

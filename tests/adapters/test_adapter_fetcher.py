@@ -16,7 +16,7 @@ from tierwise_core.adapter_container import adapter_fetcher
 from tierwise_core.delivery import Delivery
 from tierwise_core.errors import SourceNotFoundError
 from tierwise_core.model_source import ModelSource
-from tierwise_core.weight_cache import RemoteFile, RemoteTree
+from tierwise_core.remote_files import RemoteFile, RemoteTree
 from tierwise_operator.adapter_fetcher import AdapterShelf, application
 from tierwise_operator.weights.__main__ import app
 
@@ -30,6 +30,7 @@ class Repository:
 
     files: dict[str, bytes]
     fetched: list[str] = field(default_factory=list)
+    place: str = "memory"
 
     async def tree(self) -> RemoteTree:
         if not self.files:

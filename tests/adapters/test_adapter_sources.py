@@ -18,7 +18,7 @@ from tierwise_core.errors import (
     UnsupportedSourceError,
 )
 from tierwise_core.lora import AdapterFacts
-from tierwise_core.weight_cache import RemoteFile, RemoteTree
+from tierwise_core.remote_files import RemoteFile, RemoteTree
 from tierwise_operator.adapter_sources import AdapterAsked, adapter_facts, adapter_reader
 
 CONFIG = {"peft_type": "LORA", "r": 8, "target_modules": ["q_proj"], "base_model_name_or_path": "s"}

@@ -5,16 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tierwise_core.weight_cache import (
-    HeldUnit,
-    RemoteFile,
-    RemoteTree,
-    Shelf,
-    model_root,
-    plan_eviction,
-    plan_fetch,
-    useful_files,
-)
+from tierwise_core.remote_files import RemoteFile, RemoteTree, model_root, useful_files
+from tierwise_core.weight_cache import HeldUnit, Shelf, plan_eviction, plan_fetch
 
 KEYS = st.sampled_from("abcdef")
 SIZES = {"p": 5, "q": 9, "r": 2, "s": 30, "t": 1}

@@ -19,7 +19,7 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 from tierwise_core.errors import SourceUnreadableError, UnsupportedSourceError
-from tierwise_core.weight_cache import Packing, RemoteFile, RemoteTree
+from tierwise_core.remote_files import Packing, RemoteFile, RemoteTree
 from tierwise_operator.sources.registry import Registry
 
 __all__ = ["Artifact", "safe_path"]

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import httpx
 
 from tierwise_core.errors import SourceUnreadableError
-from tierwise_core.weight_cache import RemoteFile, RemoteTree
+from tierwise_core.remote_files import RemoteFile, RemoteTree
 from tierwise_operator.sources.hub_http import HubRepository
 
 __all__ = ["HubTree"]

@@ -27,7 +27,7 @@ from tierwise_core.errors import (
     SourceUnreadableError,
     UnauthorizedError,
 )
-from tierwise_core.weight_cache import RemoteFile, RemoteTree
+from tierwise_core.remote_files import RemoteFile, RemoteTree
 from tierwise_operator.sources.credentials import Credentials
 from tierwise_operator.sources.origin import BusyError
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tierwise_core.errors import SourceUnreadableError
-from tierwise_core.weight_cache import RemoteFile, RemoteTree
+from tierwise_core.remote_files import RemoteFile, RemoteTree
 
 __all__ = ["BusyError", "Origin", "Slice", "slice_of"]
 

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import Final
 
 from tierwise_core.errors import SourceNotFoundError, SourceUnreadableError
+from tierwise_core.remote_files import model_root
 from tierwise_core.safetensors_header import (
     LENGTH_BYTES,
     WeightTotals,
     header_bytes,
     read_header,
 )
-from tierwise_core.weight_cache import model_root
 from tierwise_operator.sources.model_files import (
     CONFIG,
     INDEX,

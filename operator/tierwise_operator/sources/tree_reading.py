@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from tierwise_core.model_source import ModelSource
-from tierwise_core.weight_cache import RemoteFile
+from tierwise_core.remote_files import RemoteFile
 from tierwise_operator.sources.archive import MAX_GZIP_BYTES, gunzipped, members
 from tierwise_operator.sources.cache import MetadataCache
 from tierwise_operator.sources.model_files import ModelFiles

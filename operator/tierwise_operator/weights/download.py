@@ -17,7 +17,7 @@ from typing import BinaryIO, Final
 
 from tierwise_core.errors import SourceUnreadableError
 from tierwise_core.quantities import format_bytes
-from tierwise_core.weight_cache import RemoteFile, promised_hash
+from tierwise_core.remote_files import RemoteFile, promised_hash
 from tierwise_operator.sources.origin import BusyError, Origin
 from tierwise_operator.weights.errors import CorruptError, told_by_system
 from tierwise_operator.weights.hashing import BLOCK_BYTES, Hashes

@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tierwise_core.weight_cache import HeldUnit, model_root
+from tierwise_core.remote_files import model_root
+from tierwise_core.weight_cache import HeldUnit
 from tierwise_operator.weights.hashing import sha256_of
 
 __all__ = ["Entry", "KeptFile", "Record", "Unit"]

@@ -14,7 +14,8 @@ from typing import Final
 
 from tierwise_core.errors import SourceError, SourceUnreadableError
 from tierwise_core.model_source import ModelSource, parse_source
-from tierwise_core.weight_cache import RemoteTree, entry_key, useful_files
+from tierwise_core.remote_files import RemoteTree, useful_files
+from tierwise_core.weight_cache import entry_key
 from tierwise_operator.sources.origin import BusyError, Origin
 from tierwise_operator.weights.cache import WeightCache
 from tierwise_operator.weights.download import Patience

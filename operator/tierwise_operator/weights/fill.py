@@ -12,13 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from tierwise_core.weight_cache import (
-    FetchPlan,
-    HeldUnit,
-    RemoteFile,
-    RemoteTree,
-    plan_fetch,
-)
+from tierwise_core.remote_files import RemoteFile, RemoteTree
+from tierwise_core.weight_cache import FetchPlan, HeldUnit, plan_fetch
 from tierwise_operator.sources.artifact import safe_path
 from tierwise_operator.sources.origin import Origin
 from tierwise_operator.weights.cache import WeightCache

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Final
 
-from tierwise_core.weight_cache import Packing
+from tierwise_core.remote_files import Packing
 from tierwise_operator.weights.entry import KeptFile
 from tierwise_operator.weights.errors import CorruptError
 from tierwise_operator.weights.hashing import BLOCK_BYTES
