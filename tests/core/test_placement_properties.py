@@ -7,7 +7,8 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from fleets import bind, fleets, newcomers, outcome, pending, placed
+from bound import bind, outcome, pending, placed
+from fleets import fleets, newcomers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
