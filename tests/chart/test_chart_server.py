@@ -124,6 +124,8 @@ ALLOWED = [
     (OPERATOR, "patch", "leases.coordination.k8s.io/tierwise-operator", NAMESPACE),
     (ROUTER, "watch", "specialists.tierwise.dev", "team-a"),
     (ROUTER, "list", "gputiers.tierwise.dev", ""),
+    # Of the status it may write one part alone: tests/scaling/test_wake_on_apiserver.py.
+    (ROUTER, "patch", "specialists.tierwise.dev/status", "team-a"),
 ]
 
 FORBIDDEN = [
@@ -138,7 +140,9 @@ FORBIDDEN = [
     (OPERATOR, "create", "leases.coordination.k8s.io", "team-a"),
     (OPERATOR, "create", "customresourcedefinitions.apiextensions.k8s.io", ""),
     (OPERATOR, "create", "clusterroles.rbac.authorization.k8s.io", ""),
-    (ROUTER, "patch", "specialists.tierwise.dev/status", "team-a"),
+    (ROUTER, "patch", "specialists.tierwise.dev", "team-a"),
+    (ROUTER, "update", "specialists.tierwise.dev/status", "team-a"),
+    (ROUTER, "patch", "gputiers.tierwise.dev/status", ""),
     (ROUTER, "get", "pods", "team-a"),
     (ROUTER, "get", "secrets", NAMESPACE),
     (ROUTER, "get", "nodes", ""),
