@@ -84,7 +84,8 @@ def water(cluster: Cluster) -> Iterator[None]:
     kwok(cluster, 1)
     for name in NODES:
         restore(cluster, name)
-    cluster.apply(tier("shallow", 0.3), tier("deep", 1.0), wader(cluster, 1))
+    # Dearer than the real tiers: nobody else shall be tempted to move to engines that do not exist.
+    cluster.apply(tier("shallow", 5.0), tier("deep", 9.0), wader(cluster, 1))
     eventually(lambda: endpoints(cluster), lambda found: len(found) == 1, 60)
     yield
     cluster.delete("specialist", NAME)
@@ -179,7 +180,7 @@ def test_a_full_tier_makes_it_span_two(cluster: Cluster, water: None) -> None:
     cluster.wait(f"specialist/{NAME}", "condition=Ready", 60)
     assert {e["tier"] for e in endpoints(cluster)} == {"shallow", "deep"}
     assert len(cluster.names("deployments", SELECTOR)) == 2
-    assert status(cluster)["placement"]["usdPerHour"] == pytest.approx(4 * 0.3 + 1.0)
+    assert status(cluster)["placement"]["usdPerHour"] == pytest.approx(4 * 5.0 + 9.0)
 
 
 def test_a_lost_gpu_costs_the_tier_and_moves_nobody(cluster: Cluster, water: None) -> None:
@@ -214,7 +215,7 @@ def test_fewer_replicas_go_back_to_the_cheaper_tier(cluster: Cluster, water: Non
 
 
 def test_two_tiers_that_claim_one_node_both_say_so(cluster: Cluster, water: None) -> None:
-    cluster.apply(tier("deep", 2.0, name="deeper"))
+    cluster.apply(tier("deep", 10.0, name="deeper"))
     try:
         for name in ("deep", "deeper"):
             found = eventually(

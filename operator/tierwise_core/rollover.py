@@ -93,7 +93,7 @@ def roll_over(now: Situation) -> Rollover:
     if settled >= planned and not _still_needed(old, settled, now):
         why = _why_done(now, settled, planned)
         return Rollover(replicas, tuple((child, why) for child in old))
-    idle = [child for child in old if not serving(of_revision(now.pods, child.revision))]
+    idle = [child for child in old if _is_idle(child, now)]
     busy = [child for child in old if child not in idle]
     leaving = tuple((child, f"revision {child.revision} has no ready pod") for child in idle)
     return _make_room(Rollover(replicas, leaving, (), _told(now)), stands, busy, now)
@@ -135,6 +135,18 @@ def _replicas(stands: Sequence[_Stand], lacking: int, missing: int) -> dict[str,
         lacking, missing = lacking - extra, missing - extra - going
         replicas[wanted.revision] = wanted.replicas + extra + going
     return replicas
+
+
+def _is_idle(child: Child, now: Situation) -> bool:
+    """Say whether an old Deployment serves nobody and is not about to.
+
+    One of the same edition whose pods load is about to: it may be ready before its replacement.
+    """
+    pods = of_revision(now.pods, child.revision)
+    if serving(pods):
+        return False
+    hopeful = [pod for pod in pods if pod.node and pod.key not in now.departing]
+    return child.edition != now.edition or not any(pod.last_exit is None for pod in hopeful)
 
 
 def _still_needed(old: Sequence[Child], settled: int, now: Situation) -> bool:

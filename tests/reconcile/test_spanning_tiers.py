@@ -11,6 +11,9 @@ from tierwise_core.fleet_plan import plan_fleet
 from tierwise_core.placement import Policy
 
 
+TIERS = [a_tier(), a_tier("h100")]
+
+
 def spanning(replicas: int = 3) -> Living:
     """Two RTX 4090 and two H100, and a sorter that wants more than the cheap ones hold."""
     world = Living(
@@ -75,6 +78,22 @@ def test_a_move_does_not_turn_back_while_it_goes_on() -> None:
     for _ in range(5):
         assert world.step().actions == ()
     assert shares(world) == {"rtx-4090": 3}
+
+
+def test_a_replica_that_still_loads_is_not_stopped_for_a_cheaper_place() -> None:
+    world = Living(
+        specialists=[a_specialist(replicas=1)], nodes=[a_node("n2", "h100", gpus=1)], tiers=TIERS
+    )
+    world.step()
+    world.schedule()
+    world.nodes.append(a_node("n1", gpus=1))
+    for _ in range(3):
+        world.step()
+        world.schedule()
+    assert {pod.node for pod in world.pods if not pod.terminating} == {"n1", "n2"}
+    world.load()
+    world.live()
+    assert where(world.serving()) == {"n1": 1}
 
 
 def test_a_small_saving_moves_nobody() -> None:
