@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from observed import World, a_pod, a_specialist, a_tier, live_child, rendered
+from fake_cluster import FakeCluster
+from observed import NOON, World, a_pod, a_specialist, a_tier, live_child, rendered
+from stage import Library, an_operator, node_body, specialist_body, tier_body
 
 from tierwise_core.delivery import Delivery
 from tierwise_core.engine import Layout
@@ -265,3 +267,23 @@ def test_an_image_that_cannot_be_pulled_names_the_chart_s_value() -> None:
 
 def test_a_pod_that_fetches_counts_as_loading_and_is_not_scaled_away() -> None:
     assert loading([a_pod("r", fetching_since="2026-03-01T11:00:00Z")], "vllm") == 1
+
+
+async def test_a_manifest_with_a_bucket_and_a_secret_becomes_a_pod_that_fetches() -> None:
+    cluster = FakeCluster()
+    model = {"source": "s3://models/llama", "secretRef": {"name": "store"}}
+    for body in (
+        tier_body("rtx-4090", 24, 0.4),
+        node_body("n1", "rtx-4090", 4),
+        specialist_body("sorter", model=model),
+    ):
+        cluster.put(body)
+    library = Library()
+    operator = an_operator(cluster, library, lambda: NOON, delivery=ON_NODE)
+    await operator.load()
+    await operator.settle()
+    (deployment,) = (b for (kind, _), b in cluster.objects_by_key.items() if kind == "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["initContainers"]
+    assert container["image"] == IMAGE
+    assert env(container)["AWS_ACCESS_KEY_ID"] == ("store", "AWS_ACCESS_KEY_ID")
+    operator.queue.close()
