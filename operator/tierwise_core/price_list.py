@@ -34,9 +34,10 @@ class ListPrice:
 
 
 RANGE_2025: Final = "middle of what Lambda, CoreWeave, RunPod and Vast.ai asked in 2025"
-RUNPOD: Final = "RunPod's list, March 2026"
+RUNPOD: Final = "RunPod's lowest listing, March 2026"
+RUNPOD_2025: Final = "RunPod's list, 2025"
 LAMBDA: Final = "Lambda's list, 2025"
-AWS: Final = "Amazon EC2 on demand in us-east-1, 2025"
+AWS: Final = "Amazon EC2 on demand in us-east-1, 2026"
 
 PRICE_LIST: Final = (
     ListPrice("NVIDIA-B200", "b200", 5.98, RUNPOD),
@@ -46,14 +47,14 @@ PRICE_LIST: Final = (
     ListPrice("NVIDIA-GH200-480GB", "gh200", 1.49, LAMBDA),
     ListPrice("NVIDIA-H100-80GB-HBM3", "h100-80gb", 3.00, RANGE_2025),
     ListPrice("NVIDIA-H100-PCIe", "h100-pcie", 1.99, RUNPOD),
-    ListPrice("NVIDIA-H100-NVL", "h100-nvl", 2.59, RUNPOD),
-    ListPrice("AMD-Instinct-MI300X", "mi300x", 2.49, RUNPOD),
+    ListPrice("NVIDIA-H100-NVL", "h100-nvl", 2.59, RUNPOD_2025),
+    ListPrice("AMD-Instinct-MI300X", "mi300x", 2.49, RUNPOD_2025),
     ListPrice("AMD-Instinct-MI325X", "mi325x"),
     ListPrice("NVIDIA-A100-SXM4-80GB", "a100-80gb", 1.39, RUNPOD),
     ListPrice("NVIDIA-A100-80GB-PCIe", "a100-80gb-pcie", 1.19, RUNPOD),
     ListPrice("NVIDIA-A100-SXM4-40GB", "a100-40gb", 1.29, LAMBDA),
     ListPrice("NVIDIA-A100-PCIE-40GB", "a100-40gb-pcie"),
-    ListPrice("NVIDIA-A40", "a40", 0.40, RUNPOD),
+    ListPrice("NVIDIA-A40", "a40", 0.40, RUNPOD_2025),
     ListPrice("NVIDIA-A30", "a30"),
     ListPrice("NVIDIA-A10", "a10", 0.75, LAMBDA),
     ListPrice("NVIDIA-A10G", "a10g", 1.006, AWS),
@@ -65,8 +66,8 @@ PRICE_LIST: Final = (
     ListPrice("Tesla-V100-SXM2-16GB", "v100-16gb", 0.55, LAMBDA),
     ListPrice("Tesla-V100-PCIE-32GB", "v100-32gb-pcie"),
     ListPrice("Tesla-V100-PCIE-16GB", "v100-16gb-pcie"),
-    ListPrice("NVIDIA-RTX-6000-Ada-Generation", "rtx-6000-ada", 0.77, RUNPOD),
-    ListPrice("NVIDIA-RTX-A6000", "rtx-a6000", 0.49, RUNPOD),
+    ListPrice("NVIDIA-RTX-6000-Ada-Generation", "rtx-6000-ada", 0.77, RUNPOD_2025),
+    ListPrice("NVIDIA-RTX-A6000", "rtx-a6000", 0.49, RUNPOD_2025),
     ListPrice("NVIDIA-RTX-PRO-6000-Blackwell-Server-Edition", "rtx-pro-6000", 0.89, RUNPOD),
     ListPrice("NVIDIA-GeForce-RTX-5090", "rtx-5090", 0.69, RUNPOD),
     ListPrice("NVIDIA-GeForce-RTX-4090", "rtx-4090", 0.40, RANGE_2025),

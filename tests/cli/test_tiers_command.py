@@ -59,7 +59,7 @@ def test_every_manifest_is_good_by_the_models() -> None:
 def test_a_list_price_is_named_in_a_comment_and_a_given_one_is_not() -> None:
     nodes = [node(**product("NVIDIA-L4"))]
 
-    assert "# a list price (RunPod's list, March 2026): write what you pay" in (
+    assert "# a list price (RunPod's lowest listing, March 2026): write what you pay" in (
         discover(nodes=nodes).stdout
     )
     given = discover("--price", "l4=0.35", nodes=nodes).stdout
