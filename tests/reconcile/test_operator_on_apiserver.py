@@ -17,6 +17,7 @@ from apiserver import ApiServer
 from observed import NOON
 from stage import Library, node_body, pod_body, specialist_body, tier_body
 
+from tierwise_core.plan import Plan, Scale
 from tierwise_operator import watches
 from tierwise_operator.cluster import ClusterError, KubernetesCluster
 from tierwise_operator.engine_room import Operator
@@ -32,6 +33,7 @@ from tierwise_operator.kinds import (
     Kind,
 )
 from tierwise_operator.leadership import Leadership
+from tierwise_operator.recorder import Subject
 from tierwise_operator.settings import Settings
 
 pytestmark = pytest.mark.apiserver
@@ -278,6 +280,53 @@ async def test_a_new_image_makes_a_second_deployment_and_then_replaces_the_first
     await real.settle()
     (new,) = await real.deployments()
     assert new["metadata"]["name"] != old["metadata"]["name"]
+
+
+async def test_a_pod_whose_node_is_about_to_go_is_marked_and_one_more_is_asked_for(
+    real: Real,
+) -> None:
+    await real.specialist()
+    await real.settle()
+    await real.run_pods()
+    await real.settle()
+    spare = node_body(f"{real.namespace}-n2", real.namespace, 4)
+    status = spare.pop("status")
+    await real.write(NODE, spare)
+    await real.write(NODE, {"metadata": spare["metadata"], "status": status}, "status")
+    both = [f"{real.namespace}-n1", f"{real.namespace}-n2"]
+    real.server.try_kubectl("taint", "node", both[1], "node.kubernetes.io/not-ready-")
+    real.server.kubectl("taint", "node", both[0], "tierwise.dev/leaving=:NoSchedule")
+    try:
+        await real.settle()
+        (deployment,) = await real.deployments()
+        assert deployment["spec"]["replicas"] == 2
+        pod = await real.read(POD, f"{deployment['metadata']['name']}-x")
+        cost = "controller.kubernetes.io/pod-deletion-cost"
+        assert pod["metadata"]["annotations"][cost] == "-1000"
+        assert await real.settle() == []
+        real.server.kubectl("taint", "node", both[0], "tierwise.dev/leaving-")
+        await real.settle()
+        pod = await real.read(POD, f"{deployment['metadata']['name']}-x")
+        assert cost not in pod["metadata"].get("annotations", {})
+        assert (await real.deployments())[0]["spec"]["replicas"] == 1
+    finally:
+        real.server.kubectl("delete", "node", both[1])
+
+
+async def test_an_old_revision_gives_way_by_its_scale_alone(real: Real) -> None:
+    """Its template is of a spec that is no more, so nothing but the number is written."""
+    await real.specialist()
+    await real.settle()
+    (deployment,) = await real.deployments()
+    name = deployment["metadata"]["name"]
+    shrink = Scale("Deployment", real.namespace, name, 0, "no room for both")
+    subject = Subject(SPECIALIST, real.namespace, "sorter", "u")
+    await real.operator.passes.executor.carry_out(Plan(actions=(shrink,)), subject)
+    after = await real.read(DEPLOYMENT, name)
+    assert after["spec"]["replicas"] == 0
+    assert after["spec"]["template"] == deployment["spec"]["template"]
+    await real.settle()
+    assert (await real.deployments())[0]["spec"]["replicas"] == 1
 
 
 async def test_kubectl_scale_is_followed(real: Real) -> None:

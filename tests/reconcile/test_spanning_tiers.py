@@ -10,7 +10,6 @@ from simulated import Living, where
 from tierwise_core.fleet_plan import plan_fleet
 from tierwise_core.placement import Policy
 
-
 TIERS = [a_tier(), a_tier("h100")]
 
 
