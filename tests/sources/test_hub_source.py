@@ -18,7 +18,7 @@ from tierwise_core.errors import (
     UnsupportedSourceError,
 )
 from tierwise_core.sizing import ModelMetadata, SizeOverrides
-from tierwise_operator.sources import MetadataCache, read_metadata
+from tierwise_operator.sources import Credentials, MetadataCache, read_metadata
 
 CONFIG = {
     "architectures": ["LlamaForCausalLM"],
@@ -377,3 +377,12 @@ async def test_a_source_we_cannot_read_says_what_suffices(client: httpx.AsyncCli
         "set spec.model.size.weights (or .parameters), spec.model.size.kvBytesPerToken and "
         "spec.model.maxModelLen, which suffice"
     )
+
+
+async def test_a_secret_for_something_else_does_not_close_a_public_repository(
+    client: httpx.AsyncClient,
+) -> None:
+    with fake_hub() as hub:
+        hub.files[REPO] = single()
+        keys = Credentials(aws={"AWS_REGION": "eu"}, origin="Secret store", is_secret=True)
+        assert (await read(hub, client, credentials=keys)).layers == 3

@@ -30,8 +30,8 @@ AWS_KEYS: Final = (
     "AWS_REGION",
     "AWS_ENDPOINT_URL",
 )
+# Most repositories of the Hub are public, and the Secret may be there for the adapters.
 NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
-    "hf": (HF_TOKEN,),
     "s3": AWS_KEYS[:2],
     "oci": (DOCKER_CONFIG,),
 }
@@ -93,7 +93,7 @@ class Credentials:
         Raises:
             UnauthorizedError: it has not; the message names the missing keys.
         """
-        have = {HF_TOKEN: self.hf_token, DOCKER_CONFIG: self.docker_config, **self.aws}
+        have = {DOCKER_CONFIG: self.docker_config, **self.aws}
         missing = [key for key in NEEDED.get(scheme, ()) if not have.get(key)]
         if missing and self.is_secret:
             raise UnauthorizedError(

@@ -94,7 +94,6 @@ async def _read(where: ModelSource, access: Access, kept: MetadataCache) -> Mode
     if where.scheme == "file":
         return await asyncio.to_thread(read_directory, where.location, kept)
     if where.scheme == "hf":
-        access.credentials.require("hf")
         return await read_repository(access.repository(where), kept)
     return await read_tree(where, origin_of(where, access), kept)
 
