@@ -28,7 +28,7 @@ def test_the_examples_in_the_docstrings_hold() -> None:
 
 def test_the_law_that_made_the_answers_is_found() -> None:
     law = Evidence(slope=0.7, neutral=0.95)
-    found, score = best_evidence([one for name in "abc" for one in answers_of(name, law, 5_000)])
+    found, score = best_evidence([one for name in "abc" for one in answers_of(name, law, 2_000)])
     assert found.slope == pytest.approx(law.slope, abs=0.11)
     assert found.neutral == pytest.approx(law.neutral, abs=0.011)
     assert score < 0.25  # what knowing nothing would score
@@ -36,8 +36,8 @@ def test_the_law_that_made_the_answers_is_found() -> None:
 
 def test_each_model_counts_the_same_however_much_it_was_asked() -> None:
     many, few = (
-        answers_of("a", Evidence(1.0, 0.99), 3_000),
-        answers_of("b", Evidence(0.5, 0.91), 3_000),
+        answers_of("a", Evidence(1.0, 0.99), 500),
+        answers_of("b", Evidence(0.5, 0.91), 500),
     )
     assert best_evidence([*many, *many, *few])[0] == best_evidence([*many, *few])[0]
 
