@@ -150,11 +150,13 @@ def _context_length(language: LanguageConfig) -> int:
 def _intermediate_size(language: LanguageConfig) -> int:
     """The width of one feed-forward block or expert; four times the stream if it is not said."""
     if experts_per_token(language):
-        width = language.value("moe_intermediate_size")
-        expert = max(width) if isinstance(width, list) else None
-        found = expert or language.integer(model_config.EXPERT_WIDTH)
+        widths = language.value("moe_intermediate_size")
+        listed = (
+            [width for width in widths if type(width) is int] if isinstance(widths, list) else []
+        )
+        found = max(listed, default=0) or language.integer(model_config.EXPERT_WIDTH)
         if found:
-            return int(found)
+            return found
     width = language.integer(model_config.INTERMEDIATE)
     return width or 4 * (language.integer(model_config.HIDDEN) or 0)
 
