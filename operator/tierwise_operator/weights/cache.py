@@ -28,7 +28,7 @@ from tierwise_operator.weights.entry import Entry, Record
 from tierwise_operator.weights.errors import CacheFullError
 from tierwise_operator.weights.locks import try_exclusive
 
-__all__ = ["WeightCache"]
+__all__ = ["WeightCache", "files_below"]
 
 SPARE_BYTES: Final = 64 * 2**20
 """Left free on the disk, for others."""
@@ -115,7 +115,7 @@ class WeightCache:
 
     def _shelf(self, key: str) -> Shelf:
         entry = self.entry(key)
-        found = [*_files(entry.record_path.parent), *_files(entry.partial)]
+        found = [*files_below(entry.record_path.parent), *files_below(entry.partial)]
         parts = {f"{one.st_dev}:{one.st_ino}": one.st_size for one in found}
         try:
             last_used = entry.record_path.stat().st_mtime
@@ -150,7 +150,7 @@ class WeightCache:
         return True
 
 
-def _files(folder: Path) -> Iterator[os.stat_result]:
+def files_below(folder: Path) -> Iterator[os.stat_result]:
     """The files below a folder, of which some may be vanishing."""
     for path in folder.rglob("*"):
         with contextlib.suppress(OSError):

@@ -14,10 +14,11 @@ from typing import Final
 
 from tierwise_core.errors import SourceError, SourceUnreadableError
 from tierwise_core.model_source import ModelSource, parse_source
+from tierwise_core.quantities import format_bytes
 from tierwise_core.remote_files import RemoteTree, useful_files
 from tierwise_core.weight_cache import entry_key
 from tierwise_operator.sources.origin import BusyError, Origin
-from tierwise_operator.weights.cache import WeightCache
+from tierwise_operator.weights.cache import WeightCache, files_below
 from tierwise_operator.weights.download import Patience
 from tierwise_operator.weights.entry import Entry, Record
 from tierwise_operator.weights.errors import DirectoryError, told_by_system
@@ -215,14 +216,10 @@ async def _pause(job: _Job, error: BusyError, failures: int) -> None:
 
 def _others(job: _Job, entry: Entry) -> None:
     """Say how far another pod is that fetches the same."""
-    here = sum(
-        path.stat().st_size
-        for folder in (entry.files, entry.partial)
-        for path in folder.rglob("*")
-        if path.is_file()
-    )
+    folders = (entry.files, entry.partial)
+    here = sum(found.st_size for folder in folders for found in files_below(folder))
     job.progress.remark(
-        f"another pod fetches {job.wish.source}, {here} bytes are here; waiting for it",
+        f"another pod fetches {job.wish.source}, {format_bytes(here)} are here; waiting for it",
         every_seconds=LOCK_LINE_SECONDS,
     )
 
