@@ -13,9 +13,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Final
 from urllib.parse import unquote
+
+from loopback import QuietServer
 
 COMMIT: Final = "c0ffee0000000000000000000000000000000001"
 CHUNK_BYTES: Final = 64 * 1024
@@ -233,7 +235,7 @@ class _CdnHandler(_Handler):
 
 @contextmanager
 def _served(handler: type[_Handler], hub: FakeHub) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (handler,), {"hub": hub}))
+    server = QuietServer(("127.0.0.1", 0), type("Bound", (handler,), {"hub": hub}))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
