@@ -61,9 +61,9 @@ def fleet_of(manifests: Manifests) -> Fleet:
     nodes = tuple(_node(manifest) for manifest in manifests.nodes)
     pods = [pod for m in manifests.pods if (pod := distill_pods.pod(m.body)) is not None]
     use = gpu_use(pods)
-    departing = departures(
-        pods, {node.name: node for node in nodes}.get, use, {tier.name: tier for tier in tiers}
-    )
+    nodes_by_name = {node.name: node for node in nodes}
+    tiers_by_name = {tier.name: tier for tier in tiers}
+    departing = departures(pods, nodes_by_name.get, use, tiers_by_name.get)
     return Fleet(
         specialists=specialists,
         tiers=tiers,

@@ -6,7 +6,7 @@ those below says that the node will be taken away, and that is the time to repla
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 from tierwise_core.fleet import NO_EXECUTE, GPUTier, GpuUse, Node, Pod, Taint, tolerates
@@ -79,7 +79,7 @@ def departures(
     pods: Iterable[Pod],
     node_of: Callable[[str], Node | None],
     use: GpuUse,
-    tiers: Mapping[str, GPUTier],
+    tier_of: Callable[[str], GPUTier | None],
 ) -> dict[str, str]:
     """Return the pods that cannot stay where they are, by key, and why.
 
@@ -93,7 +93,7 @@ def departures(
         node = node_of(pod.node)
         if node is None and not pod.running_since:
             continue  # bound a moment ago: its node has not been seen yet
-        why = departure(node, tiers.get(pod.tier)) or _stranded(pod, node, use)
+        why = departure(node, tier_of(pod.tier)) or _stranded(pod, node, use)
         if why is not None:
             found[pod.key] = f"node {pod.node} {why}"
     return found

@@ -133,8 +133,7 @@ class Passes:
         return tuple(with_flavor(t, self.extensions.flavors) for t in self.store.tiers.all())
 
     def _departing(self, pods: Iterable[Pod]) -> dict[str, str]:
-        tiers = {tier.name: tier for tier in self.store.tiers.all()}
-        return departures(pods, self.store.nodes.get, self.store.use, tiers)
+        return departures(pods, self.store.nodes.get, self.store.use, self.store.tiers.get)
 
     def _room(self, tier: GPUTier, gpus: int) -> int:
         return free_slots(tier, self.store.nodes.all(), self.store.use, gpus)

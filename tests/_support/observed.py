@@ -258,7 +258,7 @@ class World:
         """The pods that cannot stay, and why."""
         nodes = {node.name: node for node in self.nodes}
         tiers = {tier.name: tier for tier in self.tiers}
-        return departures(pods, nodes.get, gpu_use(self.pods), tiers)
+        return departures(pods, nodes.get, gpu_use(self.pods), tiers.get)
 
     def carry_out(self, plan: Plan, name: str = "sorter") -> Plan:
         """Do what a plan asks, as an API server without controllers would."""
