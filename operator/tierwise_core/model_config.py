@@ -55,6 +55,9 @@ EXPERTS_PER_TOKEN: Final = (
 )
 EXPERT_WIDTH: Final = ("moe_intermediate_size", "expert_ffn_hidden_size")
 
+LARGEST_COUNT: Final = 2**31
+"""No width, vocabulary or length of a model comes near it."""
+
 NESTED: Final = ("text_config", "llm_config", "language_config", "thinker_config", "decoder_config")
 
 # A nested config is written as the difference to its class's defaults. These are the defaults (of
@@ -158,7 +161,7 @@ class LanguageConfig:
     def integer_or_zero(self, name: str) -> int:
         """A count that may be missing or of another kind, which counts as 0."""
         value = self.value(name)
-        return value if type(value) is int and value > 0 else 0
+        return value if type(value) is int and 0 < value <= LARGEST_COUNT else 0
 
 
 def kv_heads(language: LanguageConfig, heads: int) -> int:
@@ -177,7 +180,7 @@ def kv_heads(language: LanguageConfig, heads: int) -> int:
 def _count(name: str, value: Any) -> int:
     """A positive whole number, also when JSON wrote it as a float."""
     whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-    if isinstance(value, bool) or not whole or value < 1:
+    if isinstance(value, bool) or not whole or not 1 <= value <= LARGEST_COUNT:
         raise UnknownArchitectureError(
             f"config.json: {name} is {value!r}, not a positive whole number; {KV_CACHE_FIX}"
         )

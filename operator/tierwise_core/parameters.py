@@ -218,7 +218,7 @@ def _predictors(decoder: _Decoder) -> Iterator[Linear]:
     and the output layer.
     """
     count = decoder.language.integer_or_zero("num_nextn_predict_layers")
-    if not count or decoder.experts is None:
+    if not count or decoder.experts is None or not decoder.experts.layers:
         return
     hidden, vocab = decoder.hidden, decoder.vocab
     one = decoder.experts.parameters(hidden) // decoder.experts.layers

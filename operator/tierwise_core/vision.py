@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tierwise_core.linear import Cut, Linear, Part
+from tierwise_core.model_config import LARGEST_COUNT
 
 __all__ = ["image_tokens", "vision_heads", "vision_linears", "vision_width"]
 
@@ -42,13 +43,18 @@ class _Tower:
 
     values: Mapping[str, Any]
 
+    @property
+    def family(self) -> str:
+        """Its ``model_type``."""
+        return str(self.values.get("model_type"))
+
     def number(self, *names: str) -> int:
         """The first of these that is a count, else the type's default, else 0."""
         for name in names:
             value = self.values.get(name)
-            if type(value) is int and value > 0:
+            if type(value) is int and 0 < value <= LARGEST_COUNT:
                 return value
-        defaults = DEFAULTS.get(str(self.values.get("model_type")), {})
+        defaults = DEFAULTS.get(self.family, {})
         return next((defaults[name] for name in names if name in defaults), 0)
 
 
@@ -79,7 +85,7 @@ def vision_linears(config: Mapping[str, Any], hidden: int) -> Iterator[Linear]:
     inner = tower.number(*INTERMEDIATE) or 4 * width
     patch = tower.number("patch_size", "spatial_patch_size") or 14
     side = tower.number("image_size") // patch
-    gated = 3 if tower.values.get("model_type") in GATED else 2
+    gated = 3 if tower.family in GATED else 2
     values = CHANNELS * patch * patch * (tower.number("temporal_patch_size") or 1)
     yield _of_tower("patch_embedding", values, width, 1)
     if side:
@@ -93,8 +99,7 @@ def vision_linears(config: Mapping[str, Any], hidden: int) -> Iterator[Linear]:
 def _projection(tower: _Tower, width: int, hidden: int) -> Iterator[Linear]:
     """From the tower's width to the language model's: one matrix, or two over merged patches."""
     merged = tower.number("spatial_merge_size")
-    family = tower.values.get("model_type")
-    if family == "llama4_vision_model":
+    if tower.family == "llama4_vision_model":
         inner, output = tower.number("projector_input_dim"), tower.number("projector_output_dim")
         yield _of_tower("pixel_shuffle", MERGED_PATCHES * width, inner, 1)
         yield _of_tower("pixel_shuffle.out", inner, output, 1)
@@ -124,7 +129,7 @@ def image_tokens(config: Mapping[str, Any]) -> int:
     if tower is None:
         return 0
     stated = config.get("mm_tokens_per_image")
-    if type(stated) is int and stated > 0:
+    if type(stated) is int and 0 < stated <= LARGEST_COUNT:
         return stated
     patch = tower.number("patch_size", "spatial_patch_size") or 14
     side = (tower.number("image_size") or 1024) // patch

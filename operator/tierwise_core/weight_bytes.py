@@ -30,6 +30,7 @@ from typing import Any, Final
 
 from tierwise_core.errors import UnknownQuantizationError
 from tierwise_core.linear import Linear, Part
+from tierwise_core.model_config import LARGEST_COUNT
 from tierwise_core.parameters import linears
 from tierwise_core.quantization import quantization_method
 
@@ -225,7 +226,7 @@ READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Scheme | None]]] = {
 
 def _count(value: Any) -> int:
     """A positive count, else 0."""
-    return value if type(value) is int and value > 0 else 0
+    return value if type(value) is int and 0 < value <= LARGEST_COUNT else 0
 
 
 def stored_bytes(config: Mapping[str, Any]) -> int:
