@@ -80,9 +80,12 @@ class LoadWatch:
     def wanted(self, specialist: Specialist) -> int:
         """Return how many replicas there should be now."""
         policy = specialist.placement.scaling
-        if not policy.automatic:
-            return specialist.placement.min_replicas
-        return policy.bounded(self._of(specialist).replicas)
+        if policy.automatic:
+            return policy.bounded(self._of(specialist).replicas)
+        # What somebody else has chosen is where we begin if the number becomes ours.
+        if (known := self._watched.get(specialist.key)) is not None:
+            known.replicas = specialist.placement.min_replicas
+        return specialist.placement.min_replicas
 
     def status(self, specialist: Specialist) -> dict[str, Any]:
         """Return ``status.scaling``; nothing where the number is not ours to choose."""
@@ -101,10 +104,11 @@ class LoadWatch:
         return known.counted.engines if known and known.counted else {}
 
     def notice(self, specialist: Specialist) -> None:
-        """React to a change: requests that wait at a router, a pod that was never asked."""
+        """React to a change: requests that wait at a router, a pod never asked, another spec."""
         known = self._of(specialist)
         ready = {pod.key for pod in serving(self._store.pods.of(specialist.key))}
-        if ready - self.engines(specialist.key).keys():
+        is_ours = specialist.placement.scaling.automatic and known.replicas > 0
+        if is_ours or ready - self.engines(specialist.key).keys():
             known.due_at = float("-inf")
         if not specialist.placement.scaling.sleeps:
             return

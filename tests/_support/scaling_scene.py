@@ -44,6 +44,15 @@ class Scene:
         }
 
     async def begin(self, least: int, most: int | None, **placement: Any) -> list[str]:
+        self.respecify(least, most, **placement)
+        return await self.stage.start()
+
+    async def respec(self, least: int, most: int | None) -> None:
+        """What an HPA, or a person, writes later."""
+        self.respecify(least, most)
+        await self.stage.operator.settle()
+
+    def respecify(self, least: int, most: int | None, **placement: Any) -> None:
         replicas = {"min": least} | ({"max": most} if most is not None else {})
         self.stage.cluster.put(
             specialist_body(
@@ -55,7 +64,6 @@ class Scene:
                 }
             )
         )
-        return await self.stage.start()
 
     async def pass_time(self, seconds: float) -> None:
         """Let the operator look every two seconds."""

@@ -221,6 +221,21 @@ async def test_without_a_max_the_number_is_min_and_somebody_else_s(scene: Scene)
     assert "scaling" not in scene.status
 
 
+async def test_a_number_that_becomes_ours_begins_where_it_was(scene: Scene) -> None:
+    await scene.begin(1, None)
+    await scene.run_pods()
+    await scene.pass_time(2)
+    await scene.respec(3, None)
+    await scene.run_pods()
+    await scene.pass_time(2)
+
+    await scene.respec(1, 4)
+    assert scene.replicas == 3
+
+    await scene.pass_time(26)
+    assert scene.replicas == 1
+
+
 async def test_at_rest_by_hand_it_is_not_woken(scene: Scene) -> None:
     await scene.begin(0, None)
 
