@@ -30,6 +30,8 @@ def room(cluster: Cluster) -> Iterator[None]:
     yield
     for name in ROOM:
         cluster.kubectl("scale", "specialist", name, "--replicas=1")
+    for name in ROOM:
+        cluster.wait(f"specialist/{name}", "condition=Ready")
 
 
 @pytest.fixture(scope="module")
@@ -114,8 +116,6 @@ def test_a_second_replica_downloads_nothing(
     cluster.wait(f"specialist/{NAME}", *ready, seconds=400)
     assert len(cluster.names("pods", SELECTOR)) == 2
     assert whole_downloads(store) == 1
-    cluster.kubectl("scale", "specialist", NAME, "--replicas=1")
-    eventually(lambda: cluster.names("pods", SELECTOR), lambda pods: len(pods) == 1, 200)
 
 
 def test_a_damaged_file_is_fetched_again(
@@ -124,13 +124,12 @@ def test_a_damaged_file_is_fetched_again(
     (kept,) = cache_of(cluster).glob(f"entries/*/files/{WEIGHTS}")
     whole = kept.read_bytes()
     kept.write_bytes(whole[: len(whole) // 2])
-    (pod,) = cluster.names("pods", SELECTOR)
-    cluster.delete("pod", pod)
+    before = cluster.names("pods", SELECTOR)
+    cluster.kubectl("delete", "pod", before[0], "--wait=false")
     eventually(lambda: kept.read_bytes() == whole, bool, 200)
-    cluster.wait(f"specialist/{NAME}", "condition=Ready", seconds=400)
+    (fresh,) = set(cluster.names("pods", SELECTOR)) - set(before)
+    assert "is damaged in the cache" in cluster.kubectl("logs", fresh, "-c", "weights")
     assert whole_downloads(store) == 2
-    (pod,) = cluster.names("pods", SELECTOR)
-    assert "is damaged in the cache" in cluster.kubectl("logs", pod, "-c", "weights")
 
 
 def cache_of(cluster: Cluster) -> Path:

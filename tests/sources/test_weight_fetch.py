@@ -14,12 +14,13 @@ import pytest
 from hub_server import COMMIT, FakeHub, Fault, fake_hub, safetensors
 
 from tierwise_core.errors import SourceNotFoundError, SourceUnreadableError, UnauthorizedError
+from tierwise_core.weight_cache import entry_key
 from tierwise_operator.sources.origins import Access, origin_of
 from tierwise_operator.weights import CacheFullError, CorruptError, Fetched, Wish, fetch
 from tierwise_operator.weights.cache import WeightCache
 from tierwise_operator.weights.download import Patience
 from tierwise_operator.weights.errors import DirectoryError
-from tierwise_operator.weights.locks import exclusive, lease
+from tierwise_operator.weights.locks import exclusive, lease, try_exclusive
 from tierwise_operator.weights.progress import Progress
 
 REPO = "acme/sorter"
@@ -250,7 +251,7 @@ async def test_a_silent_server_is_given_up_in_bounded_time(bench: Bench) -> None
     bench.hub.faults["model.safetensors"] = Fault(silent=True)
     with pytest.raises(SourceUnreadableError, match=r"sends less than 4\.0 MiB in 0 s"):
         await bench.fetch(patience=Patience(tries=2, block_seconds=0.05))
-    assert bench.asked("model.safetensors") == 2
+    assert len(bench.waits) == 1  # between the two tries
 
 
 async def test_a_hub_that_is_away_leaves_us_what_we_have(bench: Bench) -> None:
@@ -329,7 +330,21 @@ async def test_two_pods_at_once_fetch_once(bench: Bench) -> None:
     assert bench.asked("model.safetensors") == 1
     total = one.filled.downloaded_bytes + two.filled.downloaded_bytes
     assert total == len(WEIGHTS) + 12
-    assert any("another pod fetches" in line for line in bench.said)
+
+
+async def test_who_waits_for_another_pod_says_so(bench: Bench) -> None:
+    key = entry_key(f"hf {bench.hub.endpoint} {REPO}", COMMIT)
+    held = try_exclusive(bench.cache.fill_lock(key))
+    assert held is not None
+
+    async def until_told(seconds: float) -> None:
+        os.close(held)
+        bench.waits.append(seconds)
+
+    bench.wait = until_told  # type: ignore[method-assign]
+    await bench.fetch()
+    assert "another pod fetches hf://acme/sorter" in bench.said[0]
+    assert len(bench.waits) == 1
 
 
 async def test_a_lock_waits_for_whoever_has_it(bench: Bench, tmp_path: Path) -> None:
