@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-__all__ = ["FAMILIES", "Family"]
+__all__ = ["FAMILIES", "MODULE_NAMES", "Family"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,3 +115,34 @@ FAMILIES: Final[Mapping[str, Family]] = {
     "starcoder2": replace(CLASSIC),
 }
 """``model_type`` of the decoders whose weights we can count from their config alone."""
+
+NEOX: Final = {
+    "qkv_proj": "query_key_value",
+    "o_proj": "dense",
+    "up_proj": "dense_h_to_4h",
+    "down_proj": "dense_4h_to_h",
+}
+GPT2: Final = {"qkv_proj": "c_attn", "o_proj": "c_proj", "up_proj": "c_fc", "down_proj": "c_proj"}
+
+MODULE_NAMES: Final[Mapping[str, Mapping[str, str]]] = {
+    "falcon": NEOX,
+    "gpt2": GPT2,
+    "gpt_bigcode": GPT2,
+    "gpt_neox": NEOX,
+    "internlm2": {
+        "qkv_proj": "wqkv",
+        "o_proj": "wo",
+        "gate_up_proj": "w1",
+        "down_proj": "w2",
+        "lm_head": "output",
+        "embed_tokens": "tok_embeddings",
+    },
+    "mixtral": {
+        "experts.gate_proj": "experts.w1",
+        "experts.up_proj": "experts.w3",
+        "experts.down_proj": "experts.w2",
+    },
+    "opt": {"o_proj": "out_proj", "up_proj": "fc1", "down_proj": "fc2"},
+    "starcoder2": {"up_proj": "c_fc", "down_proj": "c_proj"},
+}
+"""What families call the matrices that most others name as Llama does; adapters go by it."""

@@ -42,6 +42,7 @@ REFUSED: Final = {
     "layer_replication": "layer replication",
     "use_qalora": "QALoRA",
 }
+OF_A_TOWER: Final = re.compile(r"vision|visual|audio|multi_modal")
 MODULE: Final = re.compile(
     r"(?:^|\.)([A-Za-z0-9_]+)\.lora_([AB])(?:\.[A-Za-z0-9_]+)?(?:\.weight)?$"
 )
@@ -114,7 +115,8 @@ def lora_bytes_per_gpu(
 
 def _wanted(linear: Linear, limits: AdapterLimits) -> bool:
     """Whether the engine adapts this layer: all of them, unless ``--lora-target-modules`` names."""
-    return not limits.target_modules or linear.module in limits.target_modules
+    word = linear.module.rsplit(".", 1)[-1]
+    return not limits.target_modules or word in limits.target_modules
 
 
 def _sides(linear: Linear, tensor_parallel: int, kv_heads: int) -> int:
@@ -194,7 +196,7 @@ def _widths(shapes: Mapping[str, tuple[int, ...]]) -> tuple[tuple[str, int, int]
     """Inputs (of A) and outputs (of B) for each module; 0 where a half is not in the files."""
     found: dict[str, dict[str, int]] = {}
     for name, shape in shapes.items():
-        match = MODULE.search(name)
+        match = None if OF_A_TOWER.search(name) else MODULE.search(name)
         if match and len(shape) == 2:  # noqa: PLR2004 - a matrix
             half = shape[1] if match[2] == "A" else shape[0]
             found.setdefault(match[1], {})[match[2]] = half
@@ -234,8 +236,11 @@ spec.model.adapterLimits.maxRank is 16; set maxRank to 64 or train the adapter w
         return
     layers: dict[str, set[tuple[int, int]]] = {}
     for linear in metadata.linears:
-        layers.setdefault(linear.module, set()).add((linear.inputs, linear.outputs))
-    _check_modules(name, adapter, layers, metadata.architecture)
+        if linear.part not in (Part.VECTOR, Part.VISION):
+            word = linear.module.rsplit(".", 1)[-1]
+            layers.setdefault(word, set()).add((linear.inputs, linear.outputs))
+    if not metadata.image_tokens:  # a vision tower has modules of its own that we do not list
+        _check_modules(name, adapter, layers, metadata.architecture)
     _check_widths(name, adapter, layers, metadata.architecture)
 
 

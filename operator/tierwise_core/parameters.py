@@ -8,14 +8,14 @@ weights that are quantized while they load.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from tierwise_core import model_config
 from tierwise_core.encoder_parameters import ENCODER_LAYOUTS, encoder_linears
 from tierwise_core.errors import UnknownArchitectureError
 from tierwise_core.experts import Experts, experts_of
-from tierwise_core.families import FAMILIES, Family
+from tierwise_core.families import FAMILIES, MODULE_NAMES, Family
 from tierwise_core.linear import Cut, Linear, Part
 from tierwise_core.model_config import LanguageConfig, language_config
 from tierwise_core.vision import vision_linears
@@ -67,7 +67,9 @@ def linears(config: Mapping[str, Any]) -> tuple[Linear, ...]:
             f"be counted from its config.json: it is not a family we know; {WEIGHTS_FIX}"
         )
     decoder = _decoder(language, family)
-    return (*_all(decoder), *vision_linears(config, decoder.hidden))
+    names = MODULE_NAMES.get(language.model_type, {})
+    own = (replace(each, module=names.get(each.module, each.module)) for each in _all(decoder))
+    return (*own, *vision_linears(config, decoder.hidden))
 
 
 def count_parameters(config: Mapping[str, Any]) -> int:

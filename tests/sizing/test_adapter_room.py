@@ -152,3 +152,56 @@ def test_of_a_base_whose_layers_are_not_known_only_the_rank_is_checked() -> None
 def test_what_is_no_adapter_the_engine_loads_is_refused(config: dict[str, Any], named: str) -> None:
     with pytest.raises(InvalidAdapterError, match=named):
         read_adapter(config)
+
+
+@pytest.mark.parametrize(
+    ("config", "module", "inputs", "outputs"),
+    [
+        (
+            {"model_type": "falcon", "num_kv_heads": 32, "new_decoder_architecture": True},
+            "query_key_value",
+            4096,
+            3 * 4096,
+        ),
+        ({"model_type": "gpt2"}, "c_fc", 4096, 14336),
+        ({"model_type": "phi3"}, "gate_up_proj", 4096, 2 * 14336),
+        (
+            {"model_type": "mixtral", "num_local_experts": 8, "num_experts_per_tok": 2},
+            "w2",
+            14336,
+            4096,
+        ),
+        (
+            {
+                "model_type": "qwen3_moe",
+                "num_experts": 8,
+                "num_experts_per_tok": 2,
+                "moe_intermediate_size": 768,
+            },
+            "gate_proj",
+            4096,
+            768,
+        ),
+    ],
+)
+def test_layers_go_by_the_names_that_their_family_gives_them(
+    config: dict[str, Any], module: str, inputs: int, outputs: int
+) -> None:
+    named = {**LLAMA, **config}
+    if config["model_type"] != "qwen3_moe":
+        named.pop("num_key_value_heads")
+    base = metadata_from_config(named, 10**10, 5 * 10**9)
+    check_adapter("terse", adapter(module, inputs, outputs), LIMITS, base)
+
+
+def test_layers_of_a_vision_tower_are_left_to_the_engine() -> None:
+    config = LLAMA | {"vision_config": {"hidden_size": 1152, "num_hidden_layers": 27}}
+    base = metadata_from_config(config, 10**10, 5 * 10**9)
+    facts = read_adapter(
+        {"r": 8, "target_modules": ["q_proj", "fc1"]},
+        {
+            "base_model.model.vision_tower.layers.0.q_proj.lora_A.weight": (8, 1152),
+            f"{STEM}.self_attn.q_proj.lora_A.weight": (8, 4096),
+        },
+    )
+    check_adapter("seeing", facts, LIMITS, base)
