@@ -1,7 +1,6 @@
 """A Specialist from nothing to three replicas and back to nothing, as real requests come and go."""
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -168,14 +167,11 @@ def test_who_does_not_want_to_wait_is_answered_by_the_next_tier(
 
     assert response.headers["x-tierwise-specialist"] == "default/frontier"
     assert response.headers["x-tierwise-path"].startswith("owl@")
-    # It is woken all the same, for whoever asks next.
-    eventually(lambda: scaling(cluster), lambda seen: seen.get("desiredReplicas") == 1, 10)
+    # It is woken all the same, for whoever asks next; kubectl's own time is in these seconds.
+    eventually(lambda: scaling(cluster), lambda seen: seen.get("desiredReplicas") == 1, 5)
 
 
 def test_from_nothing_to_three_and_back_to_nothing(cluster: Cluster, owl: None) -> None:
-    # The request before has woken it; it goes back to sleep by itself.
-    eventually(lambda: scaling(cluster), lambda seen: seen.get("asleep") is True, 600)
-    eventually(lambda: cluster.names("pods", SELECTOR), lambda left: not left, 180)
     pods = PodsSeen(cluster)
     try:
         held = the_first_requests_are_held_and_answered(cluster)
@@ -196,14 +192,10 @@ def test_from_nothing_to_three_and_back_to_nothing(cluster: Cluster, owl: None) 
 
 
 def the_first_requests_are_held_and_answered(cluster: Cluster) -> list[str]:
-    """One streamed, one whole; both wait for the pod that they wake."""
+    """One streamed, one whole; both wait for the pod that was woken."""
     lines: list[str] = []
     streaming = threading.Thread(target=stream, args=(cluster, lines))
-    asked_at = time.monotonic()
     streaming.start()
-    eventually(lambda: scaling(cluster), lambda seen: seen.get("desiredReplicas") == 1, 10)
-    assert time.monotonic() - asked_at < 5  # kubectl's own time included
-
     whole = cluster.ask_patiently("sort dbca", NAME)
     streaming.join()
 

@@ -140,13 +140,14 @@ class Holds:
         return found
 
     def waiting(self) -> dict[str, int]:
-        """Count who waits for whom; a nudge counts as one for a few seconds."""
+        """Count who waits for whom; where nobody does, a nudge counts as one for some seconds."""
         now = time.monotonic()
         self._nudged = {key: at for key, at in self._nudged.items() if now - at < NUDGE_S}
-        counts = Counter({key: 1 for key in self._nudged if self._sleeps(key)})
+        counts: Counter[str] = Counter()
         for held in self._held.values():
             counts[held.route.key] += held.waiting
-        return {key: count for key, count in counts.items() if count}
+        nudged = {key: 1 for key in self._nudged if self._sleeps(key)}
+        return nudged | {key: count for key, count in counts.items() if count}
 
     def _sleeps(self, key: str) -> bool:
         route = self._routes.get(key)

@@ -175,6 +175,12 @@ async def test_a_specialist_may_send_requests_on_while_it_wakes(engine: Engine, 
     assert response.headers["x-tierwise-path"] == "sorter@small=failed:asleep, generalist@big"
     assert router.dispatcher.holds.waiting() == {"demo/sorter": 1}  # it is woken all the same
 
+    asked = ask(router, headers=STAY)
+    await until(lambda: held(router) == 1)
+    assert router.dispatcher.holds.waiting() == {"demo/sorter": 1}  # one waits, not two
+    asked.cancel()
+    await until(lambda: held(router) == 0)
+
 
 async def test_the_parent_stands_in_before_any_generalist(engine: Engine, run: Run) -> None:
     big, boss = await engine(answers("ABCD")), await engine(answers("abcd"))
