@@ -118,8 +118,10 @@ class Executor:
         }
         try:
             answer = await self._cluster.apply(POD, body)
-        except ClusterError as error:
-            if error.status not in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}:
+        except ClusterError:
+            # To apply to a pod that is gone would be to create it, which is refused in many ways.
+            there = await self._cluster.get(POD, action.namespace, action.name)
+            if there is not None and there["metadata"].get("uid") == action.uid:
                 raise
         else:
             self._store.observe(POD, answer, echo=True)

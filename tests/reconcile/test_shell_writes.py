@@ -332,3 +332,35 @@ async def test_an_event_that_cannot_be_written_stops_nothing(stage: Stage) -> No
     stage.cluster.faults.append(refuse("create Event", 403, "forbidden"))
     stage.cluster.put(specialist_body())
     assert STATUS in await stage.start()
+
+
+def leaving(name: str) -> dict[str, Any]:
+    node = node_body(name, "rtx-4090", 4)
+    node["spec"] = {"taints": [{"key": "tierwise.dev/leaving", "effect": "NoSchedule"}]}
+    return node
+
+
+async def test_a_node_about_to_go_costs_a_mark_a_deployment_and_a_status(stage: Stage) -> None:
+    await serve(stage)
+    name = deployment_of(stage)["metadata"]["name"]
+    stage.cluster.put(node_body("n9", "rtx-4090", 4))
+    await stage.settle()
+    stage.cluster.put(leaving("n1"))
+    writes = await stage.settle()
+    assert [write for write in writes if "GPUTier" not in write] == [
+        f"apply Pod ai/{name}-x",
+        f"apply Deployment ai/{name}",
+        STATUS,
+    ]
+    assert "Normal Moving" in stage.cluster.events
+
+
+async def test_a_pod_that_went_before_it_was_marked_is_no_trouble(stage: Stage) -> None:
+    await serve(stage)
+    stage.cluster.put(node_body("n9", "rtx-4090", 4))
+    stage.cluster.put(leaving("n1"))
+    key = f"ai/{deployment_of(stage)['metadata']['name']}-x"
+    del stage.cluster.objects_by_key["Pod", key]
+    stage.cluster.faults.append(refuse("apply Pod", 403, "may not create pods"))
+    await stage.settle()
+    assert "ApplyRejected" not in {reason for _, reason in conditions(stage).values()}
