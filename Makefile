@@ -108,6 +108,10 @@ models: setup ## Train the small example models again (minutes each)
 bench: setup ## Measure the router's data path beside its upstream
 	@$(PYTHON) bench/router/run.py
 
+.PHONY: bench-placement
+bench-placement: setup ## Placement beside CP-SAT and first-fit (RECORD=yes: into docs/placement.md)
+	@$(PYTHON) bench/placement/run.py $(if $(RECORD),--record)
+
 .PHONY: clean
 clean: ## Remove .venv and build output (the cache stays: rm -r $(CACHE))
 	@rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

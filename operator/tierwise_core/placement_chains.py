@@ -19,7 +19,7 @@ __all__ = ["Chains"]
 
 STEPS: Final = 6
 NEAREST: Final = 10
-PLACES: Final = 64
+PLACES: Final = 300
 TRIES: Final = 4
 TOGETHER: Final = (8, 4, 2, 1)
 GAIN: Final = 1e-6
@@ -191,15 +191,30 @@ class Chains:
         return True
 
     def improve(self, rounds: int) -> None:
-        """Move replicas whose surcharge shows that they could be had for less."""
+        """Move replicas to cheaper room that is left, and along chains that pay."""
         for _ in range(rounds):
             mark = self.state.cost
             for index, members in enumerate(self.state.groups):
                 for choice in range(len(members.options) - 1, -1, -1):
+                    if members.counts[choice]:
+                        self._move_down(index, choice)
                     if members.counts[choice] and self.surcharges[index][choice] > GAIN:
                         self._improve(index, choice)
             if self.state.cost == mark:
                 return
+
+    def _move_down(self, group: int, choice: int) -> None:
+        """Move replicas to cheaper options that have room, whatever the room is worth to others."""
+        state, members = self.state, self.state.groups[group]
+        now = members.options[choice]
+        for after, option in enumerate(members.options[: members.calm]):
+            if option.cost >= now.cost:
+                return
+            room = state.capacities[option.site].room(option.size) // option.nodes
+            count = min(members.counts[choice], room)
+            if count and option.site != now.site:
+                state.take(group, choice, count)
+                state.put(group, after, count)
 
     def _improve(self, group: int, choice: int) -> None:
         """Move as many replicas of a group as pay, several at once before one at a time."""

@@ -131,6 +131,7 @@ class _Sorting:
         self._new: dict[tuple[int, int], tuple[tuple[Option, ...], list[tuple[str, int]]]] = {}
         self._running: dict[tuple[int, int, Option], tuple[tuple[Option, ...], list[Unit]]] = {}
         self._kept: list[tuple[Request, Option, list[Unit]]] = []
+        self._gain: dict[tuple[int, Option], bool] = {}
 
     def add(self, request: Request, runs: Iterable[_Run]) -> None:
         """Sort one request's replicas."""
@@ -201,8 +202,12 @@ class _Sorting:
 
     def _gains(self, request: Request, stay: Option) -> bool:
         """Whether some other place would be worth moving to, if it had room."""
-        cheapest = self._book.options(request)[:1]
-        return any(option.cost < stay.cost for option in moving(stay, cheapest, self._policy))
+        options = self._book.options(request)
+        key = (id(options), stay)
+        if key not in self._gain:
+            cheapest = moving(stay, options[:1], self._policy)
+            self._gain[key] = any(option.cost < stay.cost for option in cheapest)
+        return self._gain[key]
 
     def _movable(self, request: Request, stay: Option, *, calm: bool, yields: bool) -> Group:
         """A group of running replicas: to move for their gain, and to make way."""

@@ -38,6 +38,7 @@ class OptionBook:
             1 if is_slice(each.tier.resource_name) else each.largest_node for each in capacities
         ]
         self._known: dict[object, tuple[Option, ...]] = {}
+        self._by_request: dict[str, tuple[Option, ...]] = {}
 
     def site(self, tier: str) -> int | None:
         """The index of a tier, if there is one of that name."""
@@ -45,6 +46,11 @@ class OptionBook:
 
     def options(self, request: Request) -> tuple[Option, ...]:
         """The tiers that could hold the request if they were free, cheapest first, then by name."""
+        if request.key not in self._by_request:
+            self._by_request[request.key] = self._look_up(request)
+        return self._by_request[request.key]
+
+    def _look_up(self, request: Request) -> tuple[Option, ...]:
         needs = self._needs(request.memory)
         learned = tuple(
             (site, self._needs(memory))
@@ -114,12 +120,15 @@ class OptionBook:
         site = self._sites.get(running.tier)
         if site is None or not request.allows(self.capacities[site].tier):
             return None
-        size, tier = running.tensor_parallel, self.capacities[site].tier
-        if size not in request.fitting_sizes(tier) or size > self.capacities[site].largest_node:
+        size, capacity = running.tensor_parallel, self.capacities[site]
+        need = request.memory_on(running.tier).get(size)
+        if need is None or size > capacity.largest_node:
+            return None
+        if need.total_bytes_per_gpu > capacity.usable_bytes_per_gpu:
             return None
         usual = next((option for option in self.options(request) if option.site == site), None)
-        if usual is None:
-            return None
+        if usual is None or usual.size == size:
+            return usual
         return Option(site, size, usual.nodes, usual.cost * size // usual.size)
 
 

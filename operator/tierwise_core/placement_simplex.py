@@ -12,7 +12,7 @@ how good a placement can be at most (``bound``) and guide the search for one of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import add
 from typing import Final
@@ -23,6 +23,7 @@ __all__ = ["FORBIDDEN", "Simplex"]
 
 FORBIDDEN: Final = 1e15
 TINY: Final = 1e-9
+DUST: Final = 1e-12
 GAIN: Final = 1e-7
 BLOCKS: Final = 12
 
@@ -32,10 +33,7 @@ Basic = tuple[int, int] | None
 
 @dataclass(frozen=True, slots=True)
 class _Entering:
-    """What is to grow: a group's option or, without a group, the slack of row ``choice``.
-
-    ``gain`` is what each unit of it adds to the cost: below zero.
-    """
+    """What is to grow: a group's option or, without a group, the slack of row ``choice``."""
 
     group: int | None
     choice: int
@@ -59,17 +57,14 @@ class Simplex:
         hint: Sequence[Sequence[float]] | None = None,
     ) -> None:
         """``hint`` is the solution of a program much like this one."""
-        self._program, self._costs, self._demand = program, costs, demand
+        self._costs, self._room, self._demand = costs, room, demand
         self._columns, self._columns_of = program.columns, program.columns_of
-        self._room = room
-        self._touching: list[list[int]] = [[] for _ in room]
+        self._touching: list[list[tuple[int, float]]] = [[] for _ in room]
         for column, takes in enumerate(self._columns):
-            for row, _ in takes:
-                self._touching[row].append(column)
+            for row, weight in takes:
+                self._touching[row].append((column, weight))
         size = len(room)
-        self._inverse = [[0.0] * size for _ in range(size)]
-        for row in range(size):
-            self._inverse[row][row] = 1.0
+        self._inverse: list[dict[int, float]] = [{row: 1.0} for row in range(size)]
         self._basic: list[Basic] = [None] * size
         self._level = list(room)
         self._duals = [0.0] * size
@@ -79,6 +74,7 @@ class Simplex:
         self.prices = [0.0] * len(self._columns)
         self.pivots = 0
         self._next = 0
+        self._promising: list[int] = []
         for group in range(len(costs)):
             self._crash(group, hint[group] if hint else None)
 
@@ -112,54 +108,59 @@ class Simplex:
         return False
 
     def _entering(self) -> _Entering | None:
-        """The option that gains most in the next block of groups that has any."""
-        groups, prices = len(self._costs), self.prices
+        """The option that gains most, of groups known to gain or else of the next ones."""
+        self._promising, best = self._gaining(self._promising)
+        groups = len(self._costs)
         block = max(8, groups // BLOCKS)
-        best: _Entering | None = None
-        least = -GAIN
-        for scanned in range(groups):
-            if best is not None and scanned % block == 0:
-                break
-            group = self._next
-            self._next = group + 1 if group + 1 < groups else 0
-            row = list(
-                map(add, self._costs[group], map(prices.__getitem__, self._columns_of[group]))
-            )
-            cheapest = min(row)
-            gain = cheapest - row[self._key[group]]
-            if gain < least:
-                least = gain
-                best = _Entering(group, row.index(cheapest), gain)
+        scanned = 0
+        while best is None and scanned < groups:
+            ahead = [(self._next + i) % groups for i in range(min(block, groups - scanned))]
+            self._next = (self._next + len(ahead)) % groups
+            scanned += len(ahead)
+            self._promising, best = self._gaining(ahead)
         return best
 
-    def _direction(self, entering: _Entering) -> list[float]:
+    def _gaining(self, groups: Sequence[int]) -> tuple[list[int], _Entering | None]:
+        """Which of the groups could gain, and the one that gains most."""
+        price, found = self.prices.__getitem__, []
+        best: _Entering | None = None
+        least = -GAIN
+        for group in groups:
+            row = list(map(add, self._costs[group], map(price, self._columns_of[group])))
+            cheapest = min(row)
+            gain = cheapest - row[self._key[group]]
+            if gain < -GAIN:
+                found.append(group)
+                if gain < least:
+                    least = gain
+                    best = _Entering(group, row.index(cheapest), gain)
+        return found, best
+
+    def _direction(self, entering: _Entering) -> dict[int, float]:
         """How much each basic variable gives way for a unit of what enters."""
         if entering.group is None:
-            return list(self._inverse[entering.choice])
+            return dict(self._inverse[entering.choice])
         columns = self._columns_of[entering.group]
         takes: dict[int, float] = dict(self._columns[columns[entering.choice]])
         for row, weight in self._columns[columns[self._key[entering.group]]]:
             takes[row] = takes.get(row, 0.0) - weight
-        change = [0.0] * len(self._inverse)
+        change: dict[int, float] = {}
         for row, weight in takes.items():
             if weight:
-                change = [
-                    total + weight * value
-                    for total, value in zip(change, self._inverse[row], strict=True)
-                ]
-        return change
+                for i, value in self._inverse[row].items():
+                    change[i] = change.get(i, 0.0) + weight * value
+        return {i: value for i, value in change.items() if abs(value) > TINY}
 
     def _step(self, entering: _Entering) -> bool:
         """Let something grow as far as it can; whether arithmetic allowed that."""
         change = self._direction(entering)
-        moving = [i for i, each in enumerate(change) if abs(each) > TINY]
-        keys = self._key_changes(entering.group, change, moving)
-        leaving, keyed, growth = self._blocking(change, moving, keys)
+        keys = self._key_changes(entering.group, change)
+        leaving, keyed, growth = self._blocking(change, keys)
         if leaving is None and keyed is None:
             return False
         self.pivots += 1
-        for i in moving:
-            self._level[i] = _clean(self._level[i] - growth * change[i])
+        for i, each in change.items():
+            self._level[i] = _clean(self._level[i] - growth * each)
         for other, each in keys.items():
             self._key_level[other] = _clean(self._key_level[other] - growth * each)
         if keyed is not None:
@@ -169,35 +170,33 @@ class Simplex:
             leaving = self._replace_key(keyed, change)
             change = self._direction(entering)
             entering = replace(entering, gain=self._gain(entering))
-        if leaving is None or abs(change[leaving]) <= TINY:
+        if leaving not in change:
             return False
         self._pivot(entering, leaving, change)
         self._level[leaving] = growth
         return True
 
-    def _key_changes(
-        self, group: int | None, change: Sequence[float], moving: Sequence[int]
-    ) -> dict[int, float]:
+    def _key_changes(self, group: int | None, change: Mapping[int, float]) -> dict[int, float]:
         """How much the key of each group gives way."""
         keys: dict[int, float] = {} if group is None else {group: 1.0}
-        for i in moving:
+        for i, each in change.items():
             basic = self._basic[i]
             if basic is not None:
-                keys[basic[0]] = keys.get(basic[0], 0.0) - change[i]
+                keys[basic[0]] = keys.get(basic[0], 0.0) - each
         return keys
 
     def _blocking(
-        self, change: Sequence[float], moving: Sequence[int], keys: dict[int, float]
+        self, change: Mapping[int, float], keys: Mapping[int, float]
     ) -> tuple[int | None, int | None, float]:
         """What reaches zero first: a basic variable or a group's key; and at which growth."""
         growth, pivot = float("inf"), 0.0
         leaving: int | None = None
         keyed: int | None = None
-        for i in moving:
-            if change[i] > TINY:
-                limit = max(0.0, self._level[i] / change[i])
-                if limit < growth - TINY or (limit <= growth and change[i] > pivot):
-                    growth, pivot, leaving = limit, change[i], i
+        for i, each in change.items():
+            if each > TINY:
+                limit = max(0.0, self._level[i] / each)
+                if limit < growth - TINY or (limit <= growth and each > pivot):
+                    growth, pivot, leaving = limit, each, i
         for group, each in keys.items():
             if each > TINY:
                 limit = max(0.0, self._key_level[group] / each)
@@ -205,14 +204,17 @@ class Simplex:
                     growth, pivot, leaving, keyed = limit, each, None, group
         return leaving, keyed, growth
 
-    def _replace_key(self, group: int, change: Sequence[float]) -> int:
+    def _replace_key(self, group: int, change: Mapping[int, float]) -> int:
         """Make another basic option the group's key; the old key is basic in its row, returned."""
         mine = self._others[group]
-        row = max(mine, key=lambda i: abs(change[i]))
+        row = max(mine, key=lambda i: abs(change.get(i, 0.0)))
         basic = self._basic[row]
         assert basic is not None  # noqa: S101 - ``_others`` lists rows of options only
         for column in self._inverse:
-            column[row] = -sum([column[i] for i in mine])
+            value = -sum([column[i] for i in mine if i in column])
+            column.pop(row, None)
+            if value:
+                column[row] = value
         self._basic[row] = (group, self._key[group])
         self._key[group] = basic[1]
         self._level[row], self._key_level[group] = self._key_level[group], self._level[row]
@@ -228,23 +230,25 @@ class Simplex:
             costs[key] + self.prices[columns[key]]
         )
 
-    def _pivot(self, entering: _Entering, leaving: int, change: Sequence[float]) -> None:
+    def _pivot(self, entering: _Entering, leaving: int, change: Mapping[int, float]) -> None:
         """Exchange a basic variable for the one that grew."""
         old = self._basic[leaving]
         if old is not None:
             self._others[old[0]].remove(leaving)
         pivot = change[leaving]
-        others = [(i, each) for i, each in enumerate(change) if abs(each) > TINY and i != leaving]
+        others = [(i, each) for i, each in change.items() if i != leaving]
         entries = []
         for row, column in enumerate(self._inverse):
-            value = column[leaving]
-            if abs(value) > TINY:
-                column[leaving] = value = value / pivot
+            if leaving in column:
+                value = column[leaving] / pivot
+                column[leaving] = value
                 entries.append((row, value))
                 for i, factor in others:
-                    column[i] -= factor * value
-            elif value:
-                column[leaving] = 0.0
+                    left = column.get(i, 0.0) - factor * value
+                    if abs(left) > DUST:
+                        column[i] = left
+                    else:
+                        column.pop(i, None)
         self._basic[leaving] = None
         if entering.group is not None:
             self._basic[leaving] = (entering.group, entering.choice)
@@ -253,12 +257,12 @@ class Simplex:
 
     def _reprice(self, entries: Sequence[tuple[int, float]], gain: float) -> None:
         """Bring the prices up to date."""
+        prices = self.prices
         for row, value in entries:
-            self._duals[row] -= gain * value
-        for column in {column for row, _ in entries for column in self._touching[row]}:
-            self.prices[column] = sum(
-                self._duals[row] * weight for row, weight in self._columns[column]
-            )
+            change = gain * value
+            self._duals[row] -= change
+            for column, weight in self._touching[row]:
+                prices[column] -= change * weight
 
     def values(self) -> list[list[float]]:
         """How many replicas of each group have each option; fractions of some."""
