@@ -1,6 +1,7 @@
 """The process: health first, then leadership, then the operator; and the way back."""
 
 import asyncio
+import logging
 import signal
 from collections.abc import Collection, Coroutine, Sequence
 from functools import partial
@@ -72,6 +73,9 @@ async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> int:
     await asyncio.wait({task, stopper}, return_when=asyncio.FIRST_COMPLETED)
     stopper.cancel()
     failed = task.done()
+    if not failed:
+        # Its requests fail while their connections are closed under them; nobody need hear of it.
+        logging.getLogger("kopf").setLevel(logging.CRITICAL)
     task.cancel()
     try:
         await task
