@@ -15,6 +15,7 @@ examples:
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import platform
@@ -59,6 +60,8 @@ class Row:
 def timed(call: Callable[[], Result], times: int = 1) -> tuple[float, Result]:
     best = float("inf")
     for _ in range(times):
+        gc.collect()
+        gc.freeze()  # what was there before is not this call's garbage
         start = time.perf_counter()
         result = call()
         best = min(best, time.perf_counter() - start)
