@@ -110,6 +110,8 @@ async def scene(api_server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> Async
     operator.queue.close()
     await operator.adapters.close()
     await engine.stop()
+    # Nobody empties a namespace here, and what stays would be seen by the tests that follow.
+    api_server.kubectl("delete", "specialists,pods", "--all", "-n", namespace, "--wait=false")
     for path in (GPU_TIER.path(name=namespace), NODE.path(name=f"{namespace}-n1")):
         await cluster.call("DELETE", path)
     await cluster.close()

@@ -45,6 +45,8 @@ def test_it_makes_what_the_readme_says_and_no_more() -> None:
         ("Service", "tierwise-router"),
         ("ServiceAccount", "tierwise-operator"),
         ("ServiceAccount", "tierwise-router"),
+        ("ValidatingAdmissionPolicy", "tierwise-router-writes-wake-only"),
+        ("ValidatingAdmissionPolicyBinding", "tierwise-router-writes-wake-only"),
     ]
 
 
@@ -198,7 +200,8 @@ def test_the_notes_begin_with_the_first_commands() -> None:
 
 
 def test_the_namespace_is_the_releases() -> None:
-    namespaced = [o for o in rendered() if not o["kind"].startswith("ClusterRole")]
+    of_the_cluster = ("ClusterRole", "ValidatingAdmissionPolicy")
+    namespaced = [o for o in rendered() if not o["kind"].startswith(of_the_cluster)]
 
     assert {o["metadata"]["namespace"] for o in namespaced} == {NAMESPACE}
 

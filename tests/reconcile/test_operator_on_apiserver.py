@@ -162,6 +162,8 @@ async def real(api_server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> AsyncI
     api_server.kubectl("taint", "node", f"{namespace}-n1", "node.kubernetes.io/not-ready-")
     yield made
     made.operator.queue.close()
+    # Nobody empties a namespace here, and what stays would be seen by the tests that follow.
+    api_server.kubectl("delete", "specialists,pods", "--all", "-n", namespace, "--wait=false")
     for path in (GPU_TIER.path(name=namespace), NODE.path(name=f"{namespace}-n1")):
         await cluster.call("DELETE", path)
     await cluster.close()

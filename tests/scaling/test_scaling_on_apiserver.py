@@ -111,6 +111,7 @@ async def real(api_server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> AsyncI
     await real.apply(GPU_TIER, tier_body(tier, 24, 0.4))
     yield real
     real.operator.queue.close()
+    api_server.kubectl("delete", "specialists,pods", "--all", "-n", namespace, "--wait=false")
     api_server.kubectl("delete", "namespace", namespace, "--wait=false")
     api_server.kubectl("delete", f"node/{node}", f"gputier/{tier}", "--ignore-not-found")
     await cluster.close()
