@@ -31,7 +31,17 @@ def test_every_plan_for_a_fleet_that_runs_can_be_carried_out(
     residents: list[Request], strangers: list[Request], fleet: list[Tier], policy: Policy
 ) -> None:
     now, settled = bind(fleet, residents, place(residents, fleet))
-    cheap = [replace(tier, usd_per_gpu_hour=4 - tier.usd_per_gpu_hour) for tier in now]
+    cheap = [
+        replace(
+            tier,
+            usd_per_gpu_hour=4 - tier.usd_per_gpu_hour,
+            nodes=(
+                *(replace(each, gpus_free=0, schedulable=False) for each in tier.nodes[:1]),
+                *tier.nodes[1:],
+            ),
+        )
+        for tier in now
+    ]
     asked = [*settled, *(replace(each, key=f"new/{each.key}") for each in strangers)]
     bind(cheap, asked, place(asked, cheap, policy))
 
@@ -73,6 +83,7 @@ def test_the_order_of_the_input_does_not_matter(
 ) -> None:
     now, asked = bind(fleet, requests[::2], place(requests[::2], fleet))
     asked += requests[1::2]
+    asked += [replace(each, key=f"twin/{each.key}", running=()) for each in requests]
     plan = place(asked, now)
     shuffled = [
         replace(tier, nodes=tuple(chance.sample(tier.nodes, len(tier.nodes))))
@@ -143,8 +154,9 @@ def test_newcomers_stop_nobody_who_runs(
 def test_prices_that_change_a_little_move_nothing(
     requests: list[Request], fleet: list[Tier], factors: Sequence[float]
 ) -> None:
-    plan = place(requests, fleet)
-    now, settled = bind(fleet, requests, plan)
+    alike = [replace(t, usd_per_gpu_hour=1.0, gpu_memory_bytes=2**37) for t in fleet]
+    plan = place(requests, alike)
+    now, settled = bind(alike, requests, plan)
     noisy = [
         replace(tier, usd_per_gpu_hour=tier.usd_per_gpu_hour * factor)
         for tier, factor in zip(now, factors, strict=False)
