@@ -16,7 +16,8 @@ GIB: Final = 2**30
 RESOURCE: Final = re.compile(r"nvidia\.com/mig-(?P<profile>\d+g\.(?P<gigabytes>\d+)gb)(?:\.me)?")
 
 # Memory of an instance in GiB as `nvidia-smi mig -lgip` lists it (NVIDIA Multi-Instance GPU User
-# Guide, "Getting Started with MIG"). Where products share a profile's name, the smaller one.
+# Guide, "Getting Started with MIG"). Where products share a profile's name, the smaller one. Only
+# those of the H100 were compared with the guide again; the others are remembered.
 SLICES_GIB: Final = {
     "1g.5gb": 4.75,  # A100 40GB
     "2g.10gb": 9.75,

@@ -1,9 +1,10 @@
-"""What a GPU costs by the hour where nobody has said it: list prices, each with its source.
+"""What a GPU costs by the hour where nobody has said it: published prices, each with its source.
 
-They are starting values for a plan made before there is a fleet, not offers. What counts is
-``spec.price.perGPUHour`` of a GPUTier; everything that shows a price from here says so.
-``tier_name`` is what ``tierwise tiers discover`` calls a tier of the product and what
-``tierwise size --tier`` understands.
+Those that say "not checked" are remembered; the others were looked up. They are starting values for
+a plan made before there is a fleet, not offers. What counts is ``spec.price.perGPUHour`` of a
+GPUTier; everything that shows a price from here says so. ``tier_name`` is what
+``tierwise tiers discover`` calls a tier of the product and what ``tierwise size --tier``
+understands.
 """
 
 from __future__ import annotations
@@ -34,10 +35,11 @@ class ListPrice:
 
 
 RANGE_2025: Final = "middle of what Lambda, CoreWeave, RunPod and Vast.ai asked in 2025"
-RUNPOD: Final = "RunPod's lowest listing, March 2026"
-RUNPOD_2025: Final = "RunPod's list, 2025"
-LAMBDA: Final = "Lambda's list, 2025"
-AWS: Final = "Amazon EC2 on demand in us-east-1, 2026"
+RUNPOD: Final = "RunPod's spot price of March 2026, as deploybase.ai has it"
+RUNPOD_2025: Final = "about RunPod's of 2025, not checked"
+LAMBDA: Final = "about Lambda's of 2025, not checked"
+G5: Final = "Amazon EC2 g5.xlarge on demand in us-east-1, June 2026"
+G4: Final = "about Amazon EC2's g4dn.xlarge, not checked"
 
 PRICE_LIST: Final = (
     ListPrice("NVIDIA-B200", "b200", 5.98, RUNPOD),
@@ -57,11 +59,11 @@ PRICE_LIST: Final = (
     ListPrice("NVIDIA-A40", "a40", 0.40, RUNPOD_2025),
     ListPrice("NVIDIA-A30", "a30"),
     ListPrice("NVIDIA-A10", "a10", 0.75, LAMBDA),
-    ListPrice("NVIDIA-A10G", "a10g", 1.006, AWS),
+    ListPrice("NVIDIA-A10G", "a10g", 1.006, G5),
     ListPrice("NVIDIA-L40S", "l40s", 0.79, RUNPOD),
     ListPrice("NVIDIA-L40", "l40", 0.69, RUNPOD),
     ListPrice("NVIDIA-L4", "l4", 0.44, RUNPOD),
-    ListPrice("Tesla-T4", "t4", 0.526, AWS),
+    ListPrice("Tesla-T4", "t4", 0.526, G4),
     ListPrice("Tesla-V100-SXM2-32GB", "v100-32gb"),
     ListPrice("Tesla-V100-SXM2-16GB", "v100-16gb", 0.55, LAMBDA),
     ListPrice("Tesla-V100-PCIE-32GB", "v100-32gb-pcie"),

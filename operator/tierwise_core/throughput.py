@@ -7,13 +7,14 @@ together, and each sequence's own KV cache::
                       + 0.003
     tokens_a_second = sequences / step_seconds
 
-``0.6`` is the share of the data sheet's bandwidth that engines reach while they generate:
-Databricks measured 60 % on two H100 and 55 % on four A100 ("LLM Inference Performance Engineering:
-Best Practices", 2023). ``0.003`` are the seconds that scheduling and launching a step take beside
-that, our own assumption; it matters for small models alone. Above 128 sequences arithmetic bounds
-the step on most GPUs (there an A100 or an RTX 4090 has used up its arithmetic in 16 bit), so more
-do not count. Prompts are not counted, nor waiting between GPUs. Expect to be wrong by a factor of
-two: a measured figure (``status.performance``) always comes first.
+``0.6`` is the share of the data sheet's bandwidth that engines reach while they generate, our
+assumption: 0.60 on two H100 and 0.55 on four A100 are remembered from Databricks' "LLM Inference
+Performance Engineering: Best Practices" (2023) and were not checked. ``0.003`` are the seconds that
+scheduling and launching a step take beside that, our own assumption; it matters for small models
+alone. Above 128 sequences arithmetic bounds the step on most GPUs (there an A100 or an RTX 4090 has
+used up its arithmetic in 16 bit), so more do not count. Prompts are not counted, nor waiting
+between GPUs. Expect to be wrong by a factor of two: a measured figure (``status.performance``)
+always comes first.
 
 Against the figures of the cost model in the design, 2,000 tokens a second for 70B on two H100 and
 800 for 7B on one RTX 4090: the estimate gives them at 84 and 24 sequences at once.

@@ -59,8 +59,9 @@ def test_every_manifest_is_good_by_the_models() -> None:
 def test_a_list_price_is_named_in_a_comment_and_a_given_one_is_not() -> None:
     nodes = [node(**product("NVIDIA-L4"))]
 
-    assert "# a list price (RunPod's lowest listing, March 2026): write what you pay" in (
-        discover(nodes=nodes).stdout
+    assert (
+        "# a list price (RunPod's spot price of March 2026, as deploybase.ai has it): "
+        "write what you pay" in (discover(nodes=nodes).stdout)
     )
     given = discover("--price", "l4=0.35", nodes=nodes).stdout
     assert "list price" not in given
