@@ -8,6 +8,8 @@ import pytest
 from dispatchers import Running
 from fake_engine import FakeEngine, Script
 
+__all__ = ["engine", "run"]
+
 
 @pytest.fixture
 async def engine() -> AsyncIterator[Callable[[Script], Awaitable[FakeEngine]]]:
