@@ -204,7 +204,7 @@ def _adapters(item: Specialist) -> Iterator[AdapterRoute]:
             yield AdapterRoute(adapter.name, loaded=False)
             continue
         absent = tuple(sorted(seen.absent_from))
-        # Of very many pods that lack it not all are listed: then nobody is asked for now.
+        # Of very many pods that lack it not all are listed: until they are, nobody is asked.
         listed = seen.total_pods is None or seen.loaded_pods + len(absent) >= seen.total_pods
         yield AdapterRoute(adapter.name, listed, absent)
 
