@@ -14,7 +14,9 @@ from tierwise_api.common import Condition, condition_of
 from tierwise_api.fieldprofile import FieldProfile
 from tierwise_api.gputier import GPUTier
 from tierwise_api.rollout import Rollout
+from tierwise_api.routerpolicy import RouterPolicy
 from tierwise_api.specialist import GENERAL_FIELD, Specialist
+from tierwise_api.tenant import Tenant
 
 __all__ = [
     "API_VERSION",
@@ -28,10 +30,19 @@ __all__ = [
     "ObjectMeta",
     "Resource",
     "Rollout",
+    "RouterPolicy",
     "Specialist",
+    "Tenant",
     "condition_of",
     "problems",
 ]
 
-KINDS: tuple[type[Resource], ...] = (GPUTier, Specialist, Rollout, FieldProfile)
+KINDS: tuple[type[Resource], ...] = (
+    GPUTier,
+    Specialist,
+    Rollout,
+    FieldProfile,
+    RouterPolicy,
+    Tenant,
+)
 """Every kind of the group, in the order a reader meets them."""

@@ -53,7 +53,7 @@ def _version(kind: type[Resource]) -> dict[str, Any]:
         "schema": {"openAPIV3Schema": _root_schema(kind)},
         "served": True,
         "storage": True,
-        "subresources": {"status": {}} | _scale(kind.names.scale),
+        **_subresources(kind),
     }
 
 
@@ -64,6 +64,12 @@ def _column(column: Column) -> dict[str, Any]:
     if column.priority:
         entry["priority"] = column.priority
     return dict(sorted(entry.items()))
+
+
+def _subresources(kind: type[Resource]) -> dict[str, Any]:
+    status: dict[str, Any] = {"status": {}} if "status" in kind.model_fields else {}
+    found = status | _scale(kind.names.scale)
+    return {"subresources": found} if found else {}
 
 
 def _scale(scale: Scale | None) -> dict[str, Any]:
@@ -88,13 +94,20 @@ def _root_schema(kind: type[Resource]) -> Schema:
             "kind": {"description": f"Always {kind.__name__}.", "type": "string"},
             "metadata": {"properties": {"name": _OBJECT_NAME}, "type": "object"},
             "spec": structural_schema(_model(fields["spec"].annotation), defaults=True),
-            "status": structural_schema(_model(fields["status"].annotation), defaults=False),
-        },
+        }
+        | _status_schema(kind),
         "required": ["spec"],
         "type": "object",
     }
     rules = [rule.as_validation() for rule in kind.rules]
     return root | ({VALIDATIONS: rules} if rules else {})
+
+
+def _status_schema(kind: type[Resource]) -> Schema:
+    field = kind.model_fields.get("status")
+    if field is None:
+        return {}
+    return {"status": structural_schema(_model(field.annotation), defaults=False)}
 
 
 def to_yaml(definition: dict[str, Any]) -> str:

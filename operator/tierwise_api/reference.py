@@ -37,6 +37,8 @@ def _kind(kind: type[Resource]) -> Iterator[str]:
     yield about.strip() + "\n"
     yield f"```yaml\n{_outdented(example)}\n```\n"
     for part in ("spec", "status"):
+        if part not in root["properties"]:
+            continue
         yield f"### {kind.__name__} {part}\n"
         yield root["properties"][part]["description"] + "\n"
         yield "| field | type | meaning |\n|---|---|---|"

@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final, Literal, Self
 
 from tierwise_core.errors import AmbiguousModelError, UnknownModelError
+from tierwise_core.router_policy import RouterPolicy
+from tierwise_core.tenant import TenantRoute
 
 __all__ = [
     "AUTO_MODEL",
@@ -39,6 +41,7 @@ OnUncertain = Literal["Abstain", "HumanReview"]
 WhenAsleep = Literal["Hold", "Escalate"]
 NAMES_SHOWN: Final = 12
 VERSION_DIGITS: Final = 12
+DEFAULT_POLICY: Final = RouterPolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +186,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class RouteTable:
-    """Every Specialist by full name, every tier by name, and a version that is a content hash.
+    """Every Specialist by full name, every tier by name, policy, tenants, and a content hash.
 
     Equal resources give an equal version on every dispatcher, whatever order they arrived in.
 
@@ -200,23 +203,35 @@ class RouteTable:
     version: str
     by_name: Mapping[str, tuple[Route, ...]]
     adapters: Mapping[str, Route]
+    policy: RouterPolicy = DEFAULT_POLICY
+    tenants: Mapping[str, TenantRoute] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, routes: Iterable[Route], tiers: Iterable[TierRoute] = ()) -> Self:
+    def of(
+        cls,
+        routes: Iterable[Route],
+        tiers: Iterable[TierRoute] = (),
+        policy: RouterPolicy = DEFAULT_POLICY,
+        tenants: Iterable[TenantRoute] = (),
+    ) -> Self:
         """Build a table; of two routes (or tiers) of one name the last one counts."""
         routes_by_key = {route.key: route for route in routes}
         tiers_by_name = {tier.name: tier for tier in tiers}
         ordered = [routes_by_key[key] for key in sorted(routes_by_key)]
         ordered_tiers = [tiers_by_name[name] for name in sorted(tiers_by_name)]
+        tenants_by_key = {tenant.key: tenant for tenant in tenants}
+        ordered_tenants = [tenants_by_key[key] for key in sorted(tenants_by_key)]
         by_name: defaultdict[str, tuple[Route, ...]] = defaultdict(tuple)
         for route in ordered:
             by_name[route.name] += (route,)
         return cls(
             routes=MappingProxyType({route.key: route for route in ordered}),
             tiers=MappingProxyType({tier.name: tier for tier in ordered_tiers}),
-            version=_content_hash(ordered, ordered_tiers),
+            version=_content_hash(ordered, ordered_tiers, policy, ordered_tenants),
             by_name=MappingProxyType(dict(by_name)),
             adapters=MappingProxyType(dict(_adapter_routes(ordered, by_name))),
+            policy=policy,
+            tenants=MappingProxyType({tenant.key: tenant for tenant in ordered_tenants}),
         )
 
     def resolve(self, model: str) -> Route:
@@ -281,6 +296,6 @@ def _no_such_adapter(model: str, base: Route, adapter: str) -> str:
     return f"model {model!r} does not exist; {base.key} has no adapter {adapter!r}, {known}"
 
 
-def _content_hash(routes: list[Route], tiers: list[TierRoute]) -> str:
+def _content_hash(*content: object) -> str:
     # The repr of frozen dataclasses of strings, numbers and tuples is the same on every machine.
-    return hashlib.sha256(repr((routes, tiers)).encode()).hexdigest()[:VERSION_DIGITS]
+    return hashlib.sha256(repr(content).encode()).hexdigest()[:VERSION_DIGITS]

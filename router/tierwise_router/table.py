@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from tierwise_api import API_VERSION, GPUTier, Resource, Specialist
+from tierwise_api import API_VERSION, GPUTier, Resource, RouterPolicy, Specialist, Tenant
 from tierwise_core.conditions import BROKEN
 from tierwise_core.route_table import (
     AdapterRoute,
@@ -22,6 +22,9 @@ from tierwise_core.route_table import (
     Sleep,
     TierRoute,
 )
+from tierwise_core.router_policy import POLICY_NAME
+from tierwise_core.router_policy import RouterPolicy as RouterPolicyOfCore
+from tierwise_core.tenant import TenantRoute
 from tierwise_router.tariff import floor_of, price_of
 
 __all__ = [
@@ -31,9 +34,12 @@ __all__ = [
 
 DEFAULT_NAMESPACE: Final = "default"
 VALUE_SHOWN: Final = 80
-READ_KINDS: Final[Mapping[str, type[GPUTier | Specialist]]] = {
+Readable = GPUTier | Specialist | RouterPolicy | Tenant
+READ_KINDS: Final[Mapping[str, type[Readable]]] = {
     "GPUTier": GPUTier,
     "Specialist": Specialist,
+    "RouterPolicy": RouterPolicy,
+    "Tenant": Tenant,
 }
 
 
@@ -60,15 +66,27 @@ class _Reading:
 
     tiers: dict[str, GPUTier] = field(default_factory=dict)
     specialists: dict[str, Specialist] = field(default_factory=dict)
+    policies: dict[str, RouterPolicy] = field(default_factory=dict)
+    tenants: dict[str, Tenant] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+
+    def of_kind(self, kind: type[Readable]) -> dict[str, Any]:
+        kept: dict[type[Readable], dict[str, Any]] = {
+            GPUTier: self.tiers,
+            Specialist: self.specialists,
+            RouterPolicy: self.policies,
+            Tenant: self.tenants,
+        }
+        return kept[kind]
 
 
 def build_table(
-    objects: Iterable[Mapping[str, Any]], *, wakes: bool = False
+    objects: Iterable[Mapping[str, Any]], *, wakes: bool = False, policy: str = POLICY_NAME
 ) -> tuple[RouteTable, tuple[Problem, ...]]:
     """Build the table, and list what is wrong with the resources it was built from.
 
-    ``wakes`` says that there is somebody to wake Specialists that sleep: an operator.
+    ``wakes`` says that there is somebody to wake Specialists that sleep: an operator. ``policy`` is
+    the name of the RouterPolicy that counts.
 
     Other kinds are passed over: a file may hold a Namespace beside the Specialists. A resource
     that was read from a cluster (it has a uid) may have fields of a newer version; in one that a
@@ -80,8 +98,13 @@ def build_table(
     tiers = [_tier_route(tier) for tier in reading.tiers.values()]
     by_name = {tier.name: tier for tier in tiers}
     routes = [_route(key, item, by_name, wakes=wakes) for key, item in reading.specialists.items()]
-    problems = [*reading.problems, *_dangling(reading)]
-    return RouteTable.of(routes, tiers), tuple(problems)
+    tenants = [_tenant_route(key, item) for key, item in reading.tenants.items()]
+    chosen = reading.policies.get(policy)
+    problems = [*reading.problems, *_dangling(reading), *_unused_policies(reading, policy)]
+    table = RouteTable.of(
+        routes, tiers, RouterPolicyOfCore() if chosen is None else chosen.spec.to_core(), tenants
+    )
+    return table, tuple(problems)
 
 
 def _flattened(objects: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
@@ -109,20 +132,18 @@ def _read(item: Mapping[str, Any], reading: _Reading) -> None:
         _keep(resource, _title(item), reading)
 
 
-def _parse(kind: type[GPUTier | Specialist], item: Mapping[str, Any]) -> GPUTier | Specialist:
+def _parse(kind: type[Readable], item: Mapping[str, Any]) -> Readable:
     metadata = item.get("metadata")
     stored = isinstance(metadata, Mapping) and "uid" in metadata
     return kind.from_cluster(item) if stored else kind.model_validate(dict(item))
 
 
-def _keep(resource: GPUTier | Specialist, title: str, reading: _Reading) -> None:
-    if isinstance(resource, GPUTier):
-        repeated = resource.metadata.name in reading.tiers
-        reading.tiers[resource.metadata.name] = resource
-    else:
-        key = _key(resource, resource.metadata.name)
-        repeated = key in reading.specialists
-        reading.specialists[key] = resource
+def _keep(resource: Readable, title: str, reading: _Reading) -> None:
+    kept: dict[str, Any] = reading.of_kind(type(resource))
+    name = resource.metadata.name
+    key = _key(resource, name) if resource.names.namespaced else name
+    repeated = key in kept
+    kept[key] = resource
     if repeated:
         name = repr(resource.metadata.name)
         reading.problems.append(
@@ -153,13 +174,30 @@ def _title(item: Mapping[str, Any]) -> str:
     metadata = item.get("metadata")
     metadata = metadata if isinstance(metadata, Mapping) else {}
     name = metadata.get("name") or "without a name"
-    if item.get("kind") == "Specialist":
+    if item.get("kind") in {"Specialist", "Tenant"}:
         name = f"{metadata.get('namespace') or DEFAULT_NAMESPACE}/{name}"
     return f"{item.get('kind') or 'object'} {name}"
 
 
 def _key(owner: Resource, name: str) -> str:
     return f"{owner.metadata.namespace or DEFAULT_NAMESPACE}/{name}"
+
+
+def _unused_policies(reading: _Reading, used: str) -> Iterator[Problem]:
+    for name in reading.policies:
+        if name != used:
+            remedy = f"this router obeys {used!r} (TIERWISE_POLICY); rename it, or remove it"
+            yield Problem(f"RouterPolicy {name}", "metadata.name", repr(name), remedy)
+
+
+def _tenant_route(key: str, item: Tenant) -> TenantRoute:
+    namespace, name = key.split("/")
+    return TenantRoute(
+        namespace=namespace,
+        name=name,
+        key_hashes=tuple(one.sha256 for one in item.spec.keys),
+        specialists=tuple(_key(item, one) for one in item.spec.specialists),
+    )
 
 
 def _tier_route(tier: GPUTier) -> TierRoute:

@@ -22,7 +22,9 @@ def test_it_writes_the_crds_twice_and_the_reference(tmp_path: Path) -> None:
         "fieldprofiles.yaml",
         "gputiers.yaml",
         "rollouts.yaml",
+        "routerpolicies.yaml",
         "specialists.yaml",
+        "tenants.yaml",
     ]
     for path in crds.iterdir():
         assert path.read_bytes() == (tmp_path / "charts/tierwise/crds" / path.name).read_bytes()

@@ -23,7 +23,9 @@ def test_the_crds_are_established_with_all_names(api_server: ApiServer) -> None:
         "fieldprofiles.tierwise.dev",
         "gputiers.tierwise.dev",
         "rollouts.tierwise.dev",
+        "routerpolicies.tierwise.dev",
         "specialists.tierwise.dev",
+        "tenants.tierwise.dev",
     ]
     for crd in listed:
         conditions = {c["type"]: (c["status"], c["reason"]) for c in crd["status"]["conditions"]}

@@ -32,6 +32,7 @@ WATCH_S = 300
 SILENCE_S = 120.0
 SHORTEST_WATCH_S = 1.0
 GONE = 410
+ABSENT = frozenset({403, 404})
 Backoff = Callable[[int], float]
 
 
@@ -50,9 +51,14 @@ def backoff_s(failures: int) -> float:
 
 @dataclass(slots=True)
 class _Collection:
-    """One kind of resource, as the server last told it."""
+    """One kind of resource, as the server last told it.
+
+    An ``optional`` one is empty as long as the server does not have the kind, or keeps it from us:
+    the custom resources of an older version are no reason to answer nobody.
+    """
 
     path: str
+    optional: bool = False
     items: dict[str, dict[str, Any]] = field(default_factory=dict)
     version: str = ""
     listed: bool = False
@@ -60,7 +66,7 @@ class _Collection:
 
 
 class KubernetesSource:
-    """Follows the Specialists (of one namespace, or all) and the GPUTiers of a cluster."""
+    """Follows Specialists and Tenants (of one namespace, or all), GPUTiers and RouterPolicies."""
 
     def __init__(
         self, access: ApiAccess, namespace: str = "", backoff: Backoff = backoff_s
@@ -69,6 +75,8 @@ class KubernetesSource:
         self._collections = (
             _Collection(f"{GROUP_PATH}{scope}/specialists"),
             _Collection(f"{GROUP_PATH}/gputiers"),
+            _Collection(f"{GROUP_PATH}{scope}/tenants", optional=True),
+            _Collection(f"{GROUP_PATH}/routerpolicies", optional=True),
         )
         self._access = access
         self._backoff = backoff
@@ -108,6 +116,9 @@ class KubernetesSource:
                 collection.failures += 1
             except Exception as error:  # noqa: BLE001 - whatever it was, the router must go on
                 collection.failures += 1
+                if collection.optional and not collection.listed and _is_absent(error):
+                    collection.listed = True
+                    self._changed.set()
                 log.warning(
                     "API server away; the last route table stays",
                     path=collection.path,
@@ -172,6 +183,10 @@ class KubernetesSource:
         else:
             collection.items[_key(item)] = _slim(item)
         self._changed.set()
+
+
+def _is_absent(error: Exception) -> bool:
+    return isinstance(error, httpx.HTTPStatusError) and error.response.status_code in ABSENT
 
 
 def _check(reply: httpx.Response) -> None:
