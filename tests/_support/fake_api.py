@@ -40,7 +40,12 @@ class FakeApi:
     url: str = ""
     version: int = 10
     objects: dict[str, dict[str, dict[str, Any]]] = field(
-        default_factory=lambda: {"specialists": {}, "gputiers": {}}
+        default_factory=lambda: {
+            "specialists": {},
+            "gputiers": {},
+            "tenants": {},
+            "routerpolicies": {},
+        }
     )
     asked: list[Asked] = field(default_factory=list)
     refuse_with: dict[str, int] = field(default_factory=dict)

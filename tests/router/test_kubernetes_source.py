@@ -51,6 +51,15 @@ async def test_both_kinds_are_listed_before_anything_is_told(api: FakeApi) -> No
     assert {ask.headers["authorization"] for ask in api.asked} == {"Bearer t-1"}
 
 
+@pytest.mark.parametrize("status", [403, 404])
+async def test_kinds_of_a_newer_version_may_be_missing(api: FakeApi, status: int) -> None:
+    api.put("specialists", specialist("sorter"))
+    api.refuse_with = {"list tenants": status, "list routerpolicies": status}
+
+    async with aclosing(source(api).snapshots()) as snapshots:
+        await told(snapshots, "sorter")
+
+
 async def test_changes_are_told_as_they_happen(api: FakeApi) -> None:
     api.put("specialists", specialist("sorter"))
     async with aclosing(source(api).snapshots()) as snapshots:

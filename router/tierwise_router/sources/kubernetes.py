@@ -116,17 +116,23 @@ class KubernetesSource:
                 collection.failures += 1
             except Exception as error:  # noqa: BLE001 - whatever it was, the router must go on
                 collection.failures += 1
-                if collection.optional and not collection.listed and _is_absent(error):
-                    collection.listed = True
-                    self._changed.set()
-                log.warning(
-                    "API server away; the last route table stays",
-                    path=collection.path,
-                    error=str(error) or type(error).__name__,
-                    failures=collection.failures,
-                )
+                self._lost(collection, error)
             if collection.failures:
                 await asyncio.sleep(self._backoff(collection.failures))
+
+    def _lost(self, collection: _Collection, error: Exception) -> None:
+        if collection.optional and _is_absent(error):
+            if not collection.listed:
+                log.warning("not there, so none are used", path=collection.path, error=str(error))
+                collection.listed = True
+                self._changed.set()
+            return
+        log.warning(
+            "API server away; the last route table stays",
+            path=collection.path,
+            error=str(error) or type(error).__name__,
+            failures=collection.failures,
+        )
 
     async def _list_and_watch(self, client: httpx.AsyncClient, collection: _Collection) -> None:
         if not collection.version:
