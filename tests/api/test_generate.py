@@ -39,7 +39,7 @@ def test_a_stale_file_is_shown_and_fails_the_check(
     crd = tmp_path / "crds/gputiers.yaml"
     crd.write_text(crd.read_text().replace("plural: gputiers", "plural: gpus"))
     (tmp_path / "docs/reference/api.md").unlink()
-    (tmp_path / "crds/tenants.yaml").write_text("{}")
+    (tmp_path / "crds/gone.yaml").write_text("{}")
 
     assert main(["--check", str(tmp_path)]) == 1
 
@@ -48,7 +48,7 @@ def test_a_stale_file_is_shown_and_fails_the_check(
     assert "-    plural: gpus" in told
     assert "+    plural: gputiers" in told
     assert "docs/reference/api.md: missing" in told
-    assert "crds/tenants.yaml: no model generates it any more: remove it" in told
+    assert "crds/gone.yaml: no model generates it any more: remove it" in told
     assert "Fix: make generate" in told
 
 
