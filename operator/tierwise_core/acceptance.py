@@ -20,7 +20,15 @@ from typing import Any, Final, NamedTuple, Self
 from tierwise_core.confidence import GENERALIST_PRIOR, SPECIALIST_PRIOR, Record
 from tierwise_core.query_features import QueryFeatures
 
-__all__ = ["INITIAL_FLOOR", "AcceptanceModel", "Cell", "Known", "Prediction", "floor_after"]
+__all__ = [
+    "INITIAL_FLOOR",
+    "AcceptanceModel",
+    "Cell",
+    "Known",
+    "Prediction",
+    "floor_after",
+    "lower_bound",
+]
 
 INITIAL_FLOOR: Final = 0.85
 """The floor of a Specialist without a record."""
@@ -29,6 +37,7 @@ DEVIATIONS: Final = 1.2816
 PRIOR_WORTH: Final = 2.0
 LEAST: Final = 1e-6
 LARGEST_LOGIT: Final = 13.8
+LARGEST_EXPONENT: Final = 700.0
 
 
 class Prediction(NamedTuple):
@@ -65,6 +74,14 @@ class Known:
     weights: tuple[float, ...] = ()
     scale: float = 1.0
     shift: float = 0.0
+    lower: float = field(init=False)
+    moves: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Work out once what every request asks for."""
+        object.__setattr__(self, "lower", lower_bound(self.record))
+        moves = bool(self.weights) or self.scale != 1.0 or self.shift != 0.0
+        object.__setattr__(self, "moves", moves)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,21 +121,33 @@ class AcceptanceModel:
         ``own_field`` is the Specialist's field, or None where it takes over from others: then it
         has no field to be outside of, and a generalist's prior holds.
         """
-        known = self.known.get((route_key, revision)) or self.known.get((route_key, ""))
+        # Written in one piece: each call of a function would cost a twentieth of the whole.
+        table = self.known
+        known = table.get((route_key, revision)) or table.get((route_key, ""))
+        field_name = own_field
         if own_field is None:
-            share = 1.0
+            share, field_name = 1.0, reading.field
         else:
             share = reading.probabilities.get(own_field, 0.0) * reading.in_domain
         if known is None:
             prior = NEW_GENERALIST if own_field is None else NEW_SPECIALIST
             return _bounded(share * prior.mean, 0.0)
-        cell = _cell(known, reading.field if own_field is None else own_field, features)
+        cells = known.cells
+        if features is None:
+            cell = cells.get(field_name, known.whole)
+        else:
+            cell = (
+                cells.get((field_name, features.opening, "opening"))
+                or cells.get((field_name, features.shape))
+                or cells.get(field_name, known.whole)
+            )
         probability = share * cell.mean
-        if features is not None and known.weights:
-            raised = _logit(probability) + sum(map(mul, known.weights, features.values))
-            probability = _sigmoid(known.scale * raised + known.shift)
-        elif known.scale != 1.0 or known.shift:
-            probability = _sigmoid(known.scale * _logit(probability) + known.shift)
+        if known.moves:
+            logit = _logit(probability)
+            if features is not None:
+                logit += sum(map(mul, known.weights, features.values))
+            logit = known.scale * logit + known.shift
+            probability = 1.0 / (1.0 + math.exp(-logit)) if logit > -LARGEST_EXPONENT else 0.0
         return _bounded(probability, cell.support)
 
     def record(self, route_key: str, revision: str) -> Record:
@@ -139,7 +168,8 @@ class AcceptanceModel:
         """
         if loosened is None:
             return floor
-        return floor_after(self.record(route_key, revision), self.initial_floor, loosened)
+        known = self.known.get((route_key, revision))
+        return floor_after(known.lower if known else 0.0, self.initial_floor, loosened)
 
 
 NEW_SPECIALIST: Final = Cell(
@@ -150,24 +180,24 @@ NEW_GENERALIST: Final = Cell(
 )
 
 
-def floor_after(record: Record, initial: float, loosened: float) -> float:
-    """Loosen a floor by a record: from ``initial`` to ``loosened``, never beyond either.
+def floor_after(lower: float, initial: float, loosened: float) -> float:
+    """Loosen a floor by a record's lower bound: from ``initial`` to ``loosened``, never beyond.
 
-    The measure is the record's lower bound, what its share of accepted answers is at the least
-    with a confidence of nine in ten. Up to ``loosened`` it changes nothing; from there to
-    ``initial`` the floor falls evenly. So a Specialist earns its tier's floor by as good a record
-    as the initial floor asks for.
+    The bound is what the share of accepted answers is at the least, with a confidence of nine in
+    ten (:func:`lower_bound`). Up to ``loosened`` it changes nothing; from there to ``initial`` the
+    floor falls evenly. So a Specialist earns its tier's floor by as good a record as the initial
+    floor asks for.
 
     Nothing known; 18 of 20; 60 of 64; then 60 of 100:
 
     >>> records = (Record(), Record(18, 2), Record(60, 4), Record(60, 40))
-    >>> [round(floor_after(record, 0.85, 0.70), 3) for record in records]
+    >>> [round(floor_after(lower_bound(record), 0.85, 0.70), 3) for record in records]
     [0.85, 0.768, 0.7, 0.85]
     """
     initial = max(initial, loosened)
     if initial == loosened:
         return loosened
-    earned = (lower_bound(record) - loosened) / (initial - loosened)
+    earned = (lower - loosened) / (initial - loosened)
     return initial - (initial - loosened) * min(max(earned, 0.0), 1.0)
 
 
@@ -187,18 +217,6 @@ def lower_bound(record: Record) -> float:
     return max(0.0, (middle - spread) / (1.0 + squared / count))
 
 
-def _cell(known: Known, field_name: str | None, features: QueryFeatures | None) -> Cell:
-    """Find the finest cell with evidence of its own."""
-    cells = known.cells
-    if features is not None:
-        found = cells.get((field_name, features.opening, "opening"))
-        if found is None:
-            found = cells.get((field_name, features.shape))
-        if found is not None:
-            return found
-    return cells.get(field_name, known.whole)
-
-
 def _bounded(probability: float, support: float) -> Prediction:
     """Add the lower bound: the prior counts as two outcomes, however sure it sounds."""
     spread = math.sqrt(probability * (1.0 - probability) / (support + PRIOR_WORTH + 1.0))
@@ -212,7 +230,3 @@ def _logit(probability: float) -> float:
     if probability >= 1.0 - LEAST:
         return LARGEST_LOGIT
     return math.log(probability / (1.0 - probability))
-
-
-def _sigmoid(logit: float) -> float:
-    return 1.0 / (1.0 + math.exp(-min(max(logit, -40.0), 40.0)))
