@@ -13,15 +13,19 @@ def pack(table: RouteTable) -> bytes:
     """Turn a table into bytes.
 
     >>> from tierwise_core.route_table import Route
-    >>> table = RouteTable.of([Route("demo", "sorter", "sorting", "sorter")])
+    >>> from tierwise_core.tenant import TenantRoute
+    >>> sorter, team = Route("demo", "sorter", "sorting", "sorter"), TenantRoute("demo", "team-a")
+    >>> table = RouteTable.of([sorter], tenants=[team])
     >>> unpack(pack(table)) == table
     True
     """
-    routes, tiers = tuple(table.routes.values()), tuple(table.tiers.values())
-    return pickle.dumps((routes, tiers), protocol=pickle.HIGHEST_PROTOCOL)
+    parts = tuple(table.routes.values()), tuple(table.tiers.values())
+    rest = table.policy, tuple(table.tenants.values())
+    return pickle.dumps((*parts, *rest), protocol=pickle.HIGHEST_PROTOCOL)
 
 
 def unpack(data: bytes) -> RouteTable:
     """Turn the bytes back into the table; only bytes that this pod's own watcher made."""
-    routes, tiers = pickle.loads(data)  # noqa: S301 - from our own process, over Ray with a token
-    return RouteTable.of(routes, tiers)
+    # From our own process, over Ray with a token.
+    routes, tiers, policy, tenants = pickle.loads(data)  # noqa: S301
+    return RouteTable.of(routes, tiers, policy, tenants)
