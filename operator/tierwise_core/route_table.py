@@ -16,6 +16,7 @@ from typing import Final, Literal, Self
 from tierwise_core.errors import AmbiguousModelError, UnknownModelError
 from tierwise_core.router_policy import RouterPolicy
 from tierwise_core.tenant import TenantRoute
+from tierwise_core.verifier_spec import VerifierSpec
 
 __all__ = [
     "AUTO_MODEL",
@@ -109,7 +110,8 @@ class Route:
     a Secret with an API key. ``confidence_floor`` is already decided: the Specialist's own, the
     tier's or the default. ``sleep`` is None for a Specialist that nobody can wake by a request.
     ``adapters`` are those it has; ``adapter`` is set in the route of one of them alone, whose
-    endpoints are those that have it.
+    endpoints are those that have it. ``verifiers`` check its answers. ``context_tokens`` is the
+    longest prompt and answer together, 0 when nobody told.
     """
 
     namespace: str
@@ -129,6 +131,9 @@ class Route:
     sleep: Sleep | None = None
     adapters: tuple[AdapterRoute, ...] = ()
     adapter: str = ""
+    verifiers: tuple[VerifierSpec, ...] = ()
+    context_tokens: int = 0
+    latency_class: Literal["Interactive", "Batch"] = "Interactive"
 
     @property
     def key(self) -> str:

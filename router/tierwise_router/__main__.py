@@ -33,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     logs = Logs(level=settings.log_level)
     logs.configure()
-    return _run(settings, SourceChoice(tuple(options.file), options.namespace), logs)
+    choice = SourceChoice(tuple(options.file), options.namespace, settings.policy)
+    return _run(settings, choice, logs)
 
 
 def _run(settings: Settings, choice: SourceChoice, logs: Logs) -> int:

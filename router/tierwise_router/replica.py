@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 
+from tierwise_core.router_policy import POLICY_NAME
 from tierwise_router.app import App
 from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.exposition import leave_tally
@@ -37,10 +38,14 @@ TALLY_EVERY_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class SourceChoice:
-    """Where the resources come from: some files, or else a cluster (one namespace, or all)."""
+    """Where the resources come from: some files, or else a cluster (one namespace, or all).
+
+    ``policy`` names the RouterPolicy among them that counts.
+    """
 
     files: tuple[str, ...] = ()
     namespace: str = ""
+    policy: str = POLICY_NAME
 
     def make(self) -> Source:
         """Make the source; raises KubeconfigError when there is no API server to be found."""
@@ -58,7 +63,7 @@ class WatchActor(RouteWatch):
 
     def __init__(self, choice: SourceChoice, logs: Logs) -> None:
         logs.configure()
-        super().__init__(choice.make, choice.waker())
+        super().__init__(choice.make, choice.waker(), policy=choice.policy)
 
 
 class DispatcherReplica:

@@ -30,7 +30,8 @@ def serve(files: Sequence[str | Path], settings: Settings | None = None) -> int:
     router cannot start.
     """
     names = tuple(str(Path(name).resolve()) for name in files)
-    table, problems = build_table(read_resources([Path(name) for name in names]))
+    policy = (settings or Settings()).policy
+    table, problems = build_table(read_resources([Path(name) for name in names]), policy=policy)
     for problem in problems:
         sys.stderr.write(f"warning: {problem}\n")
     chosen = settings or Settings(host=LAPTOP_HOST)
@@ -57,7 +58,9 @@ def _run(settings: Settings, names: tuple[str, ...], table: RouteTable) -> int:
     stop.listen()
     _say(f"starting a router for {len(table.routes)} Specialists; Ray takes about 15 s ...")
     try:
-        return run_pod(settings, SourceChoice(names), logs, stop=stop, on_ready=ready)
+        return run_pod(
+            settings, SourceChoice(names, policy=settings.policy), logs, stop=stop, on_ready=ready
+        )
     except (KeyboardInterrupt, SystemExit):  # SystemExit: Ray's own handler, while it starts
         return 0
     finally:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from tierwise_core.errors import TierwiseError
+from tierwise_core.router_policy import POLICY_NAME
 
 __all__ = ["Settings", "SettingsError"]
 
@@ -28,7 +29,9 @@ class Settings:
     ``withdraw_s`` is how long a stopping pod goes on accepting while the cluster takes its address
     out of the Service; ``drain_s`` how long running requests then may take. ``held_requests`` is
     how many requests one dispatcher holds for Specialists that sleep, and ``hold_progress_s`` how
-    often a held stream is told so.
+    often a held stream is told so. ``policy`` is the name of the RouterPolicy to obey.
+    ``journal_dir`` is where decisions are written down, empty for the router's own folder, which
+    goes with it; ``journal_mib`` the most that they may take.
     """
 
     host: str = ANY_ADDRESS
@@ -43,6 +46,9 @@ class Settings:
     hold_progress_s: float = 5.0
     secrets_dir: str = "/var/run/tierwise/secrets"
     log_level: str = "info"
+    policy: str = POLICY_NAME
+    journal_dir: str = ""
+    journal_mib: int = 256
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
@@ -68,6 +74,9 @@ class Settings:
             hold_progress_s=_whole(env, "TIERWISE_HOLD_PROGRESS_S", 5, least=1),
             secrets_dir=env.get("TIERWISE_SECRETS_DIR", "/var/run/tierwise/secrets"),
             log_level=env.get("TIERWISE_LOG_LEVEL", "info").lower(),
+            policy=env.get("TIERWISE_POLICY") or POLICY_NAME,
+            journal_dir=env.get("TIERWISE_JOURNAL_DIR", ""),
+            journal_mib=_whole(env, "TIERWISE_JOURNAL_MIB", 256, least=1),
         )
 
 

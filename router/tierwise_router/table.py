@@ -25,6 +25,7 @@ from tierwise_core.route_table import (
 from tierwise_core.router_policy import POLICY_NAME
 from tierwise_core.router_policy import RouterPolicy as RouterPolicyOfCore
 from tierwise_core.tenant import TenantRoute
+from tierwise_core.verifier_spec import BUILT_IN, VerifierSpec, resolve_verifiers
 from tierwise_router.tariff import floor_of, price_of
 
 __all__ = [
@@ -97,14 +98,21 @@ def build_table(
         _read(item, reading)
     tiers = [_tier_route(tier) for tier in reading.tiers.values()]
     by_name = {tier.name: tier for tier in tiers}
-    routes = [_route(key, item, by_name, wakes=wakes) for key, item in reading.specialists.items()]
-    tenants = [_tenant_route(key, item) for key, item in reading.tenants.items()]
     chosen = reading.policies.get(policy)
-    problems = [*reading.problems, *_dangling(reading), *_unused_policies(reading, policy)]
-    table = RouteTable.of(
-        routes, tiers, RouterPolicyOfCore() if chosen is None else chosen.spec.to_core(), tenants
-    )
-    return table, tuple(problems)
+    obeyed = RouterPolicyOfCore() if chosen is None else chosen.spec.to_core()
+    described = obeyed.decision.verifiers
+    routes = [
+        _route(key, item, by_name, described, wakes=wakes)
+        for key, item in reading.specialists.items()
+    ]
+    tenants = [_tenant_route(key, item) for key, item in reading.tenants.items()]
+    problems = [
+        *reading.problems,
+        *_dangling(reading),
+        *_unused_policies(reading, policy),
+        *_unknown_verifiers(reading, described),
+    ]
+    return RouteTable.of(routes, tiers, obeyed, tenants), tuple(problems)
 
 
 def _flattened(objects: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
@@ -209,7 +217,14 @@ def _tier_route(tier: GPUTier) -> TierRoute:
     )
 
 
-def _route(key: str, item: Specialist, tiers: Mapping[str, TierRoute], *, wakes: bool) -> Route:
+def _route(
+    key: str,
+    item: Specialist,
+    tiers: Mapping[str, TierRoute],
+    described: tuple[VerifierSpec, ...],
+    *,
+    wakes: bool,
+) -> Route:
     namespace, name = key.split("/")
     spec, external = item.spec, item.spec.external
     secret = external.secret_ref if external is not None else None
@@ -230,7 +245,17 @@ def _route(key: str, item: Specialist, tiers: Mapping[str, TierRoute], *, wakes:
         external=external is not None,
         sleep=_sleep(item) if wakes else None,
         adapters=tuple(_adapters(item)),
+        verifiers=resolve_verifiers(spec.routing.verifiers, described)[0],
+        context_tokens=_context_tokens(item),
+        latency_class=spec.routing.latency_class,
     )
+
+
+def _context_tokens(item: Specialist) -> int:
+    """Tell the longest context it is served with: what the spec asks for, else the model's own."""
+    model, seen = item.spec.model, item.status.model
+    asked = model.max_model_len if model is not None else None
+    return asked or (seen.context_length if seen is not None else None) or 0
 
 
 def _adapters(item: Specialist) -> Iterator[AdapterRoute]:
@@ -287,6 +312,21 @@ def _dangling(reading: _Reading) -> Iterator[Problem]:
         if spec.external is None and placed and placed not in reading.tiers:
             remedy = "no GPUTier of that name is known, so calls count as free; create it"
             yield Problem(title, "status.placement.tier", repr(placed), remedy)
+
+
+def _unknown_verifiers(reading: _Reading, described: tuple[VerifierSpec, ...]) -> Iterator[Problem]:
+    """Find verifiers that nobody has described: answers then pass without that check."""
+    known = ", ".join(sorted({*BUILT_IN, *(spec.name for spec in described)}))
+    remedy = (
+        f"no verifier of that name is known; use one of {known}, or describe it in the "
+        "RouterPolicy's spec.decision.verifiers"
+    )
+    for key, item in reading.specialists.items():
+        names = item.spec.routing.verifiers
+        unknown = resolve_verifiers(names, described)[1]
+        for name in unknown:
+            where = f"spec.routing.verifiers[{names.index(name)}]"
+            yield Problem(f"Specialist {key}", where, repr(name), remedy)
 
 
 def _leads_nowhere(title: str, name: str, target: str) -> Problem:

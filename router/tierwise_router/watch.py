@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from tierwise_core.router_policy import POLICY_NAME
 from tierwise_router.dispatcher import Phase
 from tierwise_router.sources import Resources, Source
 from tierwise_router.table import Problem, build_table
@@ -50,6 +51,7 @@ class RouteWatch:
         make_source: makes the source, in the loop it will be followed in.
         make_waker: makes what wakes Specialists that sleep; None where nobody does.
         poll_s: how long an unanswered :meth:`wait_for` is held.
+        policy: the name of the RouterPolicy that counts.
     """
 
     def __init__(
@@ -57,11 +59,13 @@ class RouteWatch:
         make_source: Callable[[], Source],
         make_waker: Callable[[], Waker] | None = None,
         poll_s: float = LONGEST_POLL_S,
+        policy: str = POLICY_NAME,
     ) -> None:
         self._make_source = make_source
         self._make_waker = make_waker
         self._waker: Waker | None = None
         self._poll_s = poll_s
+        self._policy = policy
         # A watcher that was restarted starts to count anew; the name of its process keeps its
         # numbers apart from its predecessor's.
         self._epoch = f"{os.getpid()}-{time.time_ns()}"
@@ -132,7 +136,9 @@ class RouteWatch:
 
     async def _take(self, resources: Resources) -> None:
         wakes = self._make_waker is not None
-        table, problems = await asyncio.to_thread(build_table, resources, wakes=wakes)
+        table, problems = await asyncio.to_thread(
+            build_table, resources, wakes=wakes, policy=self._policy
+        )
         if table.version == self._version:
             return
         _log_problems(problems)

@@ -1,0 +1,72 @@
+"""What a plan may take into account beside the question: who asks, how urgently, how busy all are.
+
+Gathered by the router's shell; the core only reads it. Tuples with names, because one is made for
+each request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, Literal, NamedTuple
+
+__all__ = ["IDLE", "NOBODY_BUSY", "PLAIN_CONTEXT", "LatencyClass", "LoadSignal", "PlanContext"]
+
+LatencyClass = Literal["realtime", "async", "batch", "background"]
+
+
+class LoadSignal(NamedTuple):
+    """How busy a Specialist is, as one dispatcher sees it.
+
+    ``in_flight`` are this dispatcher's requests at its endpoints, ``waiting`` those that its
+    engines last said they queue, ``kv_usage`` the share of their KV cache in use (0 to 1, None
+    when nobody told). ``endpoints`` counts its ready endpoints, ``available`` those that neither a
+    breaker nor an ejection keeps out; None when all are in.
+    """
+
+    in_flight: int = 0
+    endpoints: int = 1
+    waiting: float = 0.0
+    kv_usage: float | None = None
+    available: int | None = None
+
+    @property
+    def shut_off(self) -> bool:
+        """Tell whether breakers keep out every endpoint there is.
+
+        >>> LoadSignal(endpoints=2, available=0).shut_off, LoadSignal(endpoints=0).shut_off
+        (True, False)
+        """
+        return self.available == 0 and self.endpoints > 0
+
+
+IDLE: Final = LoadSignal()
+"""The signal of a Specialist of which nothing is known."""
+
+NOBODY_BUSY: Final[Mapping[str, LoadSignal]] = MappingProxyType({})
+
+
+class PlanContext(NamedTuple):
+    """The circumstances of one request.
+
+    ``session`` keeps related requests together and ``session_home`` is the Specialist (by full
+    name) that answered the session last. ``prompt_tokens`` is an estimate, ``output_tokens`` the
+    most that the client wants; 0 when unknown. ``allowed`` are the Specialists that the tenant may
+    ask, None for all. ``loads`` is a live view by full name. ``max_cost_usd``, ``max_hops`` and
+    ``max_calls`` are the request's own limits: they lower the policy's and never raise them.
+    """
+
+    session: bytes = b""
+    session_home: str = ""
+    prompt_tokens: int = 0
+    output_tokens: int = 0
+    allowed: frozenset[str] | None = None
+    latency_class: LatencyClass = "realtime"
+    loads: Mapping[str, LoadSignal] = NOBODY_BUSY
+    max_cost_usd: float | None = None
+    max_hops: int | None = None
+    max_calls: int | None = None
+
+
+PLAIN_CONTEXT: Final = PlanContext()
+"""A request without circumstances: nobody in particular asks, and nobody is busy."""
