@@ -78,17 +78,23 @@ setup: ## .venv with everything, from the hash-locked requirements
 tools: setup ## Build the cluster's binaries once (cached by version)
 	@$(LOCALCLUSTER) tools
 
+.PHONY: clients
+clients: setup ## The environment of the client tests: openai, litellm, langchain, Node.js (cached)
+	@PYTHONPATH=hack $(PYTHON) -m clientenv
+
 .PHONY: images
 images: setup ## Build the operator's and the router's images, without Docker
 	@$(LOCALCLUSTER) images build
 
 .PHONY: generate
-generate: setup ## Write crds/, the chart's copy and docs/reference/ from the API models
+generate: setup ## Write crds/, the chart's copy and docs/reference/ from the models
 	@$(PYTHON) -m tierwise_api.generate .
+	@$(PYTHON) -m tierwise_router.openapi .
 
 .PHONY: verify
 verify: setup ## Fail when a generated file or a lock is not up to date
 	@$(PYTHON) -m tierwise_api.generate --check .
+	@$(PYTHON) -m tierwise_router.openapi --check .
 	@hack/lock.sh --check
 
 .PHONY: format

@@ -15,6 +15,7 @@ resolve_all() { # resolve_all FOLDER
     resolve "$1/$extra.txt" pyproject.toml --extra "$extra" --constraint requirements/dev.txt
   done
   build_requirements | resolve "$1/build.txt" -
+  resolve "$1/clients.txt" requirements/clients.in
 }
 build_requirements() { # what builds the wheel, as pyproject.toml names it
   .venv/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")'

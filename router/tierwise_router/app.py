@@ -18,9 +18,10 @@ from tierwise_router.completions import answer_completion
 from tierwise_router.decision import Decision
 from tierwise_router.dispatcher import Dispatcher, Phase
 from tierwise_router.errors import ErrorAnswer, answer_for
-from tierwise_router.exchange import ClientGoneError, Exchange, Receive, Send
+from tierwise_router.exchange import JSON_TYPE, ClientGoneError, Exchange, Receive, Send
 from tierwise_router.exposition import CONTENT_TYPE, exposition
 from tierwise_router.models import list_models, one_model
+from tierwise_router.openapi import DOCUMENT
 from tierwise_router.query import answer_query
 
 __all__ = ["App"]
@@ -51,6 +52,15 @@ class App:
             "/healthz": self._healthz,
             "/readyz": self._readyz,
             "/metrics": self._metrics,
+            "/openapi.json": self._openapi,
+        }
+
+    def served(self) -> set[tuple[str, str]]:
+        """Tell what is served, as (method, path template); the published document has the same."""
+        return {
+            *(("post", path) for path in INFERENCE),
+            *(("get", path) for path in self._get),
+            ("get", f"{MODELS_PREFIX}{{model}}"),
         }
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -164,6 +174,9 @@ class App:
         text = await asyncio.to_thread(exposition, self._dispatcher)
         await exchange.whole(200, [(b"content-type", CONTENT_TYPE)], text)
 
+    async def _openapi(self, exchange: Exchange, _decision: Decision) -> None:
+        await exchange.whole(200, [JSON_TYPE], DOCUMENT)
+
 
 async def _wrong_method(exchange: Exchange, path: str, right: str) -> None:
     message = f"{exchange.scope['method']} is not possible on {path}; use {right}"
@@ -172,5 +185,7 @@ async def _wrong_method(exchange: Exchange, path: str, right: str) -> None:
 
 
 def _unknown_path(path: str) -> str:
-    known = ", ".join([*INFERENCE, "/v1/models", "/healthz", "/readyz", "/metrics"])
+    known = ", ".join(
+        [*INFERENCE, "/v1/models", "/healthz", "/readyz", "/metrics", "/openapi.json"]
+    )
     return f"there is nothing at {path[:200]}; this router knows {known}"
