@@ -21,8 +21,12 @@ __all__ = [
     "Record",
     "Verdict",
     "answer_confidence",
+    "logit",
+    "lowest_evidence",
     "predicted_confidence",
+    "sigmoid",
     "token_evidence",
+    "token_probability",
     "verdict",
 ]
 
@@ -103,9 +107,20 @@ def token_evidence(token_logprobs: Sequence[float]) -> float:
     """
     if not token_logprobs:
         return 0.0
-    lowest = min(_probability(value) for value in token_logprobs)
-    raised = EVIDENCE_PER_LOGIT * (_logit(lowest) - _logit(NEUTRAL_TOKEN))
-    weight = min(1.0, PLAIN_ANSWER_TOKENS / len(token_logprobs)) ** 2
+    lowest = min(token_probability(value) for value in token_logprobs)
+    return lowest_evidence(lowest, len(token_logprobs))
+
+
+def lowest_evidence(lowest: float, tokens: int) -> float:
+    """Weigh an answer of ``tokens`` tokens whose least likely one has the probability ``lowest``.
+
+    What :func:`token_evidence` says of the whole answer, for those who saw its tokens one by one.
+
+    >>> round(lowest_evidence(0.90, 12), 2), round(lowest_evidence(0.90, 32), 2)
+    (-1.69, -0.42)
+    """
+    raised = EVIDENCE_PER_LOGIT * (logit(lowest) - logit(NEUTRAL_TOKEN))
+    weight = min(1.0, PLAIN_ANSWER_TOKENS / tokens) ** 2
     return weight * min(max(raised, MOST_EVIDENCE_AGAINST), MOST_EVIDENCE_FOR)
 
 
@@ -125,21 +140,36 @@ def answer_confidence(token_logprobs: Sequence[float], predicted: float) -> floa
     """
     if not token_logprobs:
         return predicted
-    return _sigmoid(_logit(predicted) + token_evidence(token_logprobs))
+    return sigmoid(logit(predicted) + token_evidence(token_logprobs))
 
 
-def _probability(logprob: float) -> float:
+def token_probability(logprob: float) -> float:
+    """Turn a log-probability into a probability; one that is none counts as the least likely.
+
+    >>> round(token_probability(-0.5), 3), token_probability(float("nan"))
+    (0.607, 1e-06)
+    """
     # NaN fails both comparisons; the tolerance is for rounding in the engine.
     return math.exp(min(logprob, 0.0)) if logprob <= 1e-3 else LEAST  # noqa: PLR2004
 
 
-def _logit(probability: float) -> float:
+def logit(probability: float) -> float:
+    """Log-odds of a probability, kept finite.
+
+    >>> round(logit(0.85), 3), round(logit(1.0), 1)
+    (1.735, 13.8)
+    """
     bounded = min(max(probability, LEAST), 1.0 - LEAST)
     return math.log(bounded / (1.0 - bounded))
 
 
-def _sigmoid(logit: float) -> float:
-    return 1.0 / (1.0 + math.exp(-logit))
+def sigmoid(log_odds: float) -> float:
+    """Turn log-odds back into a probability.
+
+    >>> round(sigmoid(1.735), 2)
+    0.85
+    """
+    return 1.0 / (1.0 + math.exp(-log_odds))
 
 
 class Action(StrEnum):
