@@ -6,14 +6,12 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from tierwise_api import API_VERSION, FieldProfile, GPUTier, Resource, Rollout, Specialist
+from tierwise_api import API_VERSION, KINDS, Resource
 
 GONE = object()
 """A change to this value removes the field."""
 
-MODELS: dict[str, type[Resource]] = {
-    kind.__name__: kind for kind in (GPUTier, Specialist, Rollout, FieldProfile)
-}
+MODELS: dict[str, type[Resource]] = {kind.__name__: kind for kind in KINDS}
 
 _GOOD: dict[str, dict[str, Any]] = {
     "GPUTier": {
@@ -37,6 +35,11 @@ _GOOD: dict[str, dict[str, Any]] = {
     "FieldProfile": {
         "metadata": {"name": "sorting"},
         "spec": {"weights": {"efficacy": 0.6, "confidence": 0.3, "curiosity": 0.1}},
+    },
+    "RouterPolicy": {"metadata": {"name": "default"}, "spec": {}},
+    "Tenant": {
+        "metadata": {"name": "team-a", "namespace": "default"},
+        "spec": {"keys": [{"name": "ci", "sha256": "ab" * 32}]},
     },
 }
 

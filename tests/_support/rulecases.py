@@ -180,7 +180,23 @@ FIELD_PROFILE = (
     ),
 )
 
-RULE_CASES = (*GPU_TIER, *SPECIALIST, *ROLLOUT, *FIELD_PROFILE)
+ROUTER_POLICY = (
+    RuleCase(
+        name="a pattern is of one kind",
+        kind="RouterPolicy",
+        good={
+            "spec.patterns.named": [
+                {"name": "both", "dualRun": {"primary": "demo/old", "candidate": "demo/new"}}
+            ]
+        },
+        bad={"spec.patterns.named": [{"name": "both"}]},
+        at="spec.patterns.named[0]",
+        says="exactly one of orchestratorWorkers, evaluatorOptimizer and dualRun must be given; "
+        "got both",
+    ),
+)
+
+RULE_CASES = (*GPU_TIER, *SPECIALIST, *ROLLOUT, *FIELD_PROFILE, *ROUTER_POLICY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
