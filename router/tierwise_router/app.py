@@ -65,20 +65,22 @@ class App:
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
-        if scope["type"] != "http":
-            return
+        if scope["type"] == "http":
+            await self.answer(Exchange(scope, receive, send, b""))
+
+    async def answer(self, exchange: Exchange) -> None:
+        """Answer one request."""
         decision = Decision(self._dispatcher.ids.next())
-        exchange = Exchange(scope, receive, send, decision.id)
-        if REQUEST_ID.fullmatch(given := exchange.header(b"x-request-id")):
-            exchange.request_id = given
-            exchange.extra[0] = (b"x-request-id", given)
+        given = exchange.header(b"x-request-id")
+        exchange.request_id = given if REQUEST_ID.fullmatch(given) else decision.id
+        exchange.extra = [(b"x-request-id", exchange.request_id)]
         if self._dispatcher.phase is not Phase.SERVE:
             # Clients that keep connections must find another pod before this one closes.
             exchange.extra.append(CLOSE)
         await self._route(exchange, decision)
 
     async def _route(self, exchange: Exchange, decision: Decision) -> None:
-        path, method = exchange.scope["path"], exchange.scope["method"]
+        path, method = exchange.path, exchange.method
         if (endpoint := INFERENCE.get(path)) is not None:
             if method == "POST":
                 await self._infer(exchange, decision, endpoint)
@@ -150,7 +152,7 @@ class App:
         await exchange.json(200, list_models(brain.table if brain else None))
 
     async def _model(self, exchange: Exchange, _decision: Decision) -> None:
-        name = exchange.scope["path"].removeprefix(MODELS_PREFIX)
+        name = exchange.path.removeprefix(MODELS_PREFIX)
         try:
             found = one_model(self._dispatcher.current_brain().table, name)
         except TierwiseError as error:
@@ -179,7 +181,7 @@ class App:
 
 
 async def _wrong_method(exchange: Exchange, path: str, right: str) -> None:
-    message = f"{exchange.scope['method']} is not possible on {path}; use {right}"
+    message = f"{exchange.method} is not possible on {path}; use {right}"
     headers = ((b"allow", right.encode()),)
     await exchange.error(ErrorAnswer(405, message, code="method_not_allowed", headers=headers))
 

@@ -11,7 +11,7 @@ import orjson
 from tierwise_router.errors import ErrorAnswer, RequestError
 from tierwise_router.upstream.response import Headers
 
-__all__ = ["ClientGoneError", "Exchange"]
+__all__ = ["ClientGoneError", "Exchange", "is_stream", "too_large"]
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -36,13 +36,17 @@ class Exchange:
     """
 
     __slots__ = (
-        "_receive", "_send", "_whole", "extra", "headers", "open", "request_id", "scope", "status",
+        "_receive", "_send", "_whole", "extra", "headers", "method", "open", "path", "query",
+        "request_id", "scope", "status",
     )  # fmt: skip
 
     def __init__(
         self, scope: dict[str, Any], receive: Receive, send: Send, request_id: bytes
     ) -> None:
         self.scope = scope
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.query: bytes = scope.get("query_string", b"")
         self.headers: Headers = scope["headers"]
         self.request_id = request_id
         self.extra: Headers = [(b"x-request-id", request_id)]
@@ -63,12 +67,12 @@ class Exchange:
         """Read the whole body; raises RequestError (413) as soon as it is known to be too large."""
         announced = self.header(b"content-length")
         if announced.isdigit() and int(announced) > limit_bytes:
-            raise _too_large(limit_bytes)
+            raise too_large(limit_bytes)
         message = await self._next()
         body: bytes = message["body"]
         if not message["more_body"]:
             if len(body) > limit_bytes:
-                raise _too_large(limit_bytes)
+                raise too_large(limit_bytes)
             return body
         return await self._read_rest(body, limit_bytes)
 
@@ -80,7 +84,7 @@ class Exchange:
             size += len(message["body"])
             more = message["more_body"]
             if size > limit_bytes:
-                raise _too_large(limit_bytes)
+                raise too_large(limit_bytes)
         return b"".join(parts)
 
     async def _next(self) -> dict[str, Any]:
@@ -94,7 +98,7 @@ class Exchange:
         self.status = status
         if self.open:
             self.open = False
-            self._whole = None if _is_stream(headers) else []
+            self._whole = None if is_stream(headers) else []
             return
         await self._send(
             {"type": "http.response.start", "status": status, "headers": headers + self.extra}
@@ -196,14 +200,16 @@ class DisconnectWatch:
             self._task.cancel()
 
 
-def _is_stream(headers: Headers) -> bool:
+def is_stream(headers: Headers) -> bool:
+    """Tell whether headers announce a stream of events."""
     return any(
         name == b"content-type" and value.startswith(b"text/event-stream")
         for name, value in headers
     )
 
 
-def _too_large(limit_bytes: int) -> RequestError:
+def too_large(limit_bytes: int) -> RequestError:
+    """Make the error for a body that is too large."""
     return RequestError(
         f"the body is larger than {limit_bytes} bytes ({limit_bytes / MIB:g} MiB); send less, or "
         "raise TIERWISE_MAX_BODY_BYTES",

@@ -1,22 +1,25 @@
-"""A dispatcher's own HTTP listener: uvicorn on a socket that several processes can share."""
+"""A dispatcher's own HTTP listener, on a socket that several processes can share."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
-from collections.abc import Generator
-from typing import Any
+from typing import Protocol, Self
 
-import uvicorn
-
-from tierwise_router.bounded import bounded_protocol
+from tierwise_router.exchange import Exchange
+from tierwise_router.http1.server import Server
 
 __all__ = ["Listener", "claim_port", "shared_socket"]
 
 BACKLOG = 2048
-CLIENT_KEEP_ALIVE_S = 75
 CLIENT_PATIENCE_S = 30.0
+
+
+class Application(Protocol):
+    """What a listener serves."""
+
+    async def answer(self, exchange: Exchange) -> None:
+        """Answer one request."""
 
 
 class PortInUseError(OSError):
@@ -54,15 +57,8 @@ def shared_socket(host: str, port: int) -> socket.socket:
     return shared
 
 
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        # The process belongs to Ray, or to a test; it decides when to stop.
-        yield
-
-
 class Listener:
-    """Serves an ASGI application until it is drained.
+    """Serves an application until it is drained.
 
     >>> from tierwise_router.app import App
     >>> from tierwise_router.dispatcher import Dispatcher
@@ -76,61 +72,42 @@ class Listener:
     True
     """
 
-    def __init__(self, server: uvicorn.Server, port: int) -> None:
+    def __init__(
+        self, server: Server, accepting: asyncio.Server, port: int, drain_s: float
+    ) -> None:
         self._server = server
-        self._serving: asyncio.Task[None] | None = None
+        self._accepting = accepting
+        self._drain_s = drain_s
         self.port = port
 
     @classmethod
     async def open(
         cls,
-        app: Any,
+        app: Application,
         shared: socket.socket,
         drain_s: float,
         patience_s: float = CLIENT_PATIENCE_S,
-    ) -> Listener:
+    ) -> Self:
         """Start to listen.
 
         ``drain_s`` is what running requests get when it is drained, ``patience_s`` what a client
         gets to finish a request's head, and between two pieces of its body.
         """
-        config = uvicorn.Config(
-            app,
-            http=bounded_protocol(patience_s),
-            ws="none",
-            loop="none",
-            lifespan="off",
-            interface="asgi3",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            proxy_headers=False,
-            backlog=BACKLOG,
-            timeout_keep_alive=CLIENT_KEEP_ALIVE_S,
-            timeout_graceful_shutdown=max(1, int(drain_s)),
-        )
-        config.load()
-        listener = cls(_Server(config), shared.getsockname()[1])
-        listener._serving = asyncio.get_running_loop().create_task(
-            listener._server.serve(sockets=[shared])
-        )
-        await listener._until_started()
-        return listener
-
-    async def _until_started(self) -> None:
-        while not self._server.started:
-            if self._serving is not None and self._serving.done():
-                self._serving.result()
-                raise RuntimeError("the HTTP listener ended while it started")
-            await asyncio.sleep(0)
+        server = Server(app.answer, patience_s)
+        accepting = await server.loop.create_server(server.connect, sock=shared, backlog=BACKLOG)
+        return cls(server, accepting, shared.getsockname()[1], drain_s)
 
     @property
     def alive(self) -> bool:
         """Tell whether it still accepts connections."""
-        return self._serving is not None and not self._serving.done()
+        return self._accepting.is_serving()
+
+    @property
+    def connections(self) -> int:
+        """Count the clients' open connections."""
+        return len(self._server.connections)
 
     async def drain(self) -> None:
         """Accept nothing more, let what runs finish, and return when all of it has."""
-        self._server.should_exit = True
-        if self._serving is not None:
-            await self._serving
+        self._accepting.close()
+        await self._server.drain(self._drain_s)

@@ -33,7 +33,7 @@ async def test_a_stream_in_progress_is_finished(engine: Engine, run: Run) -> Non
     await pod.arrived.wait()
 
     draining = asyncio.ensure_future(router.listener.drain())
-    await until(lambda: not router.listener._server.servers[0].is_serving())
+    await until(lambda: not router.listener.alive)
     with pytest.raises(httpx.ConnectError):
         await httpx.AsyncClient().get(f"{router.url}/healthz")
     finish.set()
