@@ -24,7 +24,7 @@ from tierwise_core.route_table import (
 )
 from tierwise_core.router_policy import POLICY_NAME
 from tierwise_core.router_policy import RouterPolicy as RouterPolicyOfCore
-from tierwise_core.tenant import TenantRoute
+from tierwise_core.tenant import TenantLimits, TenantRoute
 from tierwise_core.verifier_spec import BUILT_IN, VerifierSpec, resolve_verifiers
 from tierwise_router.tariff import floor_of, price_of
 
@@ -205,6 +205,13 @@ def _tenant_route(key: str, item: Tenant) -> TenantRoute:
         name=name,
         key_hashes=tuple(one.sha256 for one in item.spec.keys),
         specialists=tuple(_key(item, one) for one in item.spec.specialists),
+        weight=item.spec.weight,
+        priority=item.spec.priority,
+        limits=TenantLimits(
+            item.spec.limits.max_concurrent,
+            item.spec.limits.requests_per_minute,
+            item.spec.limits.max_queued,
+        ),
     )
 
 

@@ -194,6 +194,15 @@ ROUTER_POLICY = (
         says="exactly one of orchestratorWorkers, evaluatorOptimizer and dualRun must be given; "
         "got both",
     ),
+    RuleCase(
+        name="an override of time-outs says for whom",
+        kind="RouterPolicy",
+        good={"spec.resilience": {"timeoutOverrides": [{"latencyClass": "batch", "whole": "4h"}]}},
+        bad={"spec.resilience": {"timeoutOverrides": [{"whole": "4h"}]}},
+        at="spec.resilience.timeoutOverrides[0]",
+        says="name a specialist, a latencyClass or both; what is meant for every request belongs "
+        "into timeouts",
+    ),
 )
 
 RULE_CASES = (*GPU_TIER, *SPECIALIST, *ROLLOUT, *FIELD_PROFILE, *ROUTER_POLICY)
@@ -265,5 +274,12 @@ LIMITS = (
     ("FieldProfile", {"spec.penaltyMultiplier": 0.5}, "spec.penaltyMultiplier"),
     ("FieldProfile", {"spec.riskTier": "high"}, "spec.riskTier"),
     ("FieldProfile", {"spec.promotionThreshold": 0.5}, "spec.promotionThreshold"),
+    (
+        "RouterPolicy",
+        {"spec.resilience": {"breaker": {"failureShare": 0}}},
+        "spec.resilience.breaker.failureShare",
+    ),
+    ("Tenant", {"spec.weight": 0}, "spec.weight"),
+    ("Tenant", {"spec.limits": {"maxConcurrent": 0}}, "spec.limits.maxConcurrent"),
 )
 """Objects outside the schema's own bounds, and the field to blame."""

@@ -1,0 +1,127 @@
+"""A circuit breaker: what keeps failing is left alone for a while, then tried with care.
+
+The clock is passed in. Each time the state changes a new era begins; a request belongs to the era
+it began in, and what becomes of it counts only as long as that lasts. So an answer that comes late
+neither closes a breaker nor opens it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from tierwise_core.policy_resilience import BreakerRules
+from tierwise_core.sliding_window import SlidingWindow
+
+__all__ = ["Breaker", "BreakerState"]
+
+
+class BreakerState(StrEnum):
+    """What a breaker lets through: everything, nothing, or a few probes."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half-open"
+
+
+class Breaker:
+    """Guards one endpoint, or all of a Specialist.
+
+    Ask :meth:`admits`, take a ticket by :meth:`begin`, and hand it back by exactly one of
+    :meth:`succeed`, :meth:`fail` and :meth:`abandon`. Half of four requests fail:
+
+    >>> rules = BreakerRules(failure_share=0.5, minimum_requests=4, open_s=5, probes=1)
+    >>> breaker = Breaker()
+    >>> for failed in (False, True, False, True):
+    ...     ticket = breaker.begin()
+    ...     _ = (breaker.fail if failed else breaker.succeed)(ticket, 1.0, rules)
+    >>> str(breaker.state), breaker.admits(5.9), breaker.admits(6.0)
+    ('open', False, True)
+    >>> breaker.succeed(breaker.begin(), 6.1, rules), str(breaker.state)
+    (True, 'closed')
+    """
+
+    __slots__ = ("_probes_out", "_probes_passed", "_seen", "era", "open_until", "state", "trips")
+
+    def __init__(self) -> None:
+        self.state = BreakerState.CLOSED
+        self.era = 0
+        self.open_until = 0.0
+        self.trips = 0
+        self._probes_out = 0
+        self._probes_passed = 0
+        self._seen: SlidingWindow | None = None
+
+    def admits(self, now: float) -> bool:
+        """Tell whether a request may begin now; when the time out is over, one may."""
+        if self.state is BreakerState.CLOSED:
+            return True
+        if self.state is BreakerState.OPEN:
+            if now < self.open_until:
+                return False
+            self._enter(BreakerState.HALF_OPEN)
+        return self._probes_out == 0
+
+    def begin(self) -> int:
+        """Begin a request; gives its ticket. Unless the breaker is closed, it is a probe."""
+        if self.state is not BreakerState.CLOSED:
+            self._probes_out += 1
+        return self.era
+
+    def succeed(self, ticket: int, now: float, rules: BreakerRules) -> bool:
+        """Learn that a request went well; tells whether that closed the breaker."""
+        if ticket != self.era:
+            return False
+        if self.state is BreakerState.CLOSED:
+            self._count(now, rules, failed=False)
+            return False
+        self._probes_out -= 1
+        self._probes_passed += 1
+        if self._probes_passed < rules.probes:
+            return False
+        self._enter(BreakerState.CLOSED)
+        self.trips = 0
+        return True
+
+    def fail(self, ticket: int, now: float, rules: BreakerRules) -> bool:
+        """Learn that a request failed; tells whether that opened the breaker."""
+        if ticket != self.era:
+            return False
+        if self.state is BreakerState.CLOSED:
+            self._count(now, rules, failed=True)
+            if not self._trips(now, rules):
+                return False
+        self.trip(now, rules)
+        return True
+
+    def abandon(self, ticket: int) -> None:
+        """Learn that nothing can be said of a request: its client left, or it was never sent."""
+        if ticket == self.era and self.state is not BreakerState.CLOSED:
+            self._probes_out -= 1
+
+    def trip(self, now: float, rules: BreakerRules) -> None:
+        """Open it at once, for twice as long as the time before."""
+        self.trips += 1
+        self.open_until = now + min(
+            rules.open_s * 2 ** min(self.trips - 1, 20), rules.longest_open_s
+        )
+        self._enter(BreakerState.OPEN)
+
+    def retry_after_s(self, now: float) -> float:
+        """Tell how long it stays open; 0 when it does not."""
+        return max(0.0, self.open_until - now) if self.state is BreakerState.OPEN else 0.0
+
+    def _enter(self, state: BreakerState) -> None:
+        self.state = state
+        self.era += 1
+        self._probes_out = self._probes_passed = 0
+        self._seen = None
+
+    def _count(self, now: float, rules: BreakerRules, *, failed: bool) -> None:
+        seen = self._seen
+        if seen is None or seen.window_s != rules.window_s:
+            seen = self._seen = SlidingWindow(rules.window_s)
+        seen.add(now, failed=failed)
+
+    def _trips(self, now: float, rules: BreakerRules) -> bool:
+        total, failed = self._seen.at(now) if self._seen is not None else (0, 0)
+        return total >= rules.minimum_requests and failed >= rules.failure_share * total
