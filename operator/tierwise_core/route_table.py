@@ -111,7 +111,8 @@ class Route:
     tier's or the default. ``sleep`` is None for a Specialist that nobody can wake by a request.
     ``adapters`` are those it has; ``adapter`` is set in the route of one of them alone, whose
     endpoints are those that have it. ``verifiers`` check its answers. ``context_tokens`` is the
-    longest prompt and answer together, 0 when nobody told.
+    longest prompt and answer together, 0 when nobody told. ``loosened_floor`` is what the floor
+    may fall to with a good record; None where it stays.
     """
 
     namespace: str
@@ -134,6 +135,7 @@ class Route:
     verifiers: tuple[VerifierSpec, ...] = ()
     context_tokens: int = 0
     latency_class: Literal["Interactive", "Batch"] = "Interactive"
+    loosened_floor: float | None = None
 
     @property
     def key(self) -> str:
