@@ -26,7 +26,7 @@ from tierwise_core.router_policy import POLICY_NAME
 from tierwise_core.router_policy import RouterPolicy as RouterPolicyOfCore
 from tierwise_core.tenant import TenantLimits, TenantRoute
 from tierwise_core.verifier_spec import BUILT_IN, VerifierSpec, resolve_verifiers
-from tierwise_router.tariff import floor_of, price_of
+from tierwise_router.tariff import floor_of, loosened_floor_of, price_of
 
 __all__ = [
     "Problem",
@@ -245,6 +245,7 @@ def _route(
         parent=None if spec.parent is None else _key(item, spec.parent),
         price=price_of(item, tiers),
         confidence_floor=floor_of(item, tiers),
+        loosened_floor=loosened_floor_of(item, tiers),
         escalate_to=tuple(_key(item, target) for target in spec.routing.escalate_to),
         examples=tuple(spec.routing.examples),
         on_uncertain=spec.routing.on_uncertain,

@@ -15,6 +15,7 @@ __all__ = [
     "GENERAL_FLOOR",
     "SPECIALIST_FLOOR",
     "floor_of",
+    "loosened_floor_of",
     "price_of",
 ]
 
@@ -91,3 +92,16 @@ def floor_of(item: Specialist, tiers: Mapping[str, TierRoute]) -> float:
     if tier_floor is not None:
         return tier_floor
     return EXTERNAL_GENERAL_FLOOR if item.spec.external is not None else GENERAL_FLOOR
+
+
+def loosened_floor_of(item: Specialist, tiers: Mapping[str, TierRoute]) -> float | None:
+    """Tell what the floor may fall to with a good record: what its tier asks of anybody.
+
+    None for a floor that the Specialist's owner has set, and for a generalist, whose floor is its
+    tier's from the start.
+    """
+    if item.spec.routing.confidence_floor is not None or item.spec.field == GENERAL_FIELD:
+        return None
+    tier = _strictest(item, tiers)
+    asked = tier.confidence_floor if tier is not None else None
+    return GENERAL_FLOOR if asked is None else asked
