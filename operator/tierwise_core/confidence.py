@@ -21,6 +21,7 @@ __all__ = [
     "Record",
     "Verdict",
     "answer_confidence",
+    "best_confidence",
     "logit",
     "lowest_evidence",
     "predicted_confidence",
@@ -83,6 +84,15 @@ def predicted_confidence(
     known = record or Record()
     accepted = prior.accepted + known.accepted
     return probability * in_domain * accepted / (accepted + prior.rejected + known.rejected)
+
+
+def best_confidence(predicted: float) -> float:
+    """Say how sure the surest tokens could make us: no answer's confidence goes beyond.
+
+    >>> round(best_confidence(0.10), 3), round(best_confidence(0.85), 3)
+    (0.451, 0.977)
+    """
+    return sigmoid(logit(predicted) + MOST_EVIDENCE_FOR)
 
 
 def token_evidence(token_logprobs: Sequence[float]) -> float:

@@ -39,13 +39,16 @@ FinalState = Literal["accepted", "escalated", "relayed", "abstained", "human_rev
 class CandidateRecord:
     """One Specialist that could have answered: its scores, and why it lost (empty: it was asked).
 
-    ``predicted`` is the confidence before asking, None where nobody predicted one. ``scores`` are
-    the scorers' values in [0, 1] by name, ``total`` their weighted mean.
+    ``predicted`` is the confidence before asking, ``lower`` its lower bound and ``support`` the
+    outcomes that it rests on. ``scores`` are the scorers' values in [0, 1] by name, ``total`` their
+    weighted mean; they decide among the Specialists of a field.
     """
 
     specialist: str
     tier: str = ""
-    predicted: float | None = None
+    revision: str = ""
+    predicted: float = 0.0
+    lower: float = 0.0
     support: float = 0.0
     floor: float = 0.0
     expected_usd: float = 0.0

@@ -18,26 +18,16 @@ LatencyClass = Literal["realtime", "async", "batch", "background"]
 class LoadSignal(NamedTuple):
     """How busy a Specialist is, as one dispatcher sees it.
 
-    ``in_flight`` are this dispatcher's requests at its endpoints, ``waiting`` those that its
-    engines last said they queue, ``kv_usage`` the share of their KV cache in use (0 to 1, None
-    when nobody told). ``endpoints`` counts its ready endpoints, ``available`` those that neither a
-    breaker nor an ejection keeps out; None when all are in.
+    ``in_flight`` are this dispatcher's requests at its endpoints, ``waiting`` those that wait here
+    and in the engines' queues, ``kv_usage`` the fullest engine's share of KV cache in use (0 to 1,
+    None when nobody told). ``available`` is False while its breaker is open.
     """
 
     in_flight: int = 0
-    endpoints: int = 1
-    waiting: float = 0.0
+    endpoints: int = 0
+    waiting: int = 0
     kv_usage: float | None = None
-    available: int | None = None
-
-    @property
-    def shut_off(self) -> bool:
-        """Tell whether breakers keep out every endpoint there is.
-
-        >>> LoadSignal(endpoints=2, available=0).shut_off, LoadSignal(endpoints=0).shut_off
-        (True, False)
-        """
-        return self.available == 0 and self.endpoints > 0
+    available: bool = True
 
 
 IDLE: Final = LoadSignal()

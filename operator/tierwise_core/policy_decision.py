@@ -21,11 +21,12 @@ class ScorerWeight:
 DEFAULT_SCORERS: Final = (
     ScorerWeight("cost", 1.0),
     ScorerWeight("load", 0.25),
+    ScorerWeight("latency-class", 0.25),
     ScorerWeight("session-affinity", 0.05),
 )
 """Cheapest confident first; a Specialist that is swamped gives way to one that costs little more.
 
-Where nobody is busy and the caller has no session, only the cost is left.
+Among equals in load, latency class and session only the cost is left.
 """
 
 

@@ -1,22 +1,34 @@
-"""Which Specialists to try for a question, in which order, and why not the others.
+"""Which Specialists to try for a question, in which order.
 
-Two steps. An :class:`Itinerary` depends on the route table alone: the order in which the routes of
-one field are tried and where the way leads after them. :func:`plan` lays one question over it: who
-is confident enough beforehand, who has a ready pod, and where the four hops end. The first is made
-once per table, the second on every request.
+An :class:`~tierwise_core.itinerary.Itinerary` depends on the route table alone. :func:`plan` lays
+one question over it: filter, predict, score, pick. It makes nothing but the hops; why the others
+lost is worked out from the same inputs when somebody asks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
-from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
-from tierwise_core.confidence import GENERALIST_PRIOR, Record, predicted_confidence
-from tierwise_core.cost import expected_call_usd
-from tierwise_core.route_table import GENERAL_FIELD, Route, RouteTable
+from tierwise_core.acceptance import AcceptanceModel, Prediction
+from tierwise_core.confidence import best_confidence
+from tierwise_core.decision_record import CandidateRecord
+from tierwise_core.field_reading import FieldReading
+from tierwise_core.itinerary import (
+    Itinerary,
+    Stop,
+    itineraries,
+    itinerary_of_unknown,
+    stand_ins,
+)
+from tierwise_core.plan_context import IDLE, PLAIN_CONTEXT, LoadSignal, PlanContext
+from tierwise_core.policy_decision import DecisionPolicy
+from tierwise_core.query_features import QueryFeatures
+from tierwise_core.route_table import Route
+from tierwise_core.scoring import BUILT_IN_SCORERS, Facts, Weighted
+from tierwise_core.spending import Limits, call_usd
 
 __all__ = [
     "MAX_HOPS",
@@ -24,59 +36,79 @@ __all__ = [
     "FieldReading",
     "Hop",
     "Itinerary",
+    "Question",
     "Skip",
     "itineraries",
     "itinerary_of_unknown",
     "plan",
+    "stand_ins",
 ]
 
-MAX_HOPS: Final = 4
-"""The most Specialists that one request may be sent to."""
+MAX_HOPS: Final = DecisionPolicy().max_hops
+"""The most Specialists that one request may be sent to, where no policy says otherwise."""
 
-NO_RECORDS: Final[Mapping[str, Record]] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class FieldReading:
-    """What the classifier makes of a question.
-
-    ``field`` is the likeliest field, or None when the question lies outside every field.
-    ``probability`` is that field's share among the fields, ``in_domain`` how much the question
-    looks like any of the examples at all, both in [0, 1]. ``probabilities`` has every field.
-    """
-
-    field: str | None
-    probability: float
-    in_domain: float
-    probabilities: Mapping[str, float] = dataclass_field(default_factory=dict)
-
-    @property
-    def confidence(self) -> float:
-        """The probability that the question belongs to ``field``; 0 outside every field."""
-        return self.probability * self.in_domain if self.field is not None else 0.0
+DEFAULT_SCORING: Final = Weighted.of(DecisionPolicy().scorers, BUILT_IN_SCORERS)
+NO_RECORD: Final = AcceptanceModel.empty()
+UNLIMITED: Final = Limits.of(DecisionPolicy(), PLAIN_CONTEXT)
 
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One Specialist to try: what is expected of it, the floor it must reach, why it is here."""
+    """One Specialist to try: what is expected of it, the floor it must reach, why it is here.
+
+    ``own_field`` is its field where it is asked as the field's Specialist, None where it takes
+    over. ``expected_usd`` is what asking it is expected to cost.
+    """
 
     route: Route
     predicted_confidence: float
     floor: float
     reason: str
+    own_field: str | None = None
+    expected_usd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """A Specialist (or several, named together) that is not tried, and why."""
+    """A Specialist that is not tried, and why; ``code`` is a word that programs can compare."""
 
     route_name: str
     reason: str
+    code: str = ""
+
+
+@dataclass(slots=True)
+class Question:
+    """Everything that a plan follows from; the same question gives the same plan.
+
+    ``signals`` are the loads that were looked at, kept because they change while they are read.
+    """
+
+    way: Itinerary
+    reading: FieldReading
+    floor: float | None = None
+    acceptance: AcceptanceModel = NO_RECORD
+    features: QueryFeatures | None = None
+    context: PlanContext = PLAIN_CONTEXT
+    scoring: Weighted = DEFAULT_SCORING
+    limits: Limits = UNLIMITED
+    signals: dict[str, LoadSignal] = dataclass_field(default_factory=dict)
+
+
+class Judged(NamedTuple):
+    """A stop with what is expected of it for one question; ``total`` is its score, in its field."""
+
+    stop: Stop
+    prediction: Prediction
+    floor: float
+    usd: float
+    signal: LoadSignal = IDLE
+    total: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CascadePlan:
-    """The hops of one request in the order to try them, and everyone who lost, with the reason.
+    """The hops of one request in the order to try them.
 
     No hops means that nobody may answer: the request is refused with ``skipped`` as the reasons.
     Either every hop has a ready endpoint, or is asleep and can be woken, or none has one and nobody
@@ -86,206 +118,253 @@ class CascadePlan:
     field: str | None
     field_confidence: float
     hops: tuple[Hop, ...]
-    skipped: tuple[Skip, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Itinerary:
-    """The way of a field: its routes, cheapest first, then the routes escalation leads to.
-
-    ``reasons`` says of each onward route who leads to it. ``general`` are the generalists,
-    cheapest first, that take over where escalation leads to nobody who is ready.
-    """
-
-    field: str | None
-    in_field: tuple[Route, ...]
-    onward: tuple[Route, ...]
-    general: tuple[Route, ...]
-    reasons: Mapping[str, str]
-    elsewhere: tuple[Skip, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Fleet:
-    """What every itinerary of one table shares; the routes of a field are cheapest first."""
-
-    table: RouteTable
-    by_field: Mapping[str, tuple[Route, ...]]
-    elsewhere: tuple[Skip, ...]
+    question: Question = dataclass_field(compare=False, repr=False)
 
     @property
-    def general(self) -> tuple[Route, ...]:
-        return self.by_field.get(GENERAL_FIELD, ())
+    def skipped(self) -> tuple[Skip, ...]:
+        """Everyone who lost, with the reason; worked out anew on each use."""
+        lost: list[Skip] = []
+        select(self.question, _teller(lost))
+        elsewhere = self.question.way.elsewhere
+        return (*(Skip(k, f"its field is {f!r}", "elsewhere") for k, f in elsewhere), *lost)
+
+    @property
+    def candidates(self) -> tuple[CandidateRecord, ...]:
+        """Everyone who could have answered, with every score; worked out anew on each use."""
+        found: dict[str, CandidateRecord] = {}
+        chosen = select(self.question, _recorder(self.question, found))
+        for judged in chosen:
+            found[judged.stop.key] = _candidate(self.question, judged, "")
+        return tuple(sorted(found.values(), key=lambda one: bool(one.lost)))
 
 
-def itineraries(table: RouteTable) -> Mapping[str | None, Itinerary]:
-    """Lay out the way of every field; None is the way of what lies outside every field."""
-    by_field: dict[str, list[Route]] = {}
-    for route in sorted(
-        table.routes.values(), key=lambda route: (expected_call_usd(route.price), route.key)
-    ):
-        by_field.setdefault(route.field, []).append(route)
-    fleet = _Fleet(
-        table,
-        {name: tuple(routes) for name, routes in by_field.items()},
-        tuple(Skip(key, f"its field is {route.field!r}") for key, route in table.routes.items()),
-    )
-    return {name: _itinerary(fleet, name) for name in (None, *by_field)}
+Lose = Callable[[Judged, str, str], None]
+"""Takes note of a stop that is not tried: a word for programs, and the reason in words."""
 
 
-def itinerary_of_unknown(ways: Mapping[str | None, Itinerary], field_name: str) -> Itinerary:
-    """Lay out the way of a field that a caller names and no Specialist has: the generalists."""
-    outside = ways[None]
-    onward = (*outside.in_field, *outside.onward)
-    return Itinerary(field_name, (), onward, (), outside.reasons, outside.elsewhere)
-
-
-def _itinerary(fleet: _Fleet, field_name: str | None) -> Itinerary:
-    """Lay out one way.
-
-    Escalation goes from each route to its ``escalate_to``, else to its parent, else to the
-    generalists on its tier's ``escalate_to``; breadth first, nobody twice, so that a cycle ends.
-    """
-    outside = field_name is None or field_name == GENERAL_FIELD
-    in_field = fleet.by_field.get(GENERAL_FIELD if field_name is None else field_name, ())
-    onward = tuple(_escalation(fleet, in_field))
-    reasons = {route.key: reason for route, reason in onward}
-    considered = {*reasons, *(route.key for route in (*in_field, *fleet.general))}
-    return Itinerary(
-        field=field_name,
-        in_field=in_field,
-        onward=tuple(route for route, _ in onward),
-        general=() if outside else fleet.general,
-        reasons=reasons,
-        elsewhere=tuple(skip for skip in fleet.elsewhere if skip.route_name not in considered),
-    )
-
-
-def stand_ins(
-    ways: Mapping[str | None, Itinerary], table: RouteTable, route: Route
-) -> Iterator[Route]:
-    """Yield who answers in the place of a Specialist: its escalation, then the generalists.
-
-    Only those who are ready, nobody twice.
-    """
-    general = ways[GENERAL_FIELD].in_field if GENERAL_FIELD in ways else ()
-    onward = _escalation(_Fleet(table, {GENERAL_FIELD: general}, ()), (route,))
-    seen = {route.key}
-    for other in (*(found for found, _ in onward), *general):
-        if other.ready and other.key not in seen:
-            seen.add(other.key)
-            yield other
-
-
-def _escalation(fleet: _Fleet, start: tuple[Route, ...]) -> Iterator[tuple[Route, str]]:
-    seen = {route.key for route in start}
-    queue = list(start)
-    while queue:
-        current = queue.pop(0)
-        for key, reason in _next_of(fleet, current):
-            if key in seen or (route := fleet.table.routes.get(key)) is None:
-                continue
-            seen.add(key)
-            queue.append(route)
-            yield route, reason
-
-
-def _next_of(fleet: _Fleet, route: Route) -> list[tuple[str, str]]:
-    if route.escalate_to:
-        return [(key, f"{route.name} escalates to it") for key in route.escalate_to]
-    if route.parent is not None:
-        return [(route.parent, f"parent of {route.name}")]
-    tier = fleet.table.tiers.get(route.tier)
-    if tier is None or tier.escalate_to is None:
-        return []
-    above = (general for general in fleet.general if general.tier == tier.escalate_to)
-    return [(general.key, f"general on {general.tier}, above {route.tier}") for general in above]
-
-
-def plan(
+def plan(  # noqa: PLR0913 - everything that a plan follows from
     way: Itinerary,
     reading: FieldReading,
     *,
     floor: float | None = None,
-    record: Mapping[str, Record] = NO_RECORDS,
-    max_hops: int = MAX_HOPS,
+    acceptance: AcceptanceModel = NO_RECORD,
+    features: QueryFeatures | None = None,
+    context: PlanContext = PLAIN_CONTEXT,
+    scoring: Weighted = DEFAULT_SCORING,
+    limits: Limits = UNLIMITED,
 ) -> CascadePlan:
     """Choose the hops of one question.
 
-    A Specialist of the field must be confident enough beforehand; those that escalation leads to
-    need not, because they are asked when nobody else is sure. ``floor`` raises every floor, and
-    lowers none: floors are the platform's policy. ``record`` is what is known of each Specialist
-    by full name.
+    A Specialist of the field must be confident enough beforehand, and the best score is asked
+    first; those that escalation leads to are asked in its order, when nobody else is sure.
+    ``floor`` raises every floor, and lowers none: floors are the platform's policy.
     """
-    skipped = list(way.elsewhere)
-    hops = [_hop(route, way, reading, floor, record) for route in way.in_field]
-    if way.field is not None and way.field != GENERAL_FIELD:
-        hops = _confident(hops, skipped)
-    hops += [_hop(route, way, reading, floor, record) for route in _onward(way, skipped)]
-    hops = _bounded(_ready(hops, skipped), skipped, max_hops)
-    return CascadePlan(way.field, reading.confidence, tuple(hops), tuple(skipped))
+    question = Question(way, reading, floor, acceptance, features, context, scoring, limits)
+    hops = tuple([_hop(one) for one in select(question, None)])
+    return CascadePlan(way.field, reading.confidence, hops, question)
 
 
-def _hop(
-    route: Route,
-    way: Itinerary,
-    reading: FieldReading,
-    floor: float | None,
-    record: Mapping[str, Record],
-) -> Hop:
-    takes_over = route.field == GENERAL_FIELD or route.key in way.reasons
-    reason = way.reasons.get(route.key) or f"field {route.field!r}"
-    gate = max(route.confidence_floor, floor or 0.0)
-    return Hop(route, _predict(route, reading, record, takes_over=takes_over), gate, reason)
+def select(question: Question, lose: Lose | None) -> list[Judged]:
+    """Choose whom to ask, in order; tells ``lose`` of everybody else on the way."""
+    way = question.way
+    first = _eligible(question, way.in_field, lose)
+    if way.gated:
+        first = _confident(first, lose)
+    if len(first) > 1:
+        first = _ranked(question, first)
+    chosen = first + _onward(question, lose)
+    chosen = _open(chosen, lose)
+    if len(chosen) > 1:
+        chosen = _able(chosen, lose)
+    return _bounded(chosen, question.limits.max_hops, lose)
 
 
-def _predict(
-    route: Route, reading: FieldReading, record: Mapping[str, Record], *, takes_over: bool
-) -> float:
-    known = record.get(route.key)
-    if takes_over:
-        # Whoever takes over has no field to be outside of: only its record speaks for it.
-        return predicted_confidence(1.0, 1.0, known, GENERALIST_PRIOR)
-    share = reading.probabilities.get(route.field, 0.0)
-    return predicted_confidence(share, reading.in_domain, known)
+def _eligible(question: Question, stops: tuple[Stop, ...], lose: Lose | None) -> list[Judged]:
+    """Judge the stops, and leave out who may not answer: tenant, context, price, requirements."""
+    found = []
+    for stop in stops:
+        judged = judge(question, stop)
+        why = _refusal(question, judged)
+        if why is None:
+            found.append(judged)
+        elif lose is not None:
+            lose(judged, *why)
+    return found
 
 
-def _confident(hops: list[Hop], skipped: list[Skip]) -> list[Hop]:
+def judge(question: Question, stop: Stop) -> Judged:
+    """Say what is expected of a stop for this question."""
+    context, acceptance, route = question.context, question.acceptance, stop.route
+    prediction = acceptance.predict(
+        stop.key, stop.revision, question.reading, question.features, stop.own_field
+    )
+    floor = acceptance.floor_for(
+        stop.key, stop.revision, route.confidence_floor, route.loosened_floor
+    )
+    if question.floor is not None and question.floor > floor:
+        floor = question.floor
+    usd = stop.usd
+    if context.prompt_tokens and route.price.output_usd_per_token:
+        usd = call_usd(route.price, context.prompt_tokens, context.output_tokens)
+    signal = IDLE
+    if context.loads:
+        signal = question.signals.get(stop.key) or context.loads.get(stop.key) or IDLE
+        question.signals[stop.key] = signal
+    return Judged(stop, prediction, floor, usd, signal)
+
+
+def _refusal(question: Question, judged: Judged) -> tuple[str, str] | None:
+    """Say why a stop may not be asked at all; None when it may."""
+    context, stop = question.context, judged.stop
+    if context.allowed is not None and stop.key not in context.allowed:
+        return "tenant", "the tenant may not ask it"
+    room = stop.route.context_tokens
+    if room and context.prompt_tokens + context.output_tokens > room:
+        needed = context.prompt_tokens + context.output_tokens
+        return "context", f"about {needed} tokens do not fit its context of {room}"
+    ceiling = question.limits.max_cost_usd
+    if ceiling is not None and judged.usd > ceiling:
+        return "cost", f"expected to cost ${judged.usd:.6f} > the request's ceiling ${ceiling:.6f}"
+    return None
+
+
+def _confident(found: list[Judged], lose: Lose | None) -> list[Judged]:
     kept = []
-    for hop in hops:
-        if hop.predicted_confidence >= hop.floor:
-            kept.append(hop)
-        else:
-            why = f"predicted {hop.predicted_confidence:.2f} < floor {hop.floor:.2f}"
-            skipped.append(Skip(hop.route.key, why))
+    for judged in found:
+        if judged.prediction.probability >= judged.floor:
+            kept.append(judged)
+        elif lose is not None:
+            predicted = judged.prediction.probability
+            lose(judged, "floor", f"predicted {predicted:.2f} < floor {judged.floor:.2f}")
     return kept
 
 
-def _onward(way: Itinerary, skipped: list[Skip]) -> tuple[Route, ...]:
-    if not any(route.ready for route in way.onward):
-        known = {route.key for route in way.onward}
-        return (*way.onward, *(route for route in way.general if route.key not in known))
-    ends = way.onward[0].name
-    skipped.extend(
-        Skip(route.key, f"escalation leads to {ends} instead")
-        for route in way.general
-        if route.key not in way.reasons
+def _ranked(question: Question, found: list[Judged]) -> list[Judged]:
+    """Order by score; equals by price, then by name."""
+    total = question.scoring.total
+    scored = [one._replace(total=total(facts(question, one))) for one in found]
+    scored.sort(key=_rank)
+    return scored
+
+
+def _rank(judged: Judged) -> tuple[float, float, str]:
+    return (-(judged.total or 0.0), judged.usd, judged.stop.key)
+
+
+def facts(question: Question, judged: Judged) -> Facts:
+    """Gather what the scorers may look at."""
+    context, stop = question.context, judged.stop
+    home = context.session_home
+    return Facts(
+        name=stop.key,
+        predicted=judged.prediction.probability,
+        usd=judged.usd,
+        utility=_utility(question, stop),
+        load=judged.signal,
+        session_home=stop.key == home if home else None,
+        latency_class=context.latency_class,
+        serves=stop.serves,
     )
-    return way.onward
 
 
-def _ready(hops: list[Hop], skipped: list[Skip]) -> list[Hop]:
-    ready = [hop for hop in hops if hop.route.ready or hop.route.asleep]
+def _utility(question: Question, stop: Stop) -> float | None:
+    """The share of its answers that were accepted; None without a record."""
+    known = question.acceptance.record(stop.key, stop.revision)
+    count = known.accepted + known.rejected
+    return (known.accepted + 1.0) / (count + 2.0) if count else None
+
+
+def _onward(question: Question, lose: Lose | None) -> list[Judged]:
+    way = question.way
+    onward = _eligible(question, way.onward, lose)
+    if not any(judged.stop.ready for judged in onward):
+        return onward + _eligible(question, way.general, lose)
+    if lose is not None:
+        ends = onward[0].stop.route.name
+        for stop in way.general:
+            lose(judge(question, stop), "elsewhere", f"escalation leads to {ends} instead")
+    return onward
+
+
+def _open(found: list[Judged], lose: Lose | None) -> list[Judged]:
+    """Keep who can take a request now; when nobody can, those whose breaker is open, then all."""
+    ready = [one for one in found if one.stop.open and one.signal.available]
+    if len(ready) == len(found):
+        return found
     if not ready:
-        return hops
-    skipped.extend(Skip(hop.route.key, "no ready endpoint") for hop in hops if hop not in ready)
+        ready = [one for one in found if one.stop.open] or found
+    if lose is not None:
+        for one in found:
+            if one not in ready:
+                word = "breaker" if one.stop.open else "endpoint"
+                lose(one, word, "its breaker is open" if one.stop.open else "no ready endpoint")
     return ready
 
 
-def _bounded(hops: list[Hop], skipped: list[Skip], max_hops: int) -> list[Hop]:
+def _able(found: list[Judged], lose: Lose | None) -> list[Judged]:
+    """Leave out whom not even the surest tokens could lift to the floor, except the last."""
+    kept = []
+    for one in found[:-1]:
+        if one.stop.route.verifiers or best_confidence(one.prediction.probability) >= one.floor:
+            kept.append(one)
+        elif lose is not None:
+            predicted = one.prediction.probability
+            why = f"predicted {predicted:.2f}: no answer could reach floor {one.floor:.2f}"
+            lose(one, "hopeless", why)
+    kept.append(found[-1])
+    return kept
+
+
+def _bounded(found: list[Judged], max_hops: int, lose: Lose | None) -> list[Judged]:
     """Cut the middle: the end of the way is the strongest, and stays as the last hop."""
-    if len(hops) <= max_hops:
-        return hops
-    cut = hops[max_hops - 1 : -1]
-    skipped.extend(Skip(hop.route.key, f"beyond {max_hops} hops") for hop in cut)
-    return [*hops[: max_hops - 1], hops[-1]]
+    if len(found) <= max_hops:
+        return found
+    if lose is not None:
+        for one in found[max_hops - 1 : -1]:
+            lose(one, "hops", f"beyond {max_hops} hops")
+    return [*found[: max_hops - 1], found[-1]]
+
+
+def _hop(judged: Judged) -> Hop:
+    stop = judged.stop
+    return Hop(
+        stop.route,
+        judged.prediction.probability,
+        judged.floor,
+        stop.reason,
+        stop.own_field,
+        judged.usd,
+    )
+
+
+def _teller(lost: list[Skip]) -> Lose:
+    def lose(judged: Judged, code: str, why: str) -> None:
+        lost.append(Skip(judged.stop.key, why, code))
+
+    return lose
+
+
+def _recorder(question: Question, found: dict[str, CandidateRecord]) -> Lose:
+    def lose(judged: Judged, _code: str, why: str) -> None:
+        found[judged.stop.key] = _candidate(question, judged, why)
+
+    return lose
+
+
+def _candidate(question: Question, judged: Judged, lost: str) -> CandidateRecord:
+    stop, prediction = judged.stop, judged.prediction
+    looked_at = facts(question, judged)
+    return CandidateRecord(
+        specialist=stop.key,
+        tier=stop.route.tier or ("external" if stop.route.external else ""),
+        revision=stop.revision,
+        predicted=prediction.probability,
+        lower=prediction.lower,
+        support=prediction.support,
+        floor=judged.floor,
+        expected_usd=judged.usd,
+        scores=dict(question.scoring.scores(looked_at)),
+        total=question.scoring.total(looked_at),
+        why=stop.reason,
+        lost=lost,
+    )

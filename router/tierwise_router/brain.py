@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from tierwise_core.confidence import Record
+from tierwise_core.acceptance import AcceptanceModel
+from tierwise_core.plan_context import PLAIN_CONTEXT, PlanContext
+from tierwise_core.query_features import query_features
 from tierwise_core.route_table import RouteTable
 from tierwise_core.routing import (
-    NO_RECORDS,
+    NO_RECORD,
     CascadePlan,
     FieldReading,
     Itinerary,
@@ -21,41 +23,56 @@ from tierwise_core.routing import (
     itinerary_of_unknown,
     plan,
 )
+from tierwise_core.scoring import Weighted
+from tierwise_core.spending import Limits
 from tierwise_router.classifier import FieldClassifier
+from tierwise_router.scorers import known_scorers
 
 __all__ = ["Brain"]
 
 
 @dataclass(frozen=True, slots=True)
 class Brain:
-    """A route table, the classifier trained on its examples, and the way of each field."""
+    """A route table, the classifier trained on its examples, and the way of each field.
+
+    ``acceptance`` is what was learned of outcomes, ``scoring`` the policy's scorers.
+    """
 
     table: RouteTable
     classifier: FieldClassifier
     itineraries: Mapping[str | None, Itinerary]
-    record: Mapping[str, Record]
+    scoring: Weighted
+    acceptance: AcceptanceModel = NO_RECORD
 
     @classmethod
     def build(
         cls,
         table: RouteTable,
         previous: Brain | None = None,
-        record: Mapping[str, Record] = NO_RECORDS,
+        acceptance: AcceptanceModel | None = None,
     ) -> Self:
         """Train on the table's examples; a previous brain with the same ones is not retrained.
 
         Pods come and go far more often than examples change, so that most tables take the
-        classifier over and cost microseconds.
+        classifier over and cost microseconds. What was learned of outcomes is taken over too.
         """
         examples = examples_of(table)
         if previous is not None and previous.classifier.examples == examples:
             classifier = previous.classifier
         else:
             classifier = FieldClassifier.train(examples)
-        return cls(table, classifier, itineraries(table), record)
+        if acceptance is None:
+            acceptance = previous.acceptance if previous is not None else NO_RECORD
+        scoring = Weighted.of(table.policy.decision.scorers, known_scorers())
+        return cls(table, classifier, itineraries(table), scoring, acceptance)
 
     def plan(
-        self, text: str, *, floor: float | None = None, field: str | None = None
+        self,
+        text: str,
+        *,
+        floor: float | None = None,
+        field: str | None = None,
+        context: PlanContext = PLAIN_CONTEXT,
     ) -> CascadePlan:
         """Plan a request that leaves the choice to us (``model: auto``); well under 1 ms.
 
@@ -66,7 +83,16 @@ class Brain:
         way = self.itineraries.get(reading.field)
         if way is None:
             way = itinerary_of_unknown(self.itineraries, reading.field or "")
-        return plan(way, reading, floor=floor, record=self.record)
+        return plan(
+            way,
+            reading,
+            floor=floor,
+            acceptance=self.acceptance,
+            features=query_features(text),
+            context=context,
+            scoring=self.scoring,
+            limits=Limits.of(self.table.policy.decision, context),
+        )
 
 
 def examples_of(table: RouteTable) -> Mapping[str, tuple[str, ...]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from tierwise_core.acceptance import AcceptanceModel, Cell, Known
+from tierwise_core.confidence import GENERALIST_PRIOR, SPECIALIST_PRIOR, Record
 from tierwise_core.route_table import Endpoint, Price, Route, RouteTable, TierRoute
 
 FLEET = (
@@ -66,3 +68,13 @@ def the_demo() -> RouteTable:
         a_route("generalist", escalate_to=("demo/frontier",)),
         a_route("frontier", tier="h100", usd=3.00, confidence_floor=0.55),
     )
+
+
+def recorded(name: str, record: Record, *, takes_over: bool = False) -> AcceptanceModel:
+    """What is known when one Specialist of demo has a record, and nobody else."""
+    prior = GENERALIST_PRIOR if takes_over else SPECIALIST_PRIOR
+    accepted = prior.accepted + record.accepted
+    count = accepted + prior.rejected + record.rejected
+    support = record.accepted + record.rejected
+    known = Known(record, Cell(accepted / count, support))
+    return AcceptanceModel({(f"demo/{name}", ""): known})

@@ -6,7 +6,7 @@ import dataclasses
 import time
 
 import pytest
-from routes import SORTING, a_route, a_table, the_demo
+from routes import SORTING, a_route, a_table, recorded, the_demo
 
 from tierwise_core.confidence import Record
 from tierwise_core.route_table import Endpoint, RouteTable
@@ -44,7 +44,7 @@ def test_a_field_nobody_has_goes_to_the_generalists() -> None:
 
 
 def test_a_record_is_part_of_the_prediction() -> None:
-    brain = Brain.build(the_demo(), record={"demo/sorter": Record(rejected=100)})
+    brain = Brain.build(the_demo(), acceptance=recorded("sorter", Record(rejected=100)))
 
     assert brain.plan("sort dbca", field="sorting").hops[0].route.name == "generalist"
 

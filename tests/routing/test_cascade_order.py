@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from routes import FLEET, a_route, a_table, the_demo
+from routes import FLEET, a_route, a_table, recorded, the_demo
 
 from tierwise_core.confidence import Record
 from tierwise_core.route_table import Price, RouteTable, TierRoute
@@ -190,9 +190,9 @@ def test_a_request_can_raise_the_floors_and_not_lower_them() -> None:
 
 
 def test_a_bad_record_closes_the_door() -> None:
-    record = {"demo/sorter": Record(accepted=50, rejected=50)}
+    known = recorded("sorter", Record(accepted=50, rejected=50))
 
-    made = planned(the_demo(), reads_as("sorting"), record=record)
+    made = planned(the_demo(), reads_as("sorting"), acceptance=known)
 
     assert "sorter" not in names(made)
 
@@ -201,10 +201,10 @@ def test_whoever_takes_over_is_judged_by_its_record_and_not_by_the_field() -> No
     table = a_table(
         a_route("sorter", "sorting", parent="demo/letters"), a_route("letters", "letters")
     )
-    record = {"demo/letters": Record(accepted=180)}
+    known = recorded("letters", Record(accepted=180), takes_over=True)
 
     plain = planned(table, reads_as("sorting")).hops[1]
-    proven = planned(table, reads_as("sorting"), record=record).hops[1]
+    proven = planned(table, reads_as("sorting"), acceptance=known).hops[1]
 
     assert plain.predicted_confidence == pytest.approx(0.85)
     assert proven.predicted_confidence == pytest.approx(197 / 200)
