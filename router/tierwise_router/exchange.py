@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Self
 
 import orjson
@@ -32,12 +32,13 @@ class Exchange:
 
     ``extra`` are headers that go out with whatever is answered. ``status`` is 0 until an answer
     has begun. A stream that was begun by :meth:`comment`, before anybody knew the answer, is still
-    ``open``: whatever is answered then goes into it.
+    ``open``: whatever is answered then goes into it. ``tap`` keeps a copy of every piece of the
+    body that goes out, once somebody makes it a list.
     """
 
     __slots__ = (
         "_receive", "_send", "_whole", "extra", "headers", "method", "open", "path", "query",
-        "request_id", "scope", "status",
+        "request_id", "scope", "status", "tap",
     )  # fmt: skip
 
     def __init__(
@@ -52,6 +53,7 @@ class Exchange:
         self.extra: Headers = [(b"x-request-id", request_id)]
         self.status = 0
         self.open = False
+        self.tap: list[bytes] | None = None
         self._whole: list[bytes] | None = None
         self._receive = receive
         self._send = send
@@ -93,6 +95,15 @@ class Exchange:
             raise ClientGoneError
         return message
 
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Yield the body as it arrives, for what is too large to be held in memory."""
+        more = True
+        while more:
+            message = await self._next()
+            more = message["more_body"]
+            if message["body"]:
+                yield message["body"]
+
     async def start(self, status: int, headers: Headers) -> None:
         """Send status and headers; the body follows by :meth:`piece`."""
         self.status = status
@@ -112,6 +123,8 @@ class Exchange:
             if more:
                 return
             data = b"data: %s\n\n" % b"".join(self._whole).replace(b"\n", b" ")
+        if self.tap is not None:
+            self.tap.append(data)
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
     async def comment(self, text: str) -> None:

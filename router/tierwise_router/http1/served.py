@@ -58,10 +58,12 @@ class ServedExchange(Exchange):
         self.extra: Headers = []
         self.status = 0
         self.open = False
+        self.tap: list[bytes] | None = None
         self.arrived = False
         self.complete = False
         self.gone = False
         self.task: asyncio.Task[Any] | None = None
+        self.tap: list[bytes] | None = None
         self._whole: list[bytes] | None = None
         self._connection = connection
         self._body: list[bytes] = []
@@ -181,6 +183,8 @@ class ServedExchange(Exchange):
             if more:
                 return
             data = b"data: %s\n\n" % b"".join(self._whole).replace(b"\n", b" ")
+        if self.tap is not None:
+            self.tap.append(data)
         self._write(data)
         if not more:
             self._finish()
@@ -193,6 +197,8 @@ class ServedExchange(Exchange):
             await super().whole(status, headers, body)
             return
         self.status = status
+        if self.tap is not None:
+            self.tap.append(body)
         head = self._head(status, headers, len(body))
         if self._silent:
             self._connection.write(head)
@@ -208,6 +214,11 @@ class ServedExchange(Exchange):
         # The connection goes on reading for a while, and throws away what still comes.
         self.keep_alive = False
         await self.whole(status, [JSON_TYPE], body)
+
+    @property
+    def connection_task(self) -> asyncio.Task[None] | None:
+        """The task that answers, which is the one that runs."""
+        return self._connection.task
 
     def watch(self) -> Watch:  # type: ignore[override]
         """Cancel the running task when the client hangs up; a context manager."""
@@ -287,7 +298,7 @@ class Watch:
     def __enter__(self) -> Self:
         if self._exchange.gone:
             raise ClientGoneError
-        self._exchange.task = asyncio.current_task()
+        self._exchange.task = self._exchange.connection_task
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_rest: object) -> None:
