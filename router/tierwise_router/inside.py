@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+import orjson
+
 from tierwise_router.upstream.response import Headers
 
 __all__ = ["WORK", "Checkpoints", "InProcessWork", "Inside", "ask_inside", "work_of"]
@@ -69,7 +71,8 @@ async def ask_inside(  # noqa: PLR0913 - a request, and whose it is
     """Answer a request in this process and give the whole answer.
 
     ``headers`` have lower-case names. ``on_piece`` sees the pieces of the body as they come, each
-    awaited: a slow reader slows the engine down. Cancelling this gives the request up.
+    awaited: a slow reader slows the engine down. Cancelling this gives the request up. An answer
+    that ends early becomes a 502.
 
     >>> async def hello(scope, receive, send):
     ...     body = (await receive())["body"]
@@ -80,8 +83,11 @@ async def ask_inside(  # noqa: PLR0913 - a request, and whose it is
     """
     told = Inside()
     pieces: list[bytes] = []
+    whole = False
 
     async def send(message: dict[str, Any]) -> None:
+        nonlocal whole
+        whole = message["type"] == "http.response.body" and not message.get("more_body", False)
         if message["type"] == "http.response.start":
             told.status, told.headers = message["status"], list(message["headers"])
         elif piece := message.get("body", b""):
@@ -91,13 +97,20 @@ async def ask_inside(  # noqa: PLR0913 - a request, and whose it is
 
     await app(_scope(path, headers, body, work or InProcessWork()), _Receive(body), send)
     told.body = b"".join(pieces)
-    return told
+    return told if whole else _cut_short(told)
 
 
 def work_of(scope: dict[str, Any]) -> InProcessWork | None:
     """Tell whose work a request is; None for a client's."""
     found: InProcessWork | None = scope.get(WORK)
     return found
+
+
+def _cut_short(told: Inside) -> Inside:
+    # A client sees its connection cut; here nothing else would tell.
+    error = {"message": "the answer was cut short", "type": "server_error", "param": None}
+    body = orjson.dumps({"error": {**error, "code": "upstream_unavailable"}})
+    return Inside(502, told.headers, body)
 
 
 class _Receive:
