@@ -57,9 +57,9 @@ class Merged:
 def merge(answers: Sequence[PartAnswer]) -> Merged:
     r"""Join part answers in the order of the request.
 
-    Equal answers to equal parts are said once. The confidence is the product of the parts': all
-    must be right for the whole to be right (0.9 x 0.8 = 0.72); it is None as soon as one is
-    unknown, and 0 where a part failed.
+    Equal answers to equal parts are said once, as sure as the least sure of them. The confidence
+    is the product of the parts': all must be right for the whole to be right (0.9 x 0.8 = 0.72); it
+    is None as soon as one is unknown, and 0 where a part failed.
 
     >>> done = merge([
     ...     PartAnswer("sort dbca", "abcd", "demo/sorter", "rtx-4090", 0.9, decision="d-1"),
@@ -82,9 +82,16 @@ def merge(answers: Sequence[PartAnswer]) -> Merged:
         text="\n\n".join(blocks),
         sources=tuple(_source(number, *one) for number, one in enumerate(unique, 1)),
         confidence=_confidence([answer for answer, _ in unique]),
-        cost_usd=math.fsum(answer.cost_usd for answer in answers),
+        cost_usd=_cost_usd(answers),
         complete=all(not answer.failure for answer in answers),
     )
+
+
+def _cost_usd(answers: Sequence[PartAnswer]) -> float:
+    """Add the costs up, of a decision that answers several parts once."""
+    by_decision = {answer.decision: answer.cost_usd for answer in answers if answer.decision}
+    nameless = (answer.cost_usd for answer in answers if not answer.decision)
+    return math.fsum((*by_decision.values(), *nameless))
 
 
 def _without_repeats(
@@ -95,8 +102,17 @@ def _without_repeats(
     for answer in answers:
         key = (answer.part, answer.answer, answer.failure)
         first, decisions = found.get(key, (answer, ()))
-        found[key] = (first, (*decisions, answer.decision))
+        found[key] = (
+            _less_sure(first, answer),
+            tuple(dict.fromkeys((*decisions, answer.decision))),
+        )
     return list(found.values())
+
+
+def _less_sure(one: PartAnswer, other: PartAnswer) -> PartAnswer:
+    if one.confidence is None or other.confidence is None:
+        return one if one.confidence is None else other
+    return one if one.confidence <= other.confidence else other
 
 
 def _block(number: int, answer: PartAnswer) -> str:

@@ -58,12 +58,10 @@ class ServedExchange(Exchange):
         self.extra: Headers = []
         self.status = 0
         self.open = False
-        self.tap: list[bytes] | None = None
         self.arrived = False
         self.complete = False
         self.gone = False
         self.task: asyncio.Task[Any] | None = None
-        self.tap: list[bytes] | None = None
         self._whole: list[bytes] | None = None
         self._connection = connection
         self._body: list[bytes] = []

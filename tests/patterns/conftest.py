@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from running_routers import engine, run
+
+__all__ = ["engine", "run"]
