@@ -16,6 +16,7 @@ from tierwise_core.route_table import AUTO_MODEL
 from tierwise_router.call import CHAT, COMPLETIONS
 from tierwise_router.completions import answer_completion
 from tierwise_router.decision import Decision
+from tierwise_router.desk import Desk
 from tierwise_router.dispatcher import Dispatcher, Phase
 from tierwise_router.errors import ErrorAnswer, answer_for
 from tierwise_router.exchange import JSON_TYPE, ClientGoneError, Exchange, Receive, Send
@@ -47,6 +48,7 @@ class App:
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
+        self.desk = Desk(dispatcher, self)
         self._get: dict[str, Handler] = {
             "/v1/models": self._models,
             "/healthz": self._healthz,
@@ -86,12 +88,25 @@ class App:
                 await self._infer(exchange, decision, endpoint)
             else:
                 await _wrong_method(exchange, path, "POST")
+        elif self.desk.knows(path):
+            await self._at_desk(exchange, decision)
         elif (handler := self._handler(path)) is None:
             await exchange.error(ErrorAnswer(404, _unknown_path(path), code="unknown_path"))
         elif method in {"GET", "HEAD"}:
             await handler(exchange, decision)
         else:
             await _wrong_method(exchange, path, "GET")
+
+    async def _at_desk(self, exchange: Exchange, decision: Decision) -> None:
+        try:
+            await self.desk.answer(exchange)
+        except ClientGoneError:
+            pass
+        except TierwiseError as error:
+            await self._fail(exchange, decision, error)
+        except Exception:
+            log.exception("request failed", path=exchange.path)
+            await self._fail(exchange, decision, TierwiseError("internal error"))
 
     def _handler(self, path: str) -> Handler | None:
         return self._model if path.startswith(MODELS_PREFIX) else self._get.get(path)
@@ -187,7 +202,8 @@ async def _wrong_method(exchange: Exchange, path: str, right: str) -> None:
 
 
 def _unknown_path(path: str) -> str:
+    kept = ["/v1/files", "/v1/batches", "/v1/background"]
     known = ", ".join(
-        [*INFERENCE, "/v1/models", "/healthz", "/readyz", "/metrics", "/openapi.json"]
+        [*INFERENCE, *kept, "/v1/models", "/healthz", "/readyz", "/metrics", "/openapi.json"]
     )
     return f"there is nothing at {path[:200]}; this router knows {known}"

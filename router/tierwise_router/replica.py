@@ -91,11 +91,13 @@ class DispatcherReplica:
         dispatcher = self._dispatcher = Dispatcher.create(settings)
         dispatcher.tally_files = self._run_dir
         shared = shared_socket(settings.host, settings.port)
-        self._listener = await Listener.open(App(dispatcher), shared, settings.drain_s)
+        app = App(dispatcher)
+        self._listener = await Listener.open(app, shared, settings.drain_s)
         follower = Follower(dispatcher, self._ask, self._begin_drain)
         self._run(follower.run())
         self._run(self._leave_tallies(dispatcher))
         self._run(dispatcher.holds.run(self._tell_held))
+        self._run(app.desk.run())
         await self._report("serving")
         gc.freeze()
         log.info(

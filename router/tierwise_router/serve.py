@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -40,10 +41,17 @@ def serve(files: Sequence[str | Path], settings: Settings | None = None) -> int:
         chosen,
         health_port=0,
         secrets_dir=str(Path(chosen.secrets_dir).resolve()),
+        files_dir=str(Path(chosen.files_dir).resolve()) if chosen.files_dir else _state_dir(),
         withdraw_s=0.0,
         drain_s=min(chosen.drain_s, DRAIN_S),
     )
     return _run(chosen, names, table)
+
+
+def _state_dir() -> str:
+    """Where a user's programs keep what must outlive them."""
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return str(Path(home) / "tierwise" / "files")
 
 
 def _run(settings: Settings, names: tuple[str, ...], table: RouteTable) -> int:

@@ -45,6 +45,7 @@ class Settings:
     held_requests: int = 512
     hold_progress_s: float = 5.0
     secrets_dir: str = "/var/run/tierwise/secrets"
+    files_dir: str = ""
     log_level: str = "info"
     policy: str = POLICY_NAME
     journal_dir: str = ""
@@ -73,6 +74,7 @@ class Settings:
             held_requests=_whole(env, "TIERWISE_HELD_REQUESTS", 512),
             hold_progress_s=_whole(env, "TIERWISE_HOLD_PROGRESS_S", 5, least=1),
             secrets_dir=env.get("TIERWISE_SECRETS_DIR", "/var/run/tierwise/secrets"),
+            files_dir=env.get("TIERWISE_FILES_DIR", ""),
             log_level=env.get("TIERWISE_LOG_LEVEL", "info").lower(),
             policy=env.get("TIERWISE_POLICY") or POLICY_NAME,
             journal_dir=env.get("TIERWISE_JOURNAL_DIR", ""),
