@@ -69,6 +69,7 @@ class Running:
 
     dispatcher: Dispatcher
     listener: Listener
+    app: App
     client: httpx.AsyncClient = field(default_factory=httpx.AsyncClient)
 
     @classmethod
@@ -82,9 +83,10 @@ class Running:
         dispatcher = Dispatcher.create(settings or Settings(), timeouts)
         if routes:
             dispatcher.take(brain(*routes))
-        listener = await Listener.open(App(dispatcher), claim_port("127.0.0.1", 0), 5, patience_s)
+        app = App(dispatcher)
+        listener = await Listener.open(app, claim_port("127.0.0.1", 0), 5, patience_s)
         client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.port}", timeout=20)
-        return cls(dispatcher, listener, client)
+        return cls(dispatcher, listener, app, client)
 
     @property
     def url(self) -> str:
