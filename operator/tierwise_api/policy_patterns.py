@@ -107,6 +107,11 @@ class PatternSpec(Spec):
             "given",
             got="{self.name}",
         ),
+        Rule(
+            cel="self.name != 'auto'",
+            holds=lambda self: self.name != "auto",
+            message="name must not be auto, which is every router's own",
+        ),
     )
 
     name: Name = Field(

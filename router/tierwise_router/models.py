@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tierwise_core.policy_patterns import Pattern
 from tierwise_core.route_table import AUTO_MODEL, Route, RouteTable
 from tierwise_router.decision import tier_of
 
@@ -13,7 +14,7 @@ OWNER = "tierwise"
 
 
 def list_models(table: RouteTable | None) -> dict[str, Any]:
-    """List ``auto`` and every Specialist, by its short name where that is unique.
+    """List ``auto``, the patterns, and every Specialist, by its short name where that is unique.
 
     Adapters come behind their Specialist, with its name as their ``parent``.
 
@@ -31,12 +32,16 @@ def list_models(table: RouteTable | None) -> dict[str, Any]:
         for name, route in sorted(names, key=lambda pair: pair[0])
         for entry in (_entry(name, route), *_adapters(name, route))
     ]
-    return {"object": "list", "data": [_auto(), *data]}
+    patterns = table.policy.patterns.named if table is not None else ()
+    return {"object": "list", "data": [_auto(), *map(_pattern, patterns), *data]}
 
 
 def one_model(table: RouteTable, name: str) -> dict[str, Any]:
     """Describe one model; raises what :meth:`RouteTable.resolve` does."""
-    return _auto() if name == AUTO_MODEL else _entry(name, table.resolve(name))
+    if name == AUTO_MODEL:
+        return _auto()
+    pattern = table.policy.patterns.find(name)
+    return _entry(name, table.resolve(name)) if pattern is None else _pattern(pattern)
 
 
 def _adapters(base: str, route: Route) -> list[dict[str, Any]]:
@@ -48,6 +53,12 @@ def _adapters(base: str, route: Route) -> list[dict[str, Any]]:
 
 def _auto() -> dict[str, Any]:
     return {"id": AUTO_MODEL, "object": "model", "created": 0, "owned_by": OWNER}
+
+
+def _pattern(pattern: Pattern) -> dict[str, Any]:
+    about = {"pattern": type(pattern.run).__name__}
+    entry = {"id": pattern.name, "object": "model", "created": 0, "owned_by": OWNER}
+    return {**entry, "tierwise": about}
 
 
 def _entry(name: str, route: Route) -> dict[str, Any]:

@@ -26,10 +26,11 @@ from tierwise_core.router_policy import POLICY_NAME
 from tierwise_core.router_policy import RouterPolicy as RouterPolicyOfCore
 from tierwise_core.tenant import TenantLimits, TenantRoute
 from tierwise_core.verifier_spec import BUILT_IN, VerifierSpec, resolve_verifiers
+from tierwise_router.patterns.problems import pattern_problems
+from tierwise_router.problem import Problem
 from tierwise_router.tariff import floor_of, loosened_floor_of, price_of
 
 __all__ = [
-    "Problem",
     "build_table",
 ]
 
@@ -42,23 +43,6 @@ READ_KINDS: Final[Mapping[str, type[Readable]]] = {
     "RouterPolicy": RouterPolicy,
     "Tenant": Tenant,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """A resource that cannot be used as it is: which field, what it holds, what would be right.
-
-    >>> print(Problem("Specialist demo/sorter", "spec.parent", "'boss'", "create it or remove it"))
-    Specialist demo/sorter: spec.parent is 'boss'; create it or remove it
-    """
-
-    object_name: str
-    field: str
-    value: str
-    remedy: str
-
-    def __str__(self) -> str:
-        return f"{self.object_name}: {self.field} is {self.value}; {self.remedy}"
 
 
 @dataclass(slots=True)
@@ -112,7 +96,8 @@ def build_table(
         *_unused_policies(reading, policy),
         *_unknown_verifiers(reading, described),
     ]
-    return RouteTable.of(routes, tiers, obeyed, tenants), tuple(problems)
+    table = RouteTable.of(routes, tiers, obeyed, tenants)
+    return table, (*problems, *pattern_problems(table, policy))
 
 
 def _flattened(objects: Iterable[Any]) -> Iterator[Mapping[str, Any]]:

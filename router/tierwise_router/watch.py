@@ -17,8 +17,9 @@ import structlog
 
 from tierwise_core.router_policy import POLICY_NAME
 from tierwise_router.dispatcher import Phase
+from tierwise_router.problem import Problem
 from tierwise_router.sources import Resources, Source
-from tierwise_router.table import Problem, build_table
+from tierwise_router.table import build_table
 from tierwise_router.waker import Waker
 from tierwise_router.wire import pack
 

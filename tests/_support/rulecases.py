@@ -195,6 +195,14 @@ ROUTER_POLICY = (
         "got both",
     ),
     RuleCase(
+        name="no pattern is called auto",
+        kind="RouterPolicy",
+        good={"spec.patterns.named": [{"name": "automatic", "orchestratorWorkers": {}}]},
+        bad={"spec.patterns.named": [{"name": "auto", "orchestratorWorkers": {}}]},
+        at="spec.patterns.named[0]",
+        says="name must not be auto, which is every router's own",
+    ),
+    RuleCase(
         name="an override of time-outs says for whom",
         kind="RouterPolicy",
         good={"spec.resilience": {"timeoutOverrides": [{"latencyClass": "batch", "whole": "4h"}]}},

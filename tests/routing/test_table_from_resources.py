@@ -9,7 +9,9 @@ import pytest
 from tierwise_core.errors import UnreadableRoutesError
 from tierwise_core.route_table import Endpoint, Price, Route, RouteTable
 from tierwise_router.documents import read_documents
-from tierwise_router.table import Problem, build_table
+from tierwise_router.models import list_models, one_model
+from tierwise_router.problem import Problem
+from tierwise_router.table import build_table
 
 API = "tierwise.dev/v1alpha1"
 
@@ -283,3 +285,48 @@ def test_a_problem_reads_as_a_sentence() -> None:
     problem = Problem("GPUTier a", "spec.price", "missing", "write price: {perGPUHour: 0.40}")
 
     assert str(problem) == "GPUTier a: spec.price is missing; write price: {perGPUHour: 0.40}"
+
+
+def a_policy(**sections: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": API,
+        "kind": "RouterPolicy",
+        "metadata": {"name": "default"},
+        "spec": sections,
+    }
+
+
+def test_a_pattern_that_names_nobody_is_told_and_harms_nobody() -> None:
+    named = [
+        {"name": "both", "dualRun": {"primary": "sorter", "candidate": "sorter-v2"}},
+        {"name": "again", "orchestratorWorkers": {"workers": "both"}},
+    ]
+    shadows = [{"name": "try", "of": "auto", "candidate": "demo/nobody"}]
+
+    table, problems = build_table(
+        [a_specialist(), a_policy(patterns={"named": named, "shadows": shadows})]
+    )
+
+    assert [(one.field, one.value) for one in problems if "patterns" in one.field] == [
+        ("spec.patterns.named[both].dualRun.candidate", "'sorter-v2'"),
+        ("spec.patterns.named[again].orchestratorWorkers.workers", "'both'"),
+        ("spec.patterns.shadows[try].candidate", "'demo/nobody'"),
+    ]
+    assert "patterns do not nest" in problems[-2].remedy
+    assert len(table.routes) == 1
+
+
+def test_a_pattern_with_a_specialists_name_is_told() -> None:
+    named = [{"name": "sorter", "orchestratorWorkers": {}}]
+
+    _, problems = build_table([a_specialist(), a_policy(patterns={"named": named})])
+
+    assert "a Specialist has that name" in problems[-1].remedy
+
+
+def test_models_list_patterns() -> None:
+    named = [{"name": "both", "orchestratorWorkers": {}}]
+    table, _ = build_table([a_specialist(), a_policy(patterns={"named": named})])
+
+    assert [model["id"] for model in list_models(table)["data"]] == ["auto", "both", "sorter"]
+    assert one_model(table, "both")["tierwise"] == {"pattern": "OrchestratorWorkers"}
