@@ -91,6 +91,9 @@ class DecisionRecord:
     """One request from its question to its end.
 
     ``at`` is in seconds since the epoch, ``session`` a digest and not the caller's own id.
+    ``elsewhere`` are Specialists of other fields, with their field; ``elsewhere_count`` counts also
+    those that are not listed. ``floor_asked`` is the request's own floor. ``pattern`` is the one
+    that was run, and ``parts`` the decisions of its sub-requests.
     ``specialist`` is who answered, empty when nobody did. ``features`` are the predictor's measures
     of the question, as a row (:meth:`tierwise_core.query_features.QueryFeatures.row`).
     """
@@ -111,7 +114,9 @@ class DecisionRecord:
     in_domain: float = 0.0
     field_shares: Mapping[str, float] | None = None
     candidates: tuple[CandidateRecord, ...] = ()
-    elsewhere: int = 0
+    floor_asked: float | None = None
+    elsewhere: Mapping[str, str] | None = None
+    elsewhere_count: int = 0
     steps: tuple[StepRecord, ...] = ()
     state: FinalState = "failed"
     status: int = 0
@@ -123,6 +128,8 @@ class DecisionRecord:
     max_cost_usd: float | None = None
     cost_usd: float = 0.0
     seconds: float = 0.0
+    pattern: str = ""
+    parts: tuple[str, ...] = ()
 
     @property
     def accepted(self) -> bool | None:
@@ -149,6 +156,7 @@ class DecisionRecord:
         )
         known["steps"] = tuple(_step(one) for one in row.get("steps") or ())
         known["features"] = tuple(row.get("features") or ())
+        known["parts"] = tuple(row.get("parts") or ())
         return cls(**known)
 
 

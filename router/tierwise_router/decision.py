@@ -3,26 +3,50 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Any, Final
 
+from tierwise_core.cost import Usage
+from tierwise_core.plan_context import PlanContext
 from tierwise_core.route_table import Route
-from tierwise_core.routing import Hop
+from tierwise_core.routing import CascadePlan, Hop
+from tierwise_core.tenant import TenantRoute
+from tierwise_router.budget import RequestBudget
 from tierwise_router.upstream.response import Headers
 
-__all__ = ["Decision", "DecisionIds", "Step", "where"]
+__all__ = ["Decision", "DecisionIds", "Step", "pod_tag", "where"]
+
+NO_POD: Final = "local"
+TAG: Final = re.compile(r"[a-z0-9]{1,10}$")
+
+
+def pod_tag(pod_name: str) -> str:
+    """Take what tells router pods apart out of a pod's name: its last part.
+
+    >>> pod_tag("tierwise-router-6d5f7c9b8-x7k2p"), pod_tag("My.Laptop")
+    ('x7k2p', 'laptop')
+    """
+    found = TAG.search(pod_name.lower())
+    return found.group() if found else NO_POD
 
 
 class DecisionIds:
-    """Names decisions: unique over all dispatchers, and cheap.
+    """Names decisions: unique over all dispatchers of all pods, and cheap.
 
-    >>> ids = DecisionIds(b"ab12")
+    The name tells the pod and the process that made it, so that it can be found again.
+
+    >>> ids = DecisionIds("x7k2p", "ab12")
     >>> ids.next(), ids.next()
-    (b'd-ab12-000001', b'd-ab12-000002')
+    (b'd-x7k2p-ab12-000001', b'd-x7k2p-ab12-000002')
     """
 
-    def __init__(self, prefix: bytes = b"") -> None:
-        self._prefix = prefix or os.urandom(5).hex().encode()
+    def __init__(self, pod: str = "", process: str = "") -> None:
+        self.pod = pod or pod_tag(os.environ.get("HOSTNAME", ""))
+        self.process = process or os.urandom(4).hex()
+        self._prefix = f"{self.pod}-{self.process}".encode()
         self._count = count(1)
 
     def next(self) -> bytes:
@@ -49,11 +73,21 @@ def tier_of(route: Route) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One Specialist that was asked: how sure its answer was, or why it gave none."""
+    """One Specialist that was asked: how sure its answer was, or why it gave none.
+
+    ``endpoint`` is the address of the pod that was asked last. ``checks`` are the words of its
+    verifiers, and ``verified`` what they come to, None without any.
+    """
 
     hop: Hop
     confidence: float | None = None
     failure: str = ""
+    seconds: float | None = None
+    cost_usd: float = 0.0
+    usage: Usage | None = None
+    endpoint: str = ""
+    checks: tuple[Mapping[str, Any], ...] = ()
+    verified: bool | None = None
 
     def __str__(self) -> str:
         if self.failure:
@@ -76,11 +110,33 @@ class Step:
 
 @dataclass(slots=True)
 class Decision:
-    """The way a request took so far, what it cost and how sure the answer is."""
+    """The way a request took so far, what it cost and how sure the answer is.
+
+    What the journal needs is only referred to: it becomes a record in another thread. ``text`` is
+    what the plan was made for; it is never written down. ``pattern`` is the one that was run, and
+    ``parts`` name the decisions of its sub-requests.
+    """
 
     id: bytes
     steps: list[Step] = field(default_factory=list)
     cost_usd: float = 0.0
+    tenant: TenantRoute | None = None
+    latency_class: str = "realtime"
+    endpoint: str = ""
+    model: str = ""
+    stream: bool = False
+    session: bytes = b""
+    text: str = ""
+    plan: CascadePlan | None = None
+    context: PlanContext | None = None
+    table: str = ""
+    budget: RequestBudget | None = None
+    pattern: str = ""
+    parts: list[str] | None = None
+    status: int = 0
+    reason: str = ""
+    ended_at: float = 0.0
+    seconds: float = 0.0
 
     @property
     def path(self) -> str:
@@ -108,3 +164,9 @@ class Decision:
         if last.confidence is not None:
             headers.append((b"x-tierwise-confidence", b"%.4f" % last.confidence))
         return headers
+
+    def to_row(self) -> Mapping[str, Any]:
+        """Tell it as a row of the journal."""
+        from tierwise_router.record import row_of  # noqa: PLC0415 - it reads this module's types
+
+        return row_of(self)

@@ -4,10 +4,13 @@
 
     TierwiseError
     ├── RequestError              the client must change the request; carries its HTTP status
+    ├── BudgetSpentError          the request may make no further call, or spend no more
     ├── NobodyConfidentError      nobody is sure enough beforehand to be asked at all
     ├── EndpointUrlError          a resource has an endpoint that is no URL
     ├── NoEndpointError           (of the core) nobody can take the request now
-    │   └── WakingError               it sleeps, and was not awake in time
+    │   ├── WakingError               it sleeps, and was not awake in time
+    │   ├── BreakerOpenError          it kept failing, and is left alone for a while
+    │   └── OverloadedError           too many wait for it already
     └── UpstreamError             an engine pod or a provider failed us
         ├── UpstreamUnreachableError  no connection: refused, reset or too slow to connect
         ├── UpstreamDiedError         the connection ended before the answer did
@@ -28,9 +31,12 @@ from tierwise_core.errors import (
 )
 
 __all__ = [
+    "BreakerOpenError",
+    "BudgetSpentError",
     "EndpointUrlError",
     "ErrorAnswer",
     "NobodyConfidentError",
+    "OverloadedError",
     "RequestError",
     "UpstreamDiedError",
     "UpstreamError",
@@ -57,6 +63,26 @@ class WakingError(NoEndpointError):
     """A Specialist that sleeps was not awake in time, or too many wait for one already."""
 
     reason = "Waking"
+
+
+class BreakerOpenError(NoEndpointError):
+    """A Specialist's breaker is open; ``retry_after_s`` is when it may be tried again."""
+
+    reason = "BreakerOpen"
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class OverloadedError(NoEndpointError):
+    """Too much is asked of the router or of a Specialist; the request was shed."""
+
+    reason = "Overloaded"
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class UpstreamError(TierwiseError):
@@ -92,17 +118,31 @@ class RequestError(TierwiseError):
         status: the HTTP status.
         param: the field of the body that is wrong, if it is one field.
         code: a word that programs can compare.
+        headers: what the answer tells beside its body.
     """
 
     reason = "InvalidRequest"
 
     def __init__(
-        self, message: str, *, status: int = 400, param: str | None = None, code: str | None = None
+        self,
+        message: str,
+        *,
+        status: int = 400,
+        param: str | None = None,
+        code: str | None = None,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
     ) -> None:
         super().__init__(message)
         self.status = status
         self.param = param
         self.code = code
+        self.headers = headers
+
+
+class BudgetSpentError(TierwiseError):
+    """One more call would go beyond what a request may spend; it was not made."""
+
+    reason = "BudgetSpent"
 
 
 class NobodyConfidentError(TierwiseError):
@@ -154,9 +194,13 @@ def answer_for(error: TierwiseError) -> ErrorAnswer:
     """Map an error to the answer a client gets; what it does not know is a 500."""
     message = str(error)
     if isinstance(error, RequestError):
-        return ErrorAnswer(error.status, message, code=error.code, param=error.param)
+        return ErrorAnswer(
+            error.status, message, code=error.code, param=error.param, headers=error.headers
+        )
     if isinstance(error, NobodyConfidentError):
         return ErrorAnswer(422, message, type=error.kind, code=error.kind)
+    if isinstance(error, BudgetSpentError):
+        return ErrorAnswer(422, message, type="abstained", code="budget_spent")
     if isinstance(error, UnknownModelError):
         return ErrorAnswer(404, message, code="model_not_found", param="model")
     if isinstance(error, AmbiguousModelError):
@@ -179,6 +223,10 @@ def _server_answer(error: TierwiseError, message: str) -> ErrorAnswer:
     if isinstance(error, WakingError):
         retry = ((b"retry-after", b"%d" % RETRY_WAKING_AFTER_S),)
         return ErrorAnswer(503, message, SERVER_ERROR, "model_waking", headers=retry)
+    if isinstance(error, BreakerOpenError | OverloadedError):
+        code = "breaker_open" if isinstance(error, BreakerOpenError) else "overloaded"
+        retry = ((b"retry-after", b"%d" % error.retry_after_s),)
+        return ErrorAnswer(503, message, SERVER_ERROR, code, headers=retry)
     if isinstance(error, NoEndpointError):
         retry = ((b"retry-after", b"%d" % RETRY_AFTER_S),)
         return ErrorAnswer(503, message, SERVER_ERROR, "no_ready_endpoint", headers=retry)

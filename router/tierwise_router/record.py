@@ -1,0 +1,139 @@
+"""A decision as a row of the journal; made in the journal's thread, when nobody waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any, Final
+
+from tierwise_core.confidence import Action, verdict
+from tierwise_core.decision_record import DECISION_KIND, CandidateRecord, FinalState
+from tierwise_core.query import query_id
+from tierwise_core.routing import CascadePlan
+from tierwise_router.decision import Decision, Step, tier_of
+
+__all__ = ["row_of"]
+
+FIRST_ERROR_STATUS: Final = 400
+UNPROCESSABLE: Final = 422
+SHARES_KEPT: Final = 5
+ELSEWHERE_NAMED: Final = 50
+
+
+def row_of(decision: Decision) -> dict[str, Any]:
+    """Tell a decision as :class:`tierwise_core.decision_record.DecisionRecord` has it."""
+    steps = decision.steps
+    answered = steps[-1] if steps and not steps[-1].failure else None
+    state = _state(decision)
+    budget, tenant = decision.budget, decision.tenant
+    return {
+        "kind": DECISION_KIND,
+        "id": decision.id.decode(),
+        "at": decision.ended_at - decision.seconds,
+        "endpoint": decision.endpoint,
+        "model": decision.model,
+        "table": decision.table,
+        "tenant": tenant.key if tenant is not None else "",
+        "session": _digest(decision.session),
+        "latency_class": decision.latency_class,
+        "stream": decision.stream,
+        "query_id": query_id(decision.text) if decision.text else "",
+        **(_planned(decision.plan) if decision.plan is not None else {}),
+        "steps": [_step(step, is_last=at == len(steps) - 1) for at, step in enumerate(steps)],
+        "state": state,
+        "status": decision.status,
+        "reason": decision.reason,
+        "specialist": (
+            answered.hop.route.key
+            if answered is not None and state in {"accepted", "escalated", "relayed"}
+            else ""
+        ),
+        "calls": budget.calls if budget is not None else 0,
+        "max_calls": budget.limits.max_calls if budget is not None else 0,
+        "max_hops": budget.limits.max_hops if budget is not None else 0,
+        "max_cost_usd": budget.limits.max_cost_usd if budget is not None else None,
+        "cost_usd": decision.cost_usd,
+        "seconds": decision.seconds,
+        "pattern": decision.pattern,
+        "parts": decision.parts or [],
+    }
+
+
+def _planned(plan: CascadePlan) -> dict[str, Any]:
+    question = plan.question
+    reading, features = question.reading, question.features
+    elsewhere = question.way.elsewhere
+    return {
+        "features": features.row() if features is not None else [],
+        "field": reading.field,
+        "field_probability": reading.probability,
+        "in_domain": reading.in_domain,
+        "field_shares": _most(reading.probabilities),
+        "floor_asked": question.floor,
+        "candidates": [_candidate(one) for one in plan.candidates],
+        "elsewhere": dict(elsewhere[:ELSEWHERE_NAMED]),
+        "elsewhere_count": len(elsewhere),
+    }
+
+
+def _candidate(one: CandidateRecord) -> dict[str, Any]:
+    return {name: getattr(one, name) for name in CandidateRecord.__slots__}
+
+
+def _most(shares: Mapping[str, float]) -> dict[str, float]:
+    """Keep the likeliest fields: of hundreds the rest share next to nothing."""
+    if len(shares) <= SHARES_KEPT:
+        return dict(shares)
+    return dict(sorted(shares.items(), key=lambda pair: -pair[1])[:SHARES_KEPT])
+
+
+def _step(step: Step, *, is_last: bool) -> dict[str, Any]:
+    hop, usage = step.hop, step.usage
+    route = hop.route
+    endpoint = next((one for one in route.endpoints if one.url == step.endpoint), None)
+    if endpoint is None and len(route.endpoints) == 1:
+        endpoint = route.endpoints[0]
+    return {
+        "specialist": route.key,
+        "tier": (endpoint.tier if endpoint is not None else "") or tier_of(route),
+        "revision": endpoint.revision if endpoint is not None else "",
+        "pod": endpoint.pod if endpoint is not None else "",
+        "own_field": hop.own_field,
+        "predicted": hop.predicted_confidence,
+        "confidence": step.confidence,
+        "floor": hop.floor,
+        "verdict": _verdict(step, is_last=is_last),
+        "failure": step.failure,
+        "seconds": step.seconds,
+        "cost_usd": step.cost_usd,
+        "input_tokens": usage.input_tokens if usage is not None else None,
+        "output_tokens": usage.output_tokens if usage is not None else None,
+        "verified": step.verified,
+        "checks": list(step.checks),
+    }
+
+
+def _verdict(step: Step, *, is_last: bool) -> str:
+    if step.failure:
+        return "passed-over" if step.failure in {"asleep", "budget_spent"} else "failed"
+    if step.confidence is None:
+        return "relayed"
+    return verdict(step.hop, step.confidence, is_last=is_last).action.value
+
+
+def _state(decision: Decision) -> FinalState:
+    steps, status = decision.steps, decision.status
+    if status == UNPROCESSABLE:
+        return "human_review" if decision.reason == "human_review" else "abstained"
+    if not steps or steps[-1].failure or not status or status >= FIRST_ERROR_STATUS:
+        return "failed"
+    last = steps[-1]
+    if last.confidence is None:
+        return "relayed"
+    if verdict(last.hop, last.confidence, is_last=True).action is not Action.ACCEPT:
+        return "relayed"
+    return "accepted" if len(steps) == 1 else "escalated"
+
+
+def _digest(session: bytes) -> str:
+    return blake2b(session, digest_size=8).hexdigest() if session else ""
