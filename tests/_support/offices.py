@@ -34,7 +34,7 @@ def jsonl(lines: Iterable[object]) -> bytes:
 async def patiently(seen: Callable[[], Awaitable[bool]], seconds: float = 10) -> None:
     """Look again until it is so; fails after some seconds."""
     async with asyncio.timeout(seconds):
-        while not await seen():
+        while not await seen():  # noqa: ASYNC110 - another process may be who does it
             await asyncio.sleep(0.01)
 
 

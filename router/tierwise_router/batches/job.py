@@ -34,6 +34,7 @@ __all__ = ["Job", "JobStore", "Line", "Spec"]
 
 JOB_ID: Final = re.compile(r"(batch|bg|resp)_[0-9a-f]{24}")
 RESERVE_BYTES: Final = 32 * 1024
+UNBORN_S: Final = 3600.0
 Kind = Literal["batch", "background"]
 
 
@@ -153,14 +154,14 @@ class JobStore:
         self._disk = disk
 
     def create(self, spec: Spec, content: Path) -> Job:
-        """Begin a job; after a crash in the middle of this there is none."""
+        """Begin a job; it exists from its last write on, and not before."""
         folder = self._jobs / spec.id
         self._disk.make_folder(folder / "runs")
         self._disk.make_folder(self._active)
+        self._disk.write_whole(self._active / spec.id, b"")
         self._disk.same(content, folder / "input.jsonl")
         self._disk.write_whole(folder / "reserve", bytes(RESERVE_BYTES))
         self._disk.write_whole(folder / "job.json", orjson.dumps(asdict(spec)))
-        self._disk.write_whole(self._active / spec.id, b"")
         return Job(folder, spec, self._disk)
 
     def find(self, job_id: str) -> Job | None:
@@ -202,15 +203,21 @@ class JobStore:
 
     def sweep(self, now: float, kept_s: dict[str, float]) -> int:
         """Remove jobs that ended longer ago than their kind is kept; says how many."""
-        active, count = set(self.active()), 0
-        for name in self._names(self._jobs):
-            job = None if name in active else self.find(name)
-            if job is None or not (state := job.state()).ended:
-                continue
-            if max(state.at.values(), default=job.spec.created_at) + kept_s[job.spec.kind] < now:
-                self.remove(job)
-                count += 1
-        return count
+        return sum(self._sweep(name, now, kept_s) for name in self._names(self._jobs))
+
+    def _sweep(self, name: str, now: float, kept_s: dict[str, float]) -> bool:
+        job = self.find(name)
+        if job is None:  # its creation broke off, unless it is just going on
+            born_at = (self._jobs / name).stat().st_mtime
+            if gone := born_at + UNBORN_S < now:
+                self._disk.remove(self._active / name)
+                self._disk.remove(self._jobs / name)
+            return gone
+        state = job.state()
+        ended_at = max(state.at.values(), default=job.spec.created_at)
+        if gone := state.ended and ended_at + kept_s[job.spec.kind] < now:
+            self.remove(job)
+        return gone
 
     @staticmethod
     def _names(folder: Path) -> list[str]:

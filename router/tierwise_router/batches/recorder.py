@@ -45,7 +45,7 @@ class Recorder:
             taken, self._waiting = self._waiting, []
             try:
                 await asyncio.to_thread(self._append, b"".join(line for line, _ in taken))
-            except (OSError, LostRunError) as error:
+            except Exception as error:  # noqa: BLE001 - told to whoever waits, none may hang
                 _tell(taken, error)
             else:
                 _tell(taken, None)
