@@ -11,7 +11,7 @@ import typer
 
 from tierwise_api import API_VERSION, KINDS
 from tierwise_api.crd import custom_resource_definition, to_yaml
-from tierwise_cli import ask, doctor, graph, plan, serve, size, status, tiers
+from tierwise_cli import ask, doctor, graph, plan, replay, serve, size, status, tiers
 from tierwise_cli.options import Output, OutputOption, examples
 from tierwise_cli.printing import print_json
 from tierwise_operator.weights.command import EXAMPLES as FETCH_EXAMPLES
@@ -57,6 +57,7 @@ app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command(epilog=ask.EXAMPLES)(ask.ask)
 app.command(epilog=serve.EXAMPLES)(serve.serve)
 app.command(epilog=status.EXAMPLES)(status.status)
+app.command(epilog=replay.EXAMPLES)(replay.replay)
 app.command(epilog=FETCH_EXAMPLES)(fetch)
 app.command(epilog=size.EXAMPLES)(size.size)
 planning = typer.Typer(invoke_without_command=True, no_args_is_help=False)

@@ -1,0 +1,214 @@
+"""Replay a log through the router's policy: fit on one part, judge on the other.
+
+Two questions are answered. Between a cheap and a strong model: the curve of quality over calls to
+the strong one, with RouteLLM's figures. Among all models: one operating point, chosen on the
+training rows alone, beside the single models, the plain tables and the oracle.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tierwise_core.curves import Curve, Outcome, curve
+from tierwise_router.learning.log_rows import LogError, LogRow, ReadLog
+from tierwise_router.learning.parts import CLUSTER_TABLE, FIELD_TABLE
+from tierwise_router.learning.picking import Picked, Spending, choose_spending, pick
+from tierwise_router.learning.predictor import Predictor, Step, targets_of
+from tierwise_router.learning.text import Floats
+
+__all__ = ["Choice", "Replay", "Routed", "replay"]
+
+LEAST_ROWS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The models of a replay, and how much of the best single model's quality is to be kept."""
+
+    models: tuple[str, ...]
+    cheap: str
+    strong: str
+    keep: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """One way to route: its curve between cheap and strong, and its pick among all models.
+
+    ``threshold`` is the least predicted gain for which the strong model is asked, chosen on the
+    training rows; ``accepted`` and ``usd`` are what it then gives on the held-out ones.
+    """
+
+    name: str
+    curve: Curve
+    threshold: float | None = None
+    strong_share: float = 0.0
+    accepted: float = 0.0
+    usd: float = 0.0
+    picked: Picked | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What a replay found; every figure is of the held-out rows."""
+
+    choice: Choice
+    train_rows: int
+    test_rows: int
+    incomplete: int
+    predicted: Floats
+    accepted: Floats
+    usd: Floats
+    ours: Routed
+    baselines: tuple[Routed, ...]
+    oracle: Routed
+    predictor: Predictor
+    seconds: float
+
+
+def choose_models(
+    rows: Sequence[LogRow],
+    models: Sequence[str] | None,
+    cheap: str | None,
+    strong: str | None,
+    keep: float = 1.0,
+) -> Choice:
+    """Settle who takes part: all models of the log, from the cheapest to the most accepted.
+
+    Raises LogError for a name that the log does not have, and for fewer than two models.
+    """
+    known = sorted({name for row in rows for name in row.outcomes})
+    chosen = tuple(dict.fromkeys(models or known))
+    for name in (*chosen, *(one for one in (cheap, strong) if one is not None)):
+        if name not in known:
+            raise LogError(f"no row has an outcome of {name!r}; the log has {', '.join(known)}")
+    chosen = tuple(dict.fromkeys((*chosen, *(one for one in (cheap, strong) if one is not None))))
+    if len(chosen) < 2:  # noqa: PLR2004
+        raise LogError(f"a replay needs two models at least; the log has {', '.join(known)}")
+    shares = np.nanmean(_filled(targets_of(rows, chosen)), axis=0)
+    usd = np.nanmean(_filled(_usd(rows, chosen)), axis=0)
+    order = range(len(chosen))
+    strong = strong or chosen[max(order, key=lambda at: (shares[at], -usd[at])
+                                  if chosen[at] != cheap else (-1.0, 0.0))]  # fmt: skip
+    cheap = cheap or chosen[min((at for at in order if chosen[at] != strong),
+                                key=lambda at: (usd[at], -shares[at]))]  # fmt: skip
+    if cheap == strong:
+        raise LogError(f"cheap and strong are both {cheap!r}; name two models")
+    return Choice(chosen, cheap, strong, keep)
+
+
+def replay(train: ReadLog, test: ReadLog, choice: Choice, step: Step = lambda _: None) -> Replay:
+    """Fit on ``train`` and judge on ``test``; raises LogError where there is too little of either.
+
+    Test rows that lack an outcome of one of the models are left out, since nobody knows what
+    routing them elsewhere would have given.
+    """
+    began_at = time.monotonic()
+    models = choice.models
+    rows = [row for row in train.rows if any(name in row.outcomes for name in models)]
+    held = [row for row in test.rows if all(name in row.outcomes for name in models)]
+    for path, found in ((train.path, rows), (test.path, held)):
+        if len(found) < LEAST_ROWS:
+            raise LogError(
+                f"{path} has {len(found)} rows with outcomes of {', '.join(models)}; "
+                f"a replay needs {LEAST_ROWS}"
+            )
+    predictor = Predictor.fit(rows, models, step)
+    step("replaying")
+    judge = _Judge(choice, rows, held)
+    predicted = predictor.predict(held)
+    alone = predictor.predict_parts(held)
+    baselines = [
+        judge.routed(name, predictor.parts_held_out[name], alone[name])
+        for name in (FIELD_TABLE, CLUSTER_TABLE)
+    ]
+    flat = np.zeros_like(judge.accepted)
+    return Replay(
+        choice, len(rows), len(held), len(test.rows) - len(held), predicted, judge.accepted,
+        judge.usd, judge.routed("tierwise", predictor.held_out, predicted),
+        (*baselines, Routed("random", judge.curve(flat))), judge.oracle(), predictor,
+        time.monotonic() - began_at,
+    )  # fmt: skip
+
+
+class _Judge:
+    """Knows the outcomes of both logs, and what any predictions would have made of them."""
+
+    def __init__(self, choice: Choice, rows: Sequence[LogRow], held: Sequence[LogRow]) -> None:
+        self.choice = choice
+        self.accepted = targets_of(held, choice.models)
+        self.usd = _usd(held, choice.models)
+        whole = np.array([all(name in row.outcomes for name in choice.models) for row in rows])
+        self._known = whole
+        self._train = targets_of(rows, choice.models)[whole]
+        self._train_usd = _usd(rows, choice.models)[whole]
+        self._pair = [choice.models.index(choice.cheap), choice.models.index(choice.strong)]
+
+    def curve(self, predicted: Floats) -> Curve:
+        return _curve(predicted, self.accepted, self.usd, self._pair)
+
+    def routed(self, name: str, held_out: Floats, predicted: Floats) -> Routed:
+        """Choose the operating points on the training rows, then judge them on the others."""
+        drawn = self.curve(predicted)
+        mine = held_out[self._known]
+        if len(mine) < LEAST_ROWS:
+            return Routed(name, drawn)
+        trained = _curve(mine, self._train, self._train_usd, self._pair)
+        goal = self.choice.keep * max(trained.cheap.accepted, trained.strong.accepted)
+        threshold = _cheapest(trained, goal)
+        cheap, strong = self._pair
+        asked = predicted[:, strong] - predicted[:, cheap] >= threshold
+        accepted = np.where(asked, self.accepted[:, strong], self.accepted[:, cheap])
+        usd = np.where(asked, self.usd[:, strong], self.usd[:, cheap])
+        spending = choose_spending(mine, self._train, self._train_usd, self.choice.keep)
+        return Routed(
+            name, drawn, threshold, float(asked.mean()), float(accepted.mean()),
+            float(usd.mean()), pick(predicted, self.accepted, self.usd, spending),
+        )  # fmt: skip
+
+    def oracle(self) -> Routed:
+        """Know every outcome beforehand: the cheapest model that is accepted, if any is."""
+        drawn = self.curve(self.accepted)
+        usd = self._train_usd.mean(axis=0) if len(self._train_usd) else self.usd.mean(axis=0)
+        spending = Spending(1e-6 / max(float(usd.max()), 1e-300), usd)
+        return Routed(
+            "oracle", drawn, picked=pick(self.accepted, self.accepted, self.usd, spending)
+        )
+
+
+def _curve(predicted: Floats, accepted: Floats, usd: Floats, pair: list[int]) -> Curve:
+    cheap, strong = pair
+    gain = predicted[:, strong] - predicted[:, cheap]
+    return curve(
+        [
+            Outcome(*one)
+            for one in zip(
+                gain.round(9).tolist(), accepted[:, cheap].tolist(), accepted[:, strong].tolist(),
+                usd[:, cheap].tolist(), usd[:, strong].tolist(), strict=True,
+            )
+        ]
+    )  # fmt: skip
+
+
+def _cheapest(trained: Curve, goal: float) -> float:
+    """Find the threshold with the fewest calls to the strong model that reaches a quality."""
+    for point in trained.points:
+        if point.accepted >= goal:
+            return point.threshold
+    return max(trained.points, key=lambda point: point.accepted).threshold
+
+
+def _usd(rows: Sequence[LogRow], models: Sequence[str]) -> Floats:
+    unknown = (0.0, np.nan)
+    return np.array([[row.outcomes.get(name, unknown)[1] for name in models] for row in rows])
+
+
+def _filled(values: Floats) -> Floats:
+    """Give a column without any value zeros, so that its mean is one."""
+    empty = np.isnan(values).all(axis=0)
+    values[:, empty] = 0.0
+    return values
