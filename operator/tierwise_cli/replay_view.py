@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 from rich.console import Console
@@ -56,7 +57,9 @@ def _pair(said: Mapping[str, Any]) -> Table:
         table.add_row(*_way(name, one))
     mine = {**said, **(said["threshold"] or {})}
     table.add_row(*(Text(cell, style="bold") for cell in _way("tierwise", mine)))
-    table.add_row(*_way("oracle", said["oracle"]))
+    oracle = said["oracle"]
+    known = oracle["all_models"] if len(said["models"]) == TWO else {}
+    table.add_row(*_way("oracle", {**oracle, **known}))
     return table
 
 
@@ -118,7 +121,7 @@ def text_chart(points: Sequence[Mapping[str, float]]) -> str:
 
 
 def _at(points: Sequence[Mapping[str, float]], share: float) -> float:
-    for before, after in zip(points, points[1:], strict=False):
+    for before, after in pairwise(points):
         if share <= after["strong_share"]:
             width = after["strong_share"] - before["strong_share"]
             within = (share - before["strong_share"]) / width if width else 0.0

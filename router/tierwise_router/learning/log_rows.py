@@ -83,10 +83,10 @@ def read_row(line: bytes | str) -> LogRow:
 
     >>> read_row('{"query": "2+2", "outcomes": {"small": {"accepted": true, "cost_usd": 0.001}}}')
     LogRow(query='2+2', field=None, outcomes={'small': (1.0, 0.001)}, embedding=None)
-    >>> read_row('{"query": "2+2", "outcomes": {"small": {"accepted": "yes"}}}')
+    >>> read_row('{"query": 22}')
     Traceback (most recent call last):
         ...
-    tierwise_router.learning.log_rows.RowError: outcomes.small.accepted is 'yes'; give true, false or a number from 0 to 1
+    tierwise_router.learning.log_rows.RowError: query is 22; give the text
     """
     try:
         row = json.loads(line)
