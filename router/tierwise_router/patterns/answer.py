@@ -68,6 +68,8 @@ async def answer_pattern(
 
     result = await _run(pattern, asker, text, tell)
     decision.cost_usd += spent_usd(result.replies)
+    decision.pattern = pattern.name
+    decision.parts = [reply.decision for reply in result.replies if reply.decision]
     exchange.extra += _headers(decision, pattern, result)
     if isinstance(result, Declined):
         answer = ErrorAnswer(result.status, result.message, type=result.code, code=result.code)

@@ -20,9 +20,10 @@ from tierwise_router.answers import answer_text, read_answer
 from tierwise_router.errors import UpstreamDiedError
 from tierwise_router.events import DONE_DATA, EventReader
 from tierwise_router.inside import AsgiApp, InProcessWork, ask_inside
+from tierwise_router.journal import Journal
 from tierwise_router.patterns.asking import Reply, read_reply
 
-__all__ = ["Answer", "Shadows", "log_comparison", "sampled", "shown_text"]
+__all__ = ["Answer", "Shadows", "note_comparison", "sampled", "shown_text"]
 
 log = structlog.get_logger(__name__)
 
@@ -104,8 +105,10 @@ class Shadows:
         self.note({**row, "at": began_at, "seconds": round(self.clock() - began_at, 6)})
 
 
-def log_comparison(row: Mapping[str, Any]) -> None:
-    """Tell a comparison in the log."""
+def note_comparison(journal: Journal | None, row: Mapping[str, Any]) -> None:
+    """Write a comparison into the journal, where there is one, and tell it in the log."""
+    if journal is not None:
+        journal.row(row)
     log.info("shadow compared", **{name: row[name] for name in row if name not in {"at", "kind"}})
 
 
