@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any, Final
 
 from tierwise_core.cost import Usage
-from tierwise_core.plan_context import PlanContext
+from tierwise_core.plan_context import LatencyClass
 from tierwise_core.route_table import Route
 from tierwise_core.routing import CascadePlan, Hop
 from tierwise_core.tenant import TenantRoute
@@ -121,14 +121,13 @@ class Decision:
     steps: list[Step] = field(default_factory=list)
     cost_usd: float = 0.0
     tenant: TenantRoute | None = None
-    latency_class: str = "realtime"
+    latency_class: LatencyClass = "realtime"
     endpoint: str = ""
     model: str = ""
     stream: bool = False
     session: bytes = b""
     text: str = ""
     plan: CascadePlan | None = None
-    context: PlanContext | None = None
     table: str = ""
     budget: RequestBudget | None = None
     pattern: str = ""

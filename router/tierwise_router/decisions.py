@@ -1,0 +1,174 @@
+"""``GET /v1/decisions/ID`` and ``POST /v1/feedback``: what was decided, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, Final
+
+import orjson
+
+from tierwise_core.decision_record import Feedback
+from tierwise_router.dispatcher import Dispatcher
+from tierwise_router.errors import RequestError
+from tierwise_router.exchange import Exchange
+from tierwise_router.journal_files import feedback_of, find_decision, made_by
+
+__all__ = ["DecisionDesk", "read_feedback"]
+
+DECISIONS_PREFIX: Final = "/v1/decisions/"
+FEEDBACK: Final = "/v1/feedback"
+LARGEST_FEEDBACK: Final = 256 * 1024
+KNOWN: Final = ("decision", "accepted", "corrected", "comment")
+# Another dispatcher of the pod writes what it decided within this time.
+WRITTEN_AFTER_S: Final = 0.4
+LOOKS: Final = 2
+SHOWN: Final = 60
+
+
+class DecisionDesk:
+    """Answers for the decisions that this pod made."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+
+    def knows(self, path: str) -> bool:
+        """Tell whether a path is answered here."""
+        return path == FEEDBACK or path.startswith(DECISIONS_PREFIX)
+
+    def served(self) -> set[tuple[str, str]]:
+        """Tell what is served, as (method, path template)."""
+        return {("get", f"{DECISIONS_PREFIX}{{decision}}"), ("post", FEEDBACK)}
+
+    async def answer(self, exchange: Exchange) -> None:
+        """Answer one request; raises RequestError (404, 405) where there is nothing to tell."""
+        if exchange.path == FEEDBACK:
+            _require(exchange, "POST")
+            await self._take_feedback(exchange)
+        else:
+            _require(exchange, "GET", "HEAD")
+            await self._tell(exchange, exchange.path.removeprefix(DECISIONS_PREFIX))
+
+    async def _tell(self, exchange: Exchange, decision_id: str) -> None:
+        dispatcher = self._dispatcher
+        record = await _find(dispatcher, decision_id)
+        record["feedback"] = await asyncio.to_thread(_feedback, dispatcher, decision_id)
+        await exchange.json(200, record)
+
+    async def _take_feedback(self, exchange: Exchange) -> None:
+        dispatcher = self._dispatcher
+        limit = min(LARGEST_FEEDBACK, dispatcher.settings.max_body_bytes)
+        given = read_feedback(await exchange.read_body(limit), time.time())
+        await _find(dispatcher, given.decision, param="decision")
+        before = await asyncio.to_thread(_feedback, dispatcher, given.decision)
+        duplicate = before is not None and _same(Feedback.of(before), given)
+        if not duplicate and dispatcher.journal is not None:
+            dispatcher.journal.record(given)
+            await asyncio.to_thread(dispatcher.journal.flush)
+        await exchange.json(200, {**given.to_row(), "duplicate": duplicate})
+
+
+def _require(exchange: Exchange, *methods: str) -> None:
+    if exchange.method not in methods:
+        raise RequestError(
+            f"{exchange.method} is not possible on {exchange.path[:SHOWN]}; use {methods[0]}",
+            status=405,
+            code="method_not_allowed",
+            headers=((b"allow", ", ".join(methods).encode()),),
+        )
+
+
+def read_feedback(body: bytes, now: float) -> Feedback:
+    """Read feedback; raises RequestError naming the field that is wrong.
+
+    >>> read_feedback(b'{"decision": "d-a-b-000001", "accepted": "yes"}', 0.0)
+    Traceback (most recent call last):
+        ...
+    tierwise_router.errors.RequestError: 'accepted' is 'yes'; give true or false
+    """
+    try:
+        fields = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise RequestError(f"the body is not valid JSON: {error}", code="invalid_json") from None
+    if not isinstance(fields, dict):
+        raise RequestError("the body is no JSON object", code="invalid_json")
+    if unknown := sorted(set(fields) - set(KNOWN)):
+        raise RequestError(
+            f"{unknown[0]!r} is not a field of feedback; it knows {', '.join(KNOWN)}",
+            param=unknown[0],
+            code="unknown_field",
+        )
+    decision, accepted = fields.get("decision"), fields.get("accepted")
+    if not isinstance(decision, str) or made_by(decision) is None:
+        raise _wrong(fields, "decision", "give the x-tierwise-decision of an answer")
+    if not isinstance(accepted, bool):
+        raise _wrong(fields, "accepted", "give true or false")
+    for name in ("corrected", "comment"):
+        if not isinstance(fields.get(name), str | None):
+            raise _wrong(fields, name, "give a string, or leave it out")
+    return Feedback(decision, accepted, fields.get("corrected"), fields.get("comment"), now)
+
+
+def _wrong(fields: dict[str, Any], name: str, remedy: str) -> RequestError:
+    if name not in fields:
+        return RequestError(f"{name!r} is missing; {remedy}", param=name, code="missing_field")
+    shown = repr(fields[name])[:SHOWN]
+    return RequestError(f"{name!r} is {shown}; {remedy}", param=name, code="invalid_type")
+
+
+def _same(before: Feedback, given: Feedback) -> bool:
+    return (before.accepted, before.corrected, before.comment) == (
+        given.accepted,
+        given.corrected,
+        given.comment,
+    )
+
+
+async def _find(
+    dispatcher: Dispatcher, decision_id: str, *, param: str | None = None
+) -> dict[str, Any]:
+    made = made_by(decision_id)
+    if dispatcher.journal is not None and made is not None and made[0] == dispatcher.ids.pod:
+        for look in range(LOOKS):
+            found = await asyncio.to_thread(_look, dispatcher, decision_id)
+            if found is not None:
+                return found
+            if made[1] == dispatcher.ids.process or look == LOOKS - 1:
+                break
+            await asyncio.sleep(WRITTEN_AFTER_S)
+    raise _unknown(dispatcher, decision_id, param)
+
+
+def _look(dispatcher: Dispatcher, decision_id: str) -> dict[str, Any] | None:
+    journal = dispatcher.journal
+    if journal is None:
+        return None
+    journal.flush()
+    return find_decision(journal.directory, decision_id)
+
+
+def _feedback(dispatcher: Dispatcher, decision_id: str) -> dict[str, Any] | None:
+    journal = dispatcher.journal
+    return feedback_of(journal.directory, decision_id) if journal is not None else None
+
+
+def _unknown(dispatcher: Dispatcher, decision_id: str, param: str | None) -> RequestError:
+    shown = decision_id[:SHOWN]
+    made = made_by(decision_id)
+    if made is None:
+        why = "it is no decision's name; give the x-tierwise-decision of an answer (d-...)"
+    elif made[0] != dispatcher.ids.pod:
+        why = (
+            f"this is router pod {dispatcher.ids.pod!r}, and pod {made[0]!r} made it: ask that one "
+            "(`tierwise explain` asks every router pod)"
+        )
+    elif dispatcher.journal is None:
+        why = "this router keeps no journal"
+    else:
+        why = "it was never made, or its file is gone: the journal keeps the newest decisions only"
+    return RequestError(
+        f"decision {shown!r} is not known here; {why}",
+        status=404,
+        param=param,
+        code="decision_not_found",
+    )
