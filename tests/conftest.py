@@ -5,8 +5,8 @@ from hypothesis import HealthCheck, settings
 
 __all__ = ["api_server"]
 
-# The engine's own Python runs it; ours, which looks for doctests everywhere, has no torch.
-collect_ignore = ["_support/engine_probe.py"]
+# Other Pythons run them; ours, which looks for doctests everywhere, has no torch and no clients.
+collect_ignore = ["_support/engine_probe.py", "_support/drivers"]
 
 # Properties are about results; a busy machine must not fail them.
 settings.register_profile(

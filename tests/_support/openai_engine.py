@@ -1,0 +1,136 @@
+"""A scripted engine that speaks as vLLM does to clients who stream, call tools and want JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+from fake_engine import Turn, sse
+
+ANSWER: Final = "abcd"
+CHOSEN: Final = '{"order":"ascending"}'
+LOGPROB: Final = -0.0001
+USAGE: Final = {"prompt_tokens": 11, "completion_tokens": 4, "total_tokens": 15}
+
+
+class OpenAIEngine:
+    """The script of a FakeEngine; what it is asked says what it does.
+
+    ``unauthorized``, ``too many``, ``too many once`` and ``die`` are questions that go wrong, and
+    ``go on for ever`` is a stream that only its client ends.
+    """
+
+    def __init__(self) -> None:
+        self.refused_once = False
+        self.endless = 0
+        self.left = 0
+
+    async def __call__(self, turn: Turn) -> None:
+        fields = turn.request.fields
+        question = _question(fields)
+        if question == "unauthorized":
+            await _refuse(turn, 401, "Invalid API key")
+        elif question == "too many" or (question == "too many once" and not self.refused_once):
+            self.refused_once = question == "too many once"
+            await _refuse(turn, 429, "Slow down", "retry-after-ms: 1\r\n")
+        elif fields.get("temperature", 0) < 0:
+            await _refuse(
+                turn, 400, f"temperature must be non-negative, got {fields['temperature']}"
+            )
+        elif question == "go on for ever":
+            await self._endless(turn)
+        elif fields.get("stream"):
+            await _stream(turn, fields, dies=question == "die")
+        else:
+            await turn.whole(200, json.dumps(_whole(turn.request.path, fields)).encode())
+
+    async def _endless(self, turn: Turn) -> None:
+        self.endless += 1
+        await turn.stream_head()
+        await turn.chunk(sse(_chunk({"content": "a"})))
+        await turn.reader.read()
+        turn.keep = False
+        self.left += 1
+
+
+def _question(fields: dict[str, Any]) -> str:
+    messages = fields.get("messages")
+    return str(messages[-1].get("content")) if messages else str(fields.get("prompt", ""))
+
+
+async def _refuse(turn: Turn, status: int, message: str, extra: str = "") -> None:
+    error = {"message": message, "type": "BadRequestError", "param": None, "code": status}
+    await turn.whole(status, json.dumps({"error": error}).encode(), extra=extra)
+
+
+def _message(fields: dict[str, Any]) -> dict[str, Any]:
+    if fields.get("tools"):
+        function = {"name": fields["tools"][0]["function"]["name"], "arguments": CHOSEN}
+        call = {"id": "call-1", "type": "function", "function": function}
+        return {"role": "assistant", "content": None, "tool_calls": [call]}
+    text = CHOSEN if fields.get("response_format") else ANSWER
+    return {"role": "assistant", "content": text}
+
+
+def _logprobs(fields: dict[str, Any], text: str) -> dict[str, Any] | None:
+    if not fields.get("logprobs"):
+        return None
+    top = [{"token": "x", "logprob": LOGPROB, "bytes": None}] * (fields.get("top_logprobs") or 0)
+    token = {"logprob": LOGPROB, "bytes": None, "top_logprobs": top}
+    return {"content": [{"token": letter, **token} for letter in text]}
+
+
+def _whole(path: str, fields: dict[str, Any]) -> dict[str, Any]:
+    answer = {"id": "1", "created": 1, "model": fields["model"], "usage": USAGE}
+    if path.endswith("/chat/completions"):
+        message = _message(fields)
+        choice = {
+            "message": message,
+            "logprobs": _logprobs(fields, message["content"] or ""),
+            "finish_reason": "tool_calls" if "tool_calls" in message else "stop",
+        }
+        choices = [{"index": at, **choice} for at in range(fields.get("n") or 1)]
+        return {**answer, "object": "chat.completion", "choices": choices}
+    text = {"index": 0, "text": ANSWER, "logprobs": None, "finish_reason": "stop"}
+    return {**answer, "object": "text_completion", "choices": [text]}
+
+
+def _chunk(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
+    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+    return {
+        "id": "1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "sorter",
+        "choices": [choice],
+    }
+
+
+def _deltas(fields: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    message = _message(fields)
+    yield {"role": "assistant", "content": ""}
+    if "tool_calls" not in message:
+        yield from ({"content": letter} for letter in message["content"])
+        return
+    (call,) = message["tool_calls"]
+    begun = {**call, "index": 0, "function": {"name": call["function"]["name"], "arguments": ""}}
+    yield {"tool_calls": [begun]}
+    for letter in CHOSEN:
+        yield {"tool_calls": [{"index": 0, "function": {"arguments": letter}}]}
+
+
+async def _stream(turn: Turn, fields: dict[str, Any], *, dies: bool) -> None:
+    await turn.stream_head()
+    for delta in _deltas(fields):
+        await turn.chunk(sse(_chunk(delta)))
+        if dies and "content" in delta and delta["content"]:
+            await asyncio.sleep(0)
+            turn.die()
+            return
+    await turn.chunk(sse(_chunk({}, "tool_calls" if fields.get("tools") else "stop")))
+    if (fields.get("stream_options") or {}).get("include_usage"):
+        await turn.chunk(sse({**_chunk({}), "choices": [], "usage": USAGE}))
+    await turn.chunk(b"data: [DONE]\n\n")
+    await turn.end()
