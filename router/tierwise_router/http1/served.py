@@ -58,6 +58,7 @@ class ServedExchange(Exchange):
         self.extra: Headers = []
         self.status = 0
         self.open = False
+        self.tap: list[bytes] | None = None
         self.arrived = False
         self.complete = False
         self.gone = False
