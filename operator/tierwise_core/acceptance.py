@@ -64,8 +64,10 @@ class Known:
     """What is known of one Specialist at one revision.
 
     ``record`` counts its outcomes, old ones for less. ``cells`` are the table: by field, by (field,
-    shape) and by (field, opening). ``weights`` move the logit by the features; none where there is
-    too little evidence. ``scale`` and ``shift`` calibrate: ``logit' = scale * logit + shift``.
+    shape), by (field, opening, "opening") and by (field, question, "question"). What no cell says,
+    ``whole`` says in its own field and ``beyond`` (None: the same) where it takes over from others.
+    ``weights`` move the logit by the features; none where there is too little evidence. ``scale``
+    and ``shift`` calibrate: ``logit' = scale * logit + shift``.
     """
 
     record: Record
@@ -74,6 +76,7 @@ class Known:
     weights: tuple[float, ...] = ()
     scale: float = 1.0
     shift: float = 0.0
+    beyond: Cell | None = None
     lower: float = field(init=False)
     moves: bool = field(init=False)
 
@@ -134,12 +137,17 @@ class AcceptanceModel:
             return _bounded(share * prior.mean, 0.0)
         cells = known.cells
         if features is None:
-            cell = cells.get(field_name, known.whole)
+            cell = cells.get(
+                field_name, (known.beyond if own_field is None else None) or known.whole
+            )
         else:
             cell = (
-                cells.get((field_name, features.opening, "opening"))
+                cells.get((field_name, features.question, "question"))
+                or cells.get((field_name, features.opening, "opening"))
                 or cells.get((field_name, features.shape))
-                or cells.get(field_name, known.whole)
+                or cells.get(field_name)
+                or (known.beyond if own_field is None else None)
+                or known.whole
             )
         probability = share * cell.mean
         if known.moves:

@@ -33,9 +33,11 @@ FEATURE_NAMES: Final = (
 
 READ_AT_EACH_END: Final = 600
 OPENING_WORDS: Final = 3
+NAMES: Final = 3
 MOST_CACHED: Final = 20_000
 LANE_BITS: Final = 16
 DIGITS: Final = "0123456789"
+TRAILING: Final = " .!?;,:"
 SIGNS: Final = "+-*/=^<>%"
 COUNTED: Final = LANES + 2
 UNPACK: Final = Struct(f"<{COUNTED}H").unpack
@@ -50,32 +52,36 @@ class QueryFeatures(NamedTuple):
     """The numbers of one question.
 
     ``values`` are as FEATURE_NAMES says, each about between -3 and 3. ``opening`` names how the
-    question begins, its numbers aside: what comes from one template shares it. ``shape`` is a
-    coarse class of size and digits.
+    question begins, its numbers aside: what comes from one template shares it. ``question`` names
+    the question itself, so that equal ones share their evidence. ``shape`` is a coarse class of
+    size and digits.
     """
 
     values: tuple[float, ...]
     opening: int = 0
     shape: int = 0
+    question: int = 0
 
     def row(self) -> list[float | int]:
-        """Turn it into a row of JSON: opening, shape, then the values to three digits.
+        """Turn it into a row of JSON: opening, shape, question, then the values to three digits.
 
         >>> features = query_features("what is 17+25?")
         >>> again = QueryFeatures.from_row(features.row())
         >>> again is not None and again.opening == features.opening
         True
         """
-        return [self.opening, self.shape, *(round(value, 3) for value in self.values)]
+        numbers = (round(value, 3) for value in self.values)
+        return [self.opening, self.shape, self.question, *numbers]
 
     @classmethod
     def from_row(cls, row: object) -> Self | None:
         """Read what :meth:`row` wrote; None for anything else, such as another version's row."""
-        if not isinstance(row, Sequence) or len(row) != len(FEATURE_NAMES) + 2:
+        if not isinstance(row, Sequence) or len(row) != len(FEATURE_NAMES) + NAMES:
             return None
         if not all(isinstance(value, int | float) and math.isfinite(value) for value in row):
             return None
-        return cls(tuple(float(value) for value in row[2:]), int(row[0]), int(row[1]))
+        values = tuple(float(value) for value in row[NAMES:])
+        return cls(values, int(row[0]), int(row[1]), int(row[2]))
 
 
 def query_features(text: str) -> QueryFeatures:
@@ -87,7 +93,10 @@ def query_features(text: str) -> QueryFeatures:
     >>> round(features["digits"], 2), features["question"]
     (1.43, 1.0)
 
-    What differs in its numbers only begins alike:
+    What differs in case and blanks only is one question; in its numbers only, it begins alike:
+
+    >>> query_features("sort  DBCA").question == query_features("Sort dbca!").question
+    True
 
     >>> query_features("what is 17+25?").opening == query_features("What is 8+9?").opening
     True
@@ -112,12 +121,17 @@ def query_features(text: str) -> QueryFeatures:
         1.0 if "\nB" in text or "(B)" in text else 0.0,
         *[(one - middle) * scale for one in ones],
     )
-    return QueryFeatures(values, _openings[" ".join(words[:OPENING_WORDS])], _shape(whole, share))
+    opening = _openings[" ".join(words[:OPENING_WORDS])]
+    return QueryFeatures(values, opening, _shape(whole, share), _question(words))
 
 
 def _shape(length: int, digits: float) -> int:
     size = bisect_left(SHAPE_LENGTHS, length)
     return 3 * size + (0 if digits == 0.0 else 1 if digits < MANY_DIGITS else 2)
+
+
+def _question(words: Sequence[str]) -> int:
+    return _crc(" ".join(words).rstrip(TRAILING))
 
 
 def _crc(text: str) -> int:
