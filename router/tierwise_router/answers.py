@@ -2,81 +2,88 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
 
 from tierwise_core.cost import Usage
-from tierwise_router.call import CHAT, Call
 
 __all__ = [
     "answer_text",
-    "assessable_body",
     "choice_logprobs",
+    "output_texts",
     "read_answer",
+    "read_usage",
     "usage_of",
-    "without_logprobs",
 ]
 
 
-def assessable_body(call: Call, model: str, *, with_logprobs: bool = True) -> bytes:
-    """Make the body of a call whose answer is judged before anybody sees it.
-
-    Whole instead of streamed, with log-probabilities unless the client asked for some itself.
-    """
-    fields = {**call.fields, "model": model, "stream": False}
-    fields.pop("stream_options", None)
-    if with_logprobs and not wants_logprobs(call):
-        fields["logprobs"] = True if call.endpoint == CHAT else 1
-    return orjson.dumps(fields)
-
-
-def wants_logprobs(call: Call) -> bool:
-    """Tell whether the client asked for log-probabilities (0 is a wish in completions)."""
-    wish = call.fields.get("logprobs")
-    return wish is not None and wish is not False
-
-
 def read_answer(body: bytes) -> dict[str, Any] | None:
-    """Read a whole answer; None when it is no JSON object with choices."""
+    """Read a whole answer; None when it is no JSON object with choices or output."""
     try:
         answer = orjson.loads(body)
     except orjson.JSONDecodeError:
         return None
-    if not isinstance(answer, dict) or not isinstance(answer.get("choices"), list):
+    if not isinstance(answer, dict):
         return None
-    return answer
+    said = answer.get("choices", answer.get("output"))
+    return answer if isinstance(said, list) else None
 
 
 def choice_logprobs(answer: Mapping[str, Any]) -> list[list[float]]:
     """Take the tokens' log-probabilities of each choice; a choice without them has an empty list.
+
+    What is malformed counts as one token that is not likely at all.
 
     >>> chat = {"choices": [{"logprobs": {"content": [{"token": "a", "logprob": -0.5}]}}]}
     >>> choice_logprobs(chat)
     [[-0.5]]
     >>> choice_logprobs({"choices": [{"logprobs": {"token_logprobs": [None, -0.1]}}, {}]})
     [[-0.1], []]
+    >>> choice_logprobs({"choices": [{"logprobs": {"content": [{"logprob": "high"}]}}]})
+    [[nan]]
     """
-    return [list(_logprobs(choice.get("logprobs"))) for choice in answer["choices"]]
+    if "choices" not in answer:
+        texts = (text.get("logprobs") for text in output_texts(answer))
+        return [_numbers([value for tokens in texts for value in _tokens(tokens)])]
+    return [_numbers(list(_logprobs(choice))) for choice in answer["choices"]]
 
 
-def _logprobs(found: Any) -> Iterator[float]:
+def _logprobs(choice: Any) -> Iterator[Any]:
+    found = choice.get("logprobs") if isinstance(choice, dict) else None
     if not isinstance(found, dict):
         return
     # The first token of an echoed prompt has none.
     yield from (value for value in found.get("token_logprobs") or () if value is not None)
-    yield from (token["logprob"] for token in found.get("content") or ())
+    yield from _tokens(found.get("content"))
 
 
-def without_logprobs(answer: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what the client did not ask for, the way engines say that there are none."""
-    choices = [{**choice, "logprobs": None} for choice in answer["choices"]]
-    return {**answer, "choices": choices}
+def _tokens(tokens: Any) -> Iterator[Any]:
+    for token in tokens or ():
+        yield token.get("logprob") if isinstance(token, dict) else None
+
+
+def output_texts(answer: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the parts with text that an answer of ``/responses`` has in its output."""
+    for item in answer.get("output") or ():
+        content = item.get("content") if isinstance(item, dict) else None
+        yield from (part for part in content or () if isinstance(part, dict))
+
+
+def _numbers(values: list[Any]) -> list[float]:
+    return [value if isinstance(value, int | float) else math.nan for value in values]
 
 
 def answer_text(answer: Mapping[str, Any]) -> str:
-    """Take the text of the first choice; empty when it calls a tool instead of speaking."""
+    """Take the text of the first choice; empty when it calls a tool instead of speaking.
+
+    >>> answer_text({"output": [{"content": [{"type": "output_text", "text": "42"}]}]})
+    '42'
+    """
+    if "choices" not in answer:
+        return "".join(str(part.get("text") or "") for part in output_texts(answer))
     if not answer["choices"]:
         return ""
     choice = answer["choices"][0]
@@ -86,14 +93,30 @@ def answer_text(answer: Mapping[str, Any]) -> str:
 
 
 def usage_of(answer: Mapping[str, Any] | None) -> Usage | None:
-    """Read the tokens that a provider bills; None when the answer does not tell.
+    """Read the tokens that a provider bills; None when the answer does not tell."""
+    return None if answer is None else read_usage(answer.get("usage"))
 
-    >>> usage_of({"usage": {"prompt_tokens": 7, "completion_tokens": 2}})
+
+def read_usage(found: Any) -> Usage | None:
+    """Read the tokens an answer used, by either of the two sets of names there are.
+
+    >>> read_usage({"prompt_tokens": 7, "completion_tokens": 2})
     Usage(input_tokens=7, output_tokens=2, cached_input_tokens=0)
+    >>> read_usage({"input_tokens": 7, "output_tokens": 2,
+    ...             "input_tokens_details": {"cached_tokens": 4}})
+    Usage(input_tokens=7, output_tokens=2, cached_input_tokens=4)
+    >>> read_usage("many") is None
+    True
     """
-    usage = answer.get("usage") if answer is not None else None
-    if not isinstance(usage, dict):
+    if not isinstance(found, dict):
         return None
-    details = usage.get("prompt_tokens_details")
-    cached = details.get("cached_tokens") if isinstance(details, dict) else 0
-    return Usage(usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0, cached or 0)
+    details = found.get("prompt_tokens_details") or found.get("input_tokens_details")
+    return Usage(
+        _count(found.get("prompt_tokens") or found.get("input_tokens")),
+        _count(found.get("completion_tokens") or found.get("output_tokens")),
+        _count(details.get("cached_tokens")) if isinstance(details, dict) else 0,
+    )
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and value > 0 else 0

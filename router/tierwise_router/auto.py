@@ -2,70 +2,41 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from tierwise_core.confidence import Action, answer_confidence, verdict
-from tierwise_core.cost import call_cost_usd
+from tierwise_core.cost import Usage, call_cost_usd
 from tierwise_core.errors import NoEndpointError, TierwiseError
 from tierwise_core.route_table import RouteTable
 from tierwise_core.routing import CascadePlan, Hop
-from tierwise_router.answers import (
-    assessable_body,
-    choice_logprobs,
-    read_answer,
-    usage_of,
-    wants_logprobs,
-    without_logprobs,
-)
+from tierwise_router.answers import choice_logprobs, read_answer, usage_of
+from tierwise_router.asking import Asked, ask_judged, read_whole
 from tierwise_router.call import Call
 from tierwise_router.decision import Decision, Step
-from tierwise_router.dispatch import Ask
+from tierwise_router.dialects import DIALECTS
 from tierwise_router.dispatcher import Dispatcher
-from tierwise_router.errors import NobodyConfidentError, UpstreamDiedError, failure_word
+from tierwise_router.errors import NobodyConfidentError, failure_word
+from tierwise_router.outcomes import Accepted, Attempt, Flowing, Outcome, Refused, Rejected
+from tierwise_router.sse import is_event_stream
+from tierwise_router.streaming import decide_stream, streams_early
 from tierwise_router.upstream.response import Headers
 from tierwise_router.wake import passes_over
 
-__all__ = ["Accepted", "Refused", "Rejected", "next_hops", "run_cascade", "without_sleepers"]
+__all__ = [
+    "Accepted",
+    "Flowing",
+    "Outcome",
+    "Refused",
+    "Rejected",
+    "next_hops",
+    "run_cascade",
+    "without_sleepers",
+]
 
-ANSWER_LIMIT_BYTES = 32 * 1024 * 1024
-BAD_REQUEST = 400
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """An answer that reached its floor. ``body`` is what the client gets, ``answer`` says it."""
-
-    hop: Hop
-    confidence: float
-    answer: dict[str, Any]
-    body: bytes
-    headers: Headers
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """Nobody was sure enough: ``hop`` is the last one asked and ``confidence`` its answer's."""
-
-    hop: Hop
-    confidence: float
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """The last Specialist's engine refused the request itself: its status and body, untouched."""
-
-    hop: Hop
-    status: int
-    headers: Headers
-    body: bytes
-
-
-Outcome = Accepted | Refused | Rejected
+FIRST_ERROR_STATUS: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,96 +81,82 @@ def without_sleepers(
 
 
 async def run_cascade(
-    dispatcher: Dispatcher, call: Call, decision: Decision, hops: tuple[Hop, ...], *, ends: bool
-) -> Outcome | None:
-    """Ask hop after hop and judge each answer.
-
-    ``ends`` says that the last of ``hops`` is the last of the plan. When it is not, None means
-    that nobody so far was sure enough, and the rest of the plan is the caller's.
+    dispatcher: Dispatcher, call: Call, decision: Decision, hops: tuple[Hop, ...]
+) -> Outcome:
+    """Ask hop after hop and judge each answer, that of a stream by its beginning.
 
     A Specialist that fails is passed over like an unsure one; the failure of the last one is
     raised, or returned as Rejected when its engine answered with an error of its own.
     """
     for at, hop in enumerate(hops):
-        is_last = ends and at == len(hops) - 1
+        is_last = at == len(hops) - 1
         outcome = await _try_hop(dispatcher, call, decision, hop, is_last=is_last)
         if outcome is not None:
             return outcome
-    return None
+    raise NoEndpointError("nobody was left to ask")
 
 
 async def _try_hop(
     dispatcher: Dispatcher, call: Call, decision: Decision, hop: Hop, *, is_last: bool
 ) -> Outcome | None:
+    steps_before = len(decision.steps)
     try:
         hop = replace(hop, route=await dispatcher.holds.awake(hop.route, call.progress))
-        asked_at = time.perf_counter()
-        reply = await _ask(dispatcher, call, hop)
+        return await _ask_and_judge(Attempt(dispatcher, call, decision, hop, is_last))
     except BaseException as error:
-        decision.steps.append(Step(hop, failure=failure_word(error)))
+        if len(decision.steps) == steps_before:
+            decision.steps.append(Step(hop, failure=failure_word(error)))
         if is_last or not isinstance(error, TierwiseError):
             raise
         return None
-    answer = read_answer(reply.body) if reply.status < BAD_REQUEST else None
-    took_s = time.perf_counter() - asked_at
-    decision.cost_usd += call_cost_usd(hop.route.price, took_s, usage_of(answer))
-    if answer is None:
-        decision.steps.append(Step(hop, failure=f"status-{reply.status}"))
-        return Rejected(hop, reply.status, reply.headers, reply.body) if is_last else None
-    return _judge(call, decision, hop, reply, answer, is_last=is_last)
 
 
-def _judge(  # noqa: PLR0913 - an answer, who gave it, and to what
-    call: Call,
-    decision: Decision,
-    hop: Hop,
-    reply: Reply,
-    answer: dict[str, Any],
-    *,
-    is_last: bool,
-) -> Outcome | None:
-    confidence = _confidence(answer, hop)
-    judged = verdict(hop, confidence, is_last=is_last)
-    decision.steps.append(Step(hop, confidence))
-    if judged.action is Action.ACCEPT:
-        body = reply.body
-        if not wants_logprobs(call):
-            answer = without_logprobs(answer)
-            body = orjson.dumps(answer)
-        return Accepted(hop, confidence, answer, body, reply.headers)
-    return Refused(hop, confidence, judged.reason) if is_last else None
+async def _ask_and_judge(attempt: Attempt) -> Outcome | None:
+    hop, stream = attempt.hop, streams_early(attempt)
+    asked = await ask_judged(attempt.dispatcher, attempt.call, hop, stream=stream)
+    if asked.status >= FIRST_ERROR_STATUS:
+        return _refused_by_engine(attempt, asked)
+    response = asked.lease.response
+    if stream and is_event_stream(response.header(b"content-type")):
+        attempt.dispatcher.tally.first_byte[hop.route.key].add(attempt.took_s)
+        return await decide_stream(attempt, asked.lease)
+    reply = Reply(asked.status, response.headers, await read_whole(asked.lease, hop))
+    attempt.dispatcher.tally.first_byte[hop.route.key].add(attempt.took_s)
+    answer = read_answer(reply.body)
+    _charge(attempt, usage_of(answer))
+    if answer is not None:
+        return _judge(attempt, reply, answer)
+    attempt.decision.steps.append(Step(hop, failure=f"status-{reply.status}"))
+    return Rejected(hop, reply.status, reply.headers, reply.body) if attempt.is_last else None
 
 
-def _confidence(answer: dict[str, Any], hop: Hop) -> float:
+def _refused_by_engine(attempt: Attempt, asked: Asked) -> Rejected | None:
+    _charge(attempt, None)
+    attempt.decision.steps.append(Step(attempt.hop, failure=f"status-{asked.status}"))
+    if not attempt.is_last:
+        return None
+    return Rejected(attempt.hop, asked.status, asked.lease.response.headers, asked.refusal)
+
+
+def _charge(attempt: Attempt, usage: Usage | None) -> None:
+    price = attempt.hop.route.price
+    attempt.decision.cost_usd += call_cost_usd(price, attempt.took_s, usage)
+
+
+def _judge(attempt: Attempt, reply: Reply, answer: dict[str, Any]) -> Outcome | None:
+    hop, call = attempt.hop, attempt.call
+    logprobs = choice_logprobs(answer)
+    attempt.dispatcher.lengths.note(hop.route.key, max(map(len, logprobs), default=0))
     # Of several choices the least sure one counts: the client may use any of them.
-    return min(
-        (
-            answer_confidence(logprobs, hop.predicted_confidence)
-            for logprobs in choice_logprobs(answer)
-        ),
-        default=0.0,
+    confidence = min(
+        (answer_confidence(some, hop.predicted_confidence) for some in logprobs), default=0.0
     )
-
-
-async def _ask(dispatcher: Dispatcher, call: Call, hop: Hop) -> Reply:
-    reply = await _send(dispatcher, call, hop, assessable_body(call, hop.route.upstream_model))
-    if reply.status == BAD_REQUEST and b"logprobs" in reply.body and not wants_logprobs(call):
-        # Some providers' models give none: better an answer judged by the prediction alone.
-        body = assessable_body(call, hop.route.upstream_model, with_logprobs=False)
-        reply = await _send(dispatcher, call, hop, body)
-    return reply
-
-
-async def _send(dispatcher: Dispatcher, call: Call, hop: Hop, body: bytes) -> Reply:
-    asked_at = time.perf_counter()
-    lease = await dispatcher.dispatch.ask(
-        hop.route, Ask(call.endpoint, call.headers, body, call.session)
-    )
-    try:
-        whole = await lease.response.read(ANSWER_LIMIT_BYTES)
-    finally:
-        lease.release()
-    dispatcher.tally.first_byte[hop.route.key].add(time.perf_counter() - asked_at)
-    if whole is None:
-        raise UpstreamDiedError(f"model {hop.route.key!r} answered more than 32 MiB")
-    return Reply(lease.response.status, lease.response.headers, whole)
+    judged = verdict(hop, confidence, is_last=attempt.is_last)
+    attempt.decision.steps.append(Step(hop, confidence))
+    if judged.action is not Action.ACCEPT:
+        return Refused(hop, confidence, judged.reason) if attempt.is_last else None
+    dialect, body = DIALECTS[call.endpoint], reply.body
+    if not dialect.wants_logprobs(call.fields):
+        dialect.hide(answer)
+        body = orjson.dumps(answer)
+    return Accepted(hop, confidence, answer, body, reply.headers)

@@ -13,10 +13,19 @@ from tierwise_router.errors import RequestError
 from tierwise_router.upstream.response import Headers
 from tierwise_router.wake import Progress
 
-__all__ = ["CHAT", "COMPLETIONS", "Call", "forwarded_headers", "read_call", "when_asleep"]
+__all__ = [
+    "CHAT",
+    "COMPLETIONS",
+    "RESPONSES",
+    "Call",
+    "forwarded_headers",
+    "read_call",
+    "when_asleep",
+]
 
 CHAT = "/chat/completions"
 COMPLETIONS = "/completions"
+RESPONSES = "/responses"
 SHOWN_CHARACTERS = 60
 WHEN_ASLEEP = b"x-tierwise-when-asleep"
 

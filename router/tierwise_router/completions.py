@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 from tierwise_core.query import request_text
 from tierwise_core.route_table import AUTO_MODEL
+from tierwise_router.asking import wants_usage
 from tierwise_router.auto import (
     Accepted,
-    Outcome,
+    Flowing,
     Refused,
     Rejected,
     next_hops,
@@ -16,18 +18,20 @@ from tierwise_router.auto import (
     without_sleepers,
 )
 from tierwise_router.brain import Brain
-from tierwise_router.call import CHAT, Call, read_call
+from tierwise_router.call import CHAT, COMPLETIONS, RESPONSES, Call, read_call
 from tierwise_router.decision import Decision
 from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.errors import ErrorAnswer, RequestError, UpstreamTimeoutError
 from tierwise_router.exchange import Exchange
-from tierwise_router.relay import client_headers, relay_hop, relay_named
-from tierwise_router.sse import chat_events, completion_events
-from tierwise_router.upstream.response import Headers
+from tierwise_router.patterns.answer import answer_pattern
+from tierwise_router.patterns.tapping import offer_to_shadows, tap_for_shadows
+from tierwise_router.relay import client_headers, relay_named
+from tierwise_router.sse import chat_events, completion_events, response_events
+from tierwise_router.streaming import EVENT_STREAM, escalation_comments, flow
 
 __all__ = ["answer_completion", "refuse", "within_deadline"]
 
-EVENT_STREAM: Headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
+EVENTS: Final = {CHAT: chat_events, COMPLETIONS: completion_events, RESPONSES: response_events}
 
 
 async def answer_completion(
@@ -39,12 +43,19 @@ async def answer_completion(
     if call.stream:
         call.progress = exchange.comment
     brain = dispatcher.current_brain()
+    patterns = brain.table.policy.patterns
+    if patterns.shadows:
+        tap_for_shadows(dispatcher, exchange, decision, patterns)
     with exchange.watch():
-        if call.model != AUTO_MODEL:
+        if patterns.named and (pattern := patterns.find(call.model)) is not None:
+            await answer_pattern(dispatcher, exchange, decision, call, pattern)
+        elif call.model != AUTO_MODEL:
             route = brain.table.resolve(call.model)
             await relay_named(dispatcher, exchange, call, decision, route)
         else:
             await _answer_auto(dispatcher, exchange, decision, brain, call)
+    if exchange.tap is not None:
+        offer_to_shadows(dispatcher, exchange, decision, patterns, call)
 
 
 async def _answer_auto(
@@ -61,15 +72,11 @@ async def _answer_auto(
     hops = next_hops(brain.plan(text), brain.table)
     hops = without_sleepers(dispatcher, call, decision, hops)
     async with within_deadline(dispatcher):
-        # A stream cannot be taken back. So all but the last Specialist are judged before the
-        # client sees a byte, and the last one, behind whom there is nobody, speaks directly.
-        judged = hops[:-1] if call.stream else hops
-        outcome = await run_cascade(dispatcher, call, decision, judged, ends=not call.stream)
-    if outcome is not None:
+        outcome = await run_cascade(dispatcher, call, decision, hops)
+    if isinstance(outcome, Flowing):
+        await flow(exchange, outcome)
+    else:
         await _tell(exchange, call, decision, outcome)
-        return
-    last = hops[-1]
-    await relay_hop(dispatcher, exchange, call, decision, last, predicted=last.predicted_confidence)
 
 
 class within_deadline:  # noqa: N801 - reads as the phrase it is, like asyncio.timeout
@@ -91,7 +98,9 @@ class within_deadline:  # noqa: N801 - reads as the phrase it is, like asyncio.t
             ) from None
 
 
-async def _tell(exchange: Exchange, call: Call, decision: Decision, outcome: Outcome) -> None:
+async def _tell(
+    exchange: Exchange, call: Call, decision: Decision, outcome: Accepted | Refused | Rejected
+) -> None:
     if isinstance(outcome, Refused):
         await refuse(exchange, decision, outcome)
         return
@@ -100,17 +109,19 @@ async def _tell(exchange: Exchange, call: Call, decision: Decision, outcome: Out
     if isinstance(outcome, Rejected):
         await exchange.whole(outcome.status, headers, outcome.body)
     elif call.stream:
-        await _tell_as_stream(exchange, call, outcome)
+        await _tell_as_stream(exchange, call, decision, outcome)
     else:
         await exchange.whole(200, headers, outcome.body)
 
 
-async def _tell_as_stream(exchange: Exchange, call: Call, accepted: Accepted) -> None:
-    options = call.fields.get("stream_options")
-    with_usage = isinstance(options, dict) and options.get("include_usage") is True
-    events = chat_events if call.endpoint == CHAT else completion_events
+async def _tell_as_stream(
+    exchange: Exchange, call: Call, decision: Decision, accepted: Accepted
+) -> None:
+    events = EVENTS[call.endpoint]
     await exchange.start(200, EVENT_STREAM)
-    for data in events(accepted.answer, with_usage=with_usage):
+    if comments := escalation_comments(decision.steps):
+        await exchange.piece(comments)
+    for data in events(accepted.answer, with_usage=wants_usage(call)):
         await exchange.piece(data)
     await exchange.piece(b"", more=False)
 

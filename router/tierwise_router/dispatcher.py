@@ -11,6 +11,9 @@ from tierwise_router.balance import Balancer
 from tierwise_router.brain import Brain
 from tierwise_router.decision import DecisionIds
 from tierwise_router.dispatch import Dispatch, SecretFiles
+from tierwise_router.inside import AsgiApp
+from tierwise_router.lengths import AnswerLengths
+from tierwise_router.patterns.shadows import Shadows
 from tierwise_router.settings import Settings
 from tierwise_router.tally import Tally
 from tierwise_router.upstream.client import Timeouts, UpstreamClient
@@ -37,7 +40,8 @@ class Dispatcher:
 
     ``brain`` is replaced as a whole when the route table changes; a request keeps the one it
     started with. ``tally_files`` is where the dispatchers of a pod leave their counts for each
-    other, empty where there is only one.
+    other, empty where there is only one. ``app`` answers the dispatcher's requests to itself, and
+    ``shadows`` are made together with it.
     """
 
     settings: Settings
@@ -47,10 +51,13 @@ class Dispatcher:
     dispatch: Dispatch
     holds: Holds
     ids: DecisionIds = field(default_factory=DecisionIds)
+    lengths: AnswerLengths = field(default_factory=AnswerLengths)
     brain: Brain | None = None
     brain_at: float = 0.0
     phase: Phase = Phase.SERVE
     tally_files: str = ""
+    app: AsgiApp | None = None
+    shadows: Shadows | None = None
 
     @classmethod
     def create(cls, settings: Settings, timeouts: Timeouts | None = None) -> Dispatcher:

@@ -51,7 +51,11 @@ def total(dispatcher: Dispatcher) -> Tally:
         if path.stem != str(os.getpid()):
             left = orjson.loads(path.read_bytes())
             if not Path(f"/proc/{path.stem}").exists():
-                left |= {"in_flight": 0, "held": []}  # who died takes its requests along
+                left |= {
+                    "in_flight": 0,
+                    "held": [],
+                    "alive": False,
+                }  # who died takes its requests along
             summed.add(left)
     return summed
 
@@ -89,6 +93,19 @@ class _Tallies(Collector):
         yield _histogram(
             "tierwise_router_request_duration_seconds", "From request to the answer's last byte.",
             tally.durations,
+        )  # fmt: skip
+        yield _counter(
+            "tierwise_router_shadow_comparisons",
+            "Answers given a second time, unseen: agree, disagree, failed or left_out.",
+            ["shadow", "outcome"], tally.comparisons,
+        )  # fmt: skip
+        shadow_usd = {(name,): value for name, value in tally.comparison_usd.items()}
+        yield _counter(
+            "tierwise_router_shadow_cost_usd", "What shadows cost, in USD.", ["shadow"], shadow_usd
+        )
+        yield _counter(
+            "tierwise_router_streams", "Streams of cascades that were judged as they came.",
+            ["specialist", "outcome"], tally.streams,
         )  # fmt: skip
         yield from self._holds()
         yield from self._state()

@@ -55,7 +55,7 @@ async def answer_query(dispatcher: Dispatcher, exchange: Exchange, decision: Dec
     hops = without_sleepers(dispatcher, call, decision, next_hops(plan, brain.table))
     with exchange.watch():
         async with within_deadline(dispatcher):
-            outcome = await run_cascade(dispatcher, call, decision, hops, ends=True)
+            outcome = await run_cascade(dispatcher, call, decision, hops)
         if isinstance(outcome, Accepted):
             exchange.extra += decision.headers()
             await exchange.json(200, _told(outcome, decision, plan.field))

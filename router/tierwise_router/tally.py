@@ -46,7 +46,10 @@ class Tally:
     ``auto`` or ``named``; ``first_byte`` and ``durations`` by specialist; ``escalations`` by
     (from, to, reason); ``cost_usd`` by specialist; ``holds`` by (specialist, outcome), where the
     outcome is served, timeout, left (the client did) or refused; ``held_s`` by specialist.
-    ``held`` is a level: the requests that wait now, by specialist.
+    ``comparisons`` by (shadow, outcome), where the outcome is agree, disagree, failed or left_out;
+    ``comparison_usd`` by shadow. ``held`` is a level: the requests that wait now, by specialist.
+    ``streams`` counts the streams of cascades by (specialist, outcome): flowed, rejected (before
+    the client saw any of it), collapsed (doubtful after it had begun to flow) or died.
     """
 
     def __init__(self) -> None:
@@ -59,7 +62,15 @@ class Tally:
         self.holds: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.held_s: defaultdict[str, Durations] = defaultdict(Durations)
         self.held: defaultdict[str, int] = defaultdict(int)
+        self.streams: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.in_flight = 0
+        self.comparisons: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self.comparison_usd: defaultdict[str, float] = defaultdict(float)
+
+    def compared(self, shadow: str, outcome: str, cost_usd: float) -> None:
+        """Count one comparison of a shadow."""
+        self.comparisons[shadow, outcome] += 1
+        self.comparison_usd[shadow] += cost_usd
 
     def dump(self) -> dict[str, Any]:
         """Turn it into JSON's types: each table as a list of [labels..., value]."""
@@ -73,7 +84,10 @@ class Tally:
             "holds": [[*labels, value] for labels, value in self.holds.items()],
             "held_s": _dump_durations(self.held_s),
             "held": [[name, value] for name, value in self.held.items()],
+            "streams": [[*labels, value] for labels, value in self.streams.items()],
             "in_flight": self.in_flight,
+            "comparisons": [[*labels, value] for labels, value in self.comparisons.items()],
+            "comparison_usd": [[name, value] for name, value in self.comparison_usd.items()],
         }
 
     def add(self, dumped: dict[str, Any]) -> None:
@@ -102,7 +116,13 @@ class Tally:
         _add_durations(self.held_s, dumped["held_s"])
         for name, value in dumped["held"]:
             self.held[name] += value
+        for name, outcome, value in dumped.get("streams", ()):
+            self.streams[name, outcome] += value
         self.in_flight += dumped["in_flight"]
+        for name, outcome, value in dumped.get("comparisons", ()):
+            self.comparisons[name, outcome] += value
+        for name, value in dumped.get("comparison_usd", ()):
+            self.comparison_usd[name] += value
 
 
 def _dump_durations(table: dict[str, Durations]) -> list[list[Any]]:

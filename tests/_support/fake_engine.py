@@ -106,19 +106,50 @@ def answers(text: str, logprob: float = -0.001) -> Script:
                 }
             ]
         if fields.get("stream"):
-            await stream_text(turn, text)
+            await stream_text(turn, text, logprob if wanted else None)
         else:
             await turn.whole(200, json.dumps(answer).encode())
 
     return script
 
 
-async def stream_text(turn: Turn, text: str) -> None:
+async def stream_text(turn: Turn, text: str, logprob: float | None = None) -> None:
+    """Stream a text letter by letter, the way vLLM does; the end token is a token too."""
+    fields = turn.request.fields
     await turn.stream_head()
     for letter in text:
-        await turn.chunk(sse({"choices": [{"index": 0, "delta": {"content": letter}}]}))
+        await turn.chunk(sse(piece(fields, letter, logprob)))
+    await turn.chunk(sse(piece(fields, "", logprob, finish="stop")))
+    if (fields.get("stream_options") or {}).get("include_usage"):
+        await turn.chunk(sse({"choices": [], "usage": usage_of(text)}))
     await turn.chunk(b"data: [DONE]\n\n")
     await turn.end()
+
+
+def piece(
+    asked: dict[str, Any],
+    text: str,
+    logprob: float | None = None,
+    *,
+    finish: str | None = None,
+    index: int = 0,
+) -> dict[str, Any]:
+    """One event of a stream, as the endpoint that was asked writes it."""
+    choice: dict[str, Any] = {"index": index, "logprobs": None, "finish_reason": finish}
+    if "prompt" in asked:
+        choice["text"] = text
+        if logprob is not None:
+            choice["logprobs"] = {"tokens": [text], "token_logprobs": [logprob]}
+        return {"id": "cmpl-1", "object": "text_completion", "choices": [choice]}
+    choice["delta"] = {"content": text}
+    if logprob is not None:
+        choice["logprobs"] = {"content": [{"token": text, "logprob": logprob}]}
+    return {"id": "chatcmpl-1", "object": "chat.completion.chunk", "choices": [choice]}
+
+
+def usage_of(text: str) -> dict[str, int]:
+    tokens = len(text) + 1
+    return {"prompt_tokens": 5, "completion_tokens": tokens, "total_tokens": 5 + tokens}
 
 
 def sse(value: object) -> bytes:

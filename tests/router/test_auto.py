@@ -16,7 +16,6 @@ from fake_engine import (
     chat,
     dies,
     refuses,
-    sse,
     until_hung_up,
 )
 
@@ -30,12 +29,6 @@ SURE, UNSURE = -0.0001, -4.0
 
 def content(reply: httpx.Response) -> str:
     return str(reply.json()["choices"][0]["message"]["content"])
-
-
-def streamed(reply: httpx.Response) -> list[dict[str, object]]:
-    lines = [line.removeprefix("data: ") for line in reply.text.split("\n\n") if line]
-    assert lines[-1] == "[DONE]"
-    return [json.loads(line) for line in lines[:-1]]
 
 
 async def pair(engine: Engine, small: Script, large: Script) -> tuple[FakeEngine, FakeEngine]:
@@ -242,68 +235,6 @@ async def test_the_least_sure_of_several_choices_counts(engine: Engine, run: Run
     assert reply.headers["x-tierwise-specialist"] == "demo/frontier"
 
 
-async def test_a_stream_is_held_back_until_it_is_judged(engine: Engine, run: Run) -> None:
-    small, large = await pair(engine, answers("abcd", SURE), answers("ABCD", SURE))
-    router = await run(*routes(small, large))
-
-    reply = await router.chat("sort dbca", stream=True, stream_options={"include_usage": True})
-
-    assert small.requests[0].fields["stream"] is False
-    assert "stream_options" not in small.requests[0].fields
-    assert reply.headers["content-type"].startswith("text/event-stream")
-    assert float(reply.headers["x-tierwise-confidence"]) > 0.85
-    first, end, usage = streamed(reply)
-    assert first["object"] == "chat.completion.chunk"
-    assert first["choices"][0]["delta"] == {"role": "assistant", "content": "abcd"}  # type: ignore[index]
-    assert end["choices"][0]["finish_reason"] == "stop"  # type: ignore[index]
-    assert usage["usage"]["total_tokens"] == 8  # type: ignore[index]
-
-
-async def test_the_last_one_streams_straight_through(engine: Engine, run: Run) -> None:
-    more = asyncio.Event()
-
-    async def slow(turn: Turn) -> None:
-        await turn.stream_head()
-        await turn.chunk(sse({"n": 1}))
-        await more.wait()
-        await turn.chunk(b"data: [DONE]\n\n")
-        await turn.end()
-
-    small, large = await pair(engine, answers("dbca", UNSURE), slow)
-    router = await run(*routes(small, large))
-    body = {"model": "auto", "messages": [{"role": "user", "content": "sort dbca"}], "stream": True}
-
-    async with router.client.stream("POST", "/v1/chat/completions", json=body) as reply:
-        pieces = reply.aiter_raw()
-        assert await anext(pieces) == sse({"n": 1})
-        more.set()
-        assert [piece async for piece in pieces] == [b"data: [DONE]\n\n"]
-
-    assert reply.headers["x-tierwise-specialist"] == "demo/frontier"
-    assert large.requests[0].fields["model"] == "frontier"
-
-
-async def test_tool_calls_survive_being_streamed(engine: Engine, run: Run) -> None:
-    async def calls(turn: Turn) -> None:
-        answer = chat("", [SURE])
-        message = answer["choices"][0]["message"]
-        message["content"] = None
-        message["tool_calls"] = [{"id": "c1", "type": "function", "function": {"name": "f"}}]
-        await turn.whole(200, json.dumps(answer).encode())
-
-    small, large = await pair(engine, calls, answers("ABCD", SURE))
-    router = await run(*routes(small, large))
-
-    reply = await router.chat("sort dbca", stream=True, tools=[{"type": "function"}])
-
-    delta = streamed(reply)[0]["choices"][0]["delta"]  # type: ignore[index]
-    assert delta["tool_calls"] == [
-        {"index": 0, "id": "c1", "type": "function", "function": {"name": "f"}}
-    ]
-    assert "content" not in delta
-    assert small.requests[0].fields["tools"] == [{"type": "function"}]
-
-
 async def test_completions_choose_by_their_prompt(engine: Engine, run: Run) -> None:
     small, large = await pair(engine, answers("dbca", UNSURE), answers("abcd", SURE))
     router = await run(*routes(small, large))
@@ -315,19 +246,6 @@ async def test_completions_choose_by_their_prompt(engine: Engine, run: Run) -> N
     assert reply.json()["choices"][0]["text"] == "abcd"
     assert small.requests[0].fields["logprobs"] == 1
     assert reply.headers["x-tierwise-specialist"] == "demo/frontier"
-
-
-async def test_a_completion_streams_as_completions_do(engine: Engine, run: Run) -> None:
-    small, large = await pair(engine, answers("abcd", SURE), answers("ABCD", SURE))
-    router = await run(*routes(small, large))
-
-    reply = await router.client.post(
-        "/v1/completions", json={"model": "auto", "prompt": "sort dbca", "stream": True}
-    )
-
-    (told,) = streamed(reply)
-    assert told["object"] == "text_completion"
-    assert told["choices"][0]["text"] == "abcd"  # type: ignore[index]
 
 
 async def test_the_whole_cascade_is_bounded_in_time(engine: Engine, run: Run) -> None:

@@ -1,0 +1,113 @@
+"""Asks one Specialist for an answer that will be judged: with log-probabilities, and usage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from tierwise_core.routing import Hop
+from tierwise_router.call import Call
+from tierwise_router.dialects import DIALECTS, Dialect
+from tierwise_router.dispatch import WHOLE_BYTES, Ask, Lease
+from tierwise_router.dispatcher import Dispatcher
+from tierwise_router.errors import UpstreamDiedError
+
+__all__ = ["ANSWER_LIMIT_BYTES", "Asked", "ask_judged", "read_whole", "wants_usage"]
+
+ANSWER_LIMIT_BYTES: Final = 32 * 1024 * 1024
+BAD_REQUEST: Final = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An answer in progress; ``refusal`` is its whole body where it is an error's."""
+
+    lease: Lease
+    refusal: bytes = b""
+
+    @property
+    def status(self) -> int:
+        """The engine's status."""
+        return self.lease.response.status
+
+
+async def ask_judged(dispatcher: Dispatcher, call: Call, hop: Hop, *, stream: bool) -> Asked:
+    """Ask; once more without what the engine refuses and only we wanted.
+
+    Some providers' models give no log-probabilities: better an answer that is judged by the
+    prediction alone. The lease is the caller's to release; that of an error is released.
+    """
+    wanted = _Wanted(
+        logprobs=not _dialect(call).wants_logprobs(call.fields),
+        usage=stream and not wants_usage(call),
+    )
+    while True:
+        asked = await _ask(dispatcher, call, hop, judged_body(call, hop, wanted, stream=stream))
+        less = wanted.without(asked.refusal) if asked.status == BAD_REQUEST else wanted
+        if less == wanted:
+            return asked
+        wanted = less
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What we want of an answer and the client did not ask for."""
+
+    logprobs: bool
+    usage: bool
+
+    def without(self, refusal: bytes) -> _Wanted:
+        """Leave out what an engine's error names."""
+        return _Wanted(
+            self.logprobs and b"logprobs" not in refusal,
+            self.usage and b"stream_options" not in refusal,
+        )
+
+
+def judged_body(call: Call, hop: Hop, wanted: _Wanted, *, stream: bool) -> bytes:
+    """Make the body of a call whose answer is judged before anybody sees it."""
+    dialect = _dialect(call)
+    fields: dict[str, Any] = {**call.fields, "model": hop.route.upstream_model, "stream": stream}
+    if not stream:
+        fields.pop("stream_options", None)
+    elif wanted.usage and dialect.done:
+        given = fields.get("stream_options")
+        fields["stream_options"] = {
+            **(given if isinstance(given, dict) else {}),
+            "include_usage": True,
+        }
+    if wanted.logprobs:
+        dialect.ask_logprobs(fields)
+    return orjson.dumps(fields)
+
+
+def wants_usage(call: Call) -> bool:
+    """Tell whether the client of a stream asked for the usage."""
+    options = call.fields.get("stream_options")
+    return isinstance(options, dict) and options.get("include_usage") is True
+
+
+async def read_whole(lease: Lease, hop: Hop) -> bytes:
+    """Read an answer to its end and release it; raises UpstreamDiedError beyond 32 MiB."""
+    try:
+        whole = await lease.response.read(ANSWER_LIMIT_BYTES)
+    finally:
+        lease.release()
+    if whole is None:
+        raise UpstreamDiedError(f"model {hop.route.key!r} answered more than 32 MiB")
+    return whole
+
+
+async def _ask(dispatcher: Dispatcher, call: Call, hop: Hop, body: bytes) -> Asked:
+    hold_bytes = 0 if call.stream else WHOLE_BYTES
+    asked = Ask(call.endpoint, call.headers, body, call.session, hold_bytes)
+    lease = await dispatcher.dispatch.ask(hop.route, asked)
+    if lease.response.status < BAD_REQUEST:
+        return Asked(lease)
+    return Asked(lease, await read_whole(lease, hop))
+
+
+def _dialect(call: Call) -> Dialect:
+    return DIALECTS[call.endpoint]
