@@ -1,0 +1,5 @@
+"""Verifiers: who checks an answer before it counts, beside its tokens' probabilities."""
+
+from tierwise_router.verifiers.run import Verified, verify
+
+__all__ = ["Verified", "verify"]
