@@ -35,7 +35,7 @@ VERSION = "v1alpha1"
 API_VERSION: Final = "tierwise.dev/v1alpha1"
 
 _DNS_LABEL = re.compile("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_ACRONYMS = {"gpu": "GPU", "url": "URL", "uid": "UID", "gbs": "GBs", "kwh": "KWh"}
+_ACRONYMS = {"urls": "URLs", "gpu": "GPU", "url": "URL", "uid": "UID", "gbs": "GBs", "kwh": "KWh"}
 
 
 def wire_name(name: str) -> str:

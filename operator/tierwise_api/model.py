@@ -263,10 +263,16 @@ class ExternalPrice(Spec):
 
 
 class ExternalLimits(Spec):
-    """What the provider allows; the router stays below it."""
+    """What the provider allows the account; all routers together stay below it."""
 
     requests_per_minute: int | None = Field(
         default=None, ge=1, description="Requests per minute.", examples=[500]
+    )
+    tokens_per_minute: int | None = Field(
+        default=None,
+        ge=1,
+        description="Tokens per minute, prompts and answers together.",
+        examples=[200000],
     )
     max_concurrency: int | None = Field(
         default=None, ge=1, description="Requests at the same time.", examples=[32]
@@ -293,6 +299,26 @@ class ExternalSpec(Spec):
     ] = Field(
         description="The address up to and including its version, without the path of a call.",
         examples=["https://api.example.com/v1"],
+    )
+    alternative_urls: Annotated[
+        list[
+            Annotated[
+                str,
+                Field(max_length=1024),
+                matches(
+                    r"https?://[^\s/?#]+(/[^\s?#]*)?",
+                    "an alternative must be an http or https address without a query, such as "
+                    "https://api.eu.example.com/v1",
+                ),
+            ]
+        ],
+        Field(max_length=8),
+    ] = Field(
+        default_factory=list,
+        description="Other addresses of the same model that take the same key, asked in this order "
+        "while those before fail or refuse for want of room.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+        examples=[["https://api.eu.example.com/v1"]],
     )
     model: Text = Field(
         description="The model name to ask the endpoint for.", examples=["gpt-4.1-mini"]
@@ -329,6 +355,14 @@ class ExternalSpec(Spec):
     )
     deprecation_date: Date | None = Field(
         default=None,
-        description="The day from which the provider no longer serves the model.",
+        description="The day from which the provider no longer serves the model. From then on "
+        "requests for auto pass it over.",
         examples=["2027-01-31"],
+    )
+    deprecation_notice_days: int = Field(
+        default=60,
+        ge=0,
+        le=3650,
+        description="How many days before deprecationDate the condition ProviderSupported turns "
+        "False and warnings begin.",
     )

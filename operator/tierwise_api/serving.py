@@ -172,6 +172,22 @@ class RoutingSpec(Spec):
         "refuses with the reasons, HumanReview hands over to a person.",
         examples=["HumanReview"],
     )
+    compliance: list[Annotated[str, Field(min_length=1, max_length=63)]] = Field(
+        default_factory=list,
+        max_length=32,
+        description="Standards that are met where its pods run. A request that asks for standards "
+        "reaches only Specialists that list them, here or in external.compliance.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+        examples=[["HIPAA"]],
+    )
+    region: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=63,
+        description="Where its pods run, for requests that ask for a region. An external one has "
+        "external.region.",
+        examples=["eu-central-1"],
+    )
 
 
 class EngineSpec(Spec):

@@ -89,6 +89,21 @@ class TenantSpec(Spec):
         default_factory=TenantLimitsSpec,
         description="What it may use of each router pod.",
     )
+    compliance: list[Annotated[str, Field(min_length=1, max_length=63)]] = Field(
+        default_factory=list,
+        max_length=32,
+        description="Standards that whoever answers its requests must list.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+        examples=[["HIPAA"]],
+    )
+    regions: list[Annotated[str, Field(min_length=1, max_length=63)]] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Regions of which one must be where its requests are answered; eu means every "
+        "region that begins with eu-.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+        examples=[["eu"]],
+    )
 
 
 class Tenant(Resource):

@@ -8,30 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
+
+from tierwise_core.latency_class import LatencyClass
+from tierwise_core.load_signal import IDLE, LoadSignal
+from tierwise_core.provider import Requirements
 
 __all__ = ["IDLE", "NOBODY_BUSY", "PLAIN_CONTEXT", "LatencyClass", "LoadSignal", "PlanContext"]
-
-LatencyClass = Literal["realtime", "async", "batch", "background"]
-
-
-class LoadSignal(NamedTuple):
-    """How busy a Specialist is, as one dispatcher sees it.
-
-    ``in_flight`` are this dispatcher's requests at its endpoints, ``waiting`` those that wait here
-    and in the engines' queues, ``kv_usage`` the fullest engine's share of KV cache in use (0 to 1,
-    None when nobody told). ``available`` is False while its breaker is open.
-    """
-
-    in_flight: int = 0
-    endpoints: int = 0
-    waiting: int = 0
-    kv_usage: float | None = None
-    available: bool = True
-
-
-IDLE: Final = LoadSignal()
-"""The signal of a Specialist of which nothing is known."""
 
 NOBODY_BUSY: Final[Mapping[str, LoadSignal]] = MappingProxyType({})
 
@@ -44,6 +27,7 @@ class PlanContext(NamedTuple):
     most that the client wants; 0 when unknown. ``allowed`` are the Specialists that the tenant may
     ask, None for all. ``loads`` is a live view by full name. ``max_cost_usd``, ``max_hops`` and
     ``max_calls`` are the request's own limits: they lower the policy's and never raise them.
+    ``requirements`` are what the request or its tenant asks of whoever answers, None for nothing.
     """
 
     session: bytes = b""
@@ -56,6 +40,7 @@ class PlanContext(NamedTuple):
     max_cost_usd: float | None = None
     max_hops: int | None = None
     max_calls: int | None = None
+    requirements: Requirements | None = None
 
 
 PLAIN_CONTEXT: Final = PlanContext()

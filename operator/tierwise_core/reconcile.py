@@ -9,6 +9,7 @@ from tierwise_core.admission import admitted_verdict
 from tierwise_core.announcing import announcements, deeds
 from tierwise_core.children import service
 from tierwise_core.conditions import Condition, Verdict, aggregate
+from tierwise_core.deprecation import provider_verdict
 from tierwise_core.engine import Layout
 from tierwise_core.engines import Engines, Troupe, engines, troupe
 from tierwise_core.errors import TierwiseError
@@ -102,11 +103,21 @@ def _decide(snapshot: Snapshot, fleet: FleetVerdict, now: datetime) -> Plan:
 def _external(snapshot: Snapshot, fleet: FleetVerdict, now: datetime) -> Plan:
     specialist = snapshot.specialist
     state = engines(specialist, Troupe(), 0, ())
-    verdicts = _verdicts(snapshot, fleet, state, serving_verdict(specialist, state))
+    *others, ready = _verdicts(snapshot, fleet, state, serving_verdict(specialist, state))
+    supported = _supported(specialist, now)
+    verdicts = (*others, *supported, ready)  # of use to the last day, so that Ready stays
     status, conditions = compose(specialist, fleet, state, verdicts, now)
     leftovers = [c for c in (*snapshot.deployments, snapshot.service) if c and not c.deleting]
     actions = tuple(removal(child, "spec.external: nothing runs here") for child in leftovers)
     return _publish(specialist, status, conditions, actions)
+
+
+def _supported(specialist: Specialist, now: datetime) -> tuple[Verdict, ...]:
+    external = specialist.external
+    if external is None:
+        return ()
+    verdict = provider_verdict(external.model, external.terms, now.date())
+    return (verdict,) if verdict is not None else ()
 
 
 def _rollout(snapshot: Snapshot, fleet: FleetVerdict) -> tuple[tuple[Staged, ...], Rollover]:

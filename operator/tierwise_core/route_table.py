@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Final, Literal, Self
 
 from tierwise_core.errors import AmbiguousModelError, UnknownModelError
+from tierwise_core.provider import ProviderTerms
 from tierwise_core.router_policy import RouterPolicy
 from tierwise_core.tenant import TenantRoute
 from tierwise_core.verifier_spec import VerifierSpec
@@ -112,7 +113,8 @@ class Route:
     ``adapters`` are those it has; ``adapter`` is set in the route of one of them alone, whose
     endpoints are those that have it. ``verifiers`` check its answers. ``context_tokens`` is the
     longest prompt and answer together, 0 when nobody told. ``loosened_floor`` is what the floor
-    may fall to with a good record; None where it stays.
+    may fall to with a good record; None where it stays. ``provider`` are an external one's terms.
+    ``compliance`` are standards that are met where it computes, ``region`` is where that is.
     """
 
     namespace: str
@@ -136,6 +138,9 @@ class Route:
     context_tokens: int = 0
     latency_class: Literal["Interactive", "Batch"] = "Interactive"
     loosened_floor: float | None = None
+    provider: ProviderTerms | None = None
+    compliance: tuple[str, ...] = ()
+    region: str = ""
 
     @property
     def key(self) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tierwise_core.model_metadata import AdapterLimits, ModelMetadata, SizeOverrides
+from tierwise_core.provider import NO_TERMS, ProviderTerms
 from tierwise_core.route_table import Price
 from tierwise_core.scaling_policy import ScalingPolicy
 
@@ -58,6 +59,7 @@ class ExternalSpec:
     base_url: str
     model: str
     price: Price | None = None
+    terms: ProviderTerms = NO_TERMS
 
 
 @dataclass(frozen=True, slots=True)

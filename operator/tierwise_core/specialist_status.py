@@ -48,6 +48,7 @@ OWNED_CONDITIONS = (
     "ServingReady",
     "AdaptersReady",
     "EscalationResolved",
+    "ProviderSupported",
     "Ready",
 )
 

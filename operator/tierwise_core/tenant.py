@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tierwise_core.latency_class import REALTIME, LatencyClass
+from tierwise_core.provider import NO_REQUIREMENTS, Requirements
 
 __all__ = ["ANYBODY", "Admitted", "TenantLimits", "TenantRoute"]
 
@@ -29,7 +30,7 @@ class TenantRoute:
     ``key_hashes`` are SHA-256 digests, in hexadecimal, of its API keys: a key is random and long,
     so that its digest tells nothing. ``specialists`` are the full names that it may ask, empty for
     all. Where requests wait, the highest ``priority`` goes first, and tenants of equal priority
-    share in the ratio of their ``weight``.
+    share in the ratio of their ``weight``. ``requirements`` hold for all of its requests.
     """
 
     namespace: str
@@ -39,6 +40,7 @@ class TenantRoute:
     weight: int = 1
     priority: int = 0
     limits: TenantLimits = TenantLimits()
+    requirements: Requirements = NO_REQUIREMENTS
 
     @property
     def key(self) -> str:

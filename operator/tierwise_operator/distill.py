@@ -21,6 +21,7 @@ from tierwise_core.healing import wanted_parts
 from tierwise_core.mig import slice_memory_bytes
 from tierwise_core.model_metadata import AdapterLimits, SizeOverrides
 from tierwise_core.plan import ChildKind
+from tierwise_core.provider import ProviderTerms
 from tierwise_core.quantities import format_bytes, parse_quantity
 from tierwise_core.revision import canonical_json
 from tierwise_core.route_table import Price
@@ -105,6 +106,10 @@ def _external(external: ExternalSpecResource) -> ExternalSpec:
         )
         if price
         else None,
+        ProviderTerms(
+            deprecation_date=external.deprecation_date,
+            notice_days=external.deprecation_notice_days,
+        ),
     )
 
 

@@ -29,6 +29,7 @@ from tierwise_core.verifier_spec import BUILT_IN, VerifierSpec, resolve_verifier
 from tierwise_router.patterns.problems import pattern_problems
 from tierwise_router.problem import Problem
 from tierwise_router.tariff import floor_of, loosened_floor_of, price_of
+from tierwise_router.terms import compliance_of, provider_of, region_of, requirements_of
 
 __all__ = [
     "build_table",
@@ -197,6 +198,7 @@ def _tenant_route(key: str, item: Tenant) -> TenantRoute:
             item.spec.limits.requests_per_minute,
             item.spec.limits.max_queued,
         ),
+        requirements=requirements_of(item),
     )
 
 
@@ -241,6 +243,9 @@ def _route(
         verifiers=resolve_verifiers(spec.routing.verifiers, described)[0],
         context_tokens=_context_tokens(item),
         latency_class=spec.routing.latency_class,
+        provider=provider_of(item),
+        compliance=compliance_of(item),
+        region=region_of(item),
     )
 
 
@@ -282,7 +287,9 @@ def _placed_on(item: Specialist) -> str:
 
 def _endpoints(item: Specialist) -> tuple[Endpoint, ...]:
     if item.spec.external is not None:
-        return (Endpoint(item.spec.external.base_url.rstrip("/")),)
+        external = item.spec.external
+        urls = dict.fromkeys((external.base_url, *external.alternative_urls))
+        return tuple(Endpoint(url.rstrip("/")) for url in urls)
     return tuple(
         Endpoint(ready.url.rstrip("/"), ready.revision or "", ready.pod or "", ready.tier or "")
         for ready in item.status.endpoints

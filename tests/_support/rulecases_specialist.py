@@ -177,6 +177,18 @@ SPECIALIST = (
         '"https://a.b/v1/chat/completions"',
     ),
     RuleCase(
+        name="an alternative address is http",
+        kind="Specialist",
+        good={
+            "spec.model": GONE,
+            "spec.external": EXTERNAL | {"alternativeURLs": ["https://b.c/v1"]},
+        },
+        bad={"spec.model": GONE, "spec.external": EXTERNAL | {"alternativeURLs": ["b.c"]}},
+        at="spec.external.alternativeURLs[0]",
+        says="an alternative must be an http or https address without a query, such as "
+        'https://api.eu.example.com/v1; got "b.c"',
+    ),
+    RuleCase(
         name="max replicas is not below min",
         kind="Specialist",
         good={"spec.placement.replicas": {"min": 3, "max": 3}},

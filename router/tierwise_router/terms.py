@@ -1,0 +1,41 @@
+"""What a Specialist's spec says of its provider, its certificates and its region."""
+
+from __future__ import annotations
+
+from tierwise_api import Specialist, Tenant
+from tierwise_core.provider import ProviderTerms, Requirements
+
+__all__ = ["compliance_of", "provider_of", "region_of", "requirements_of"]
+
+
+def provider_of(item: Specialist) -> ProviderTerms | None:
+    """Read a provider's terms; None for a Specialist with pods of its own."""
+    external = item.spec.external
+    if external is None:
+        return None
+    limits = external.limits
+    return ProviderTerms(
+        requests_per_minute=limits.requests_per_minute if limits else None,
+        tokens_per_minute=limits.tokens_per_minute if limits else None,
+        max_concurrency=limits.max_concurrency if limits else None,
+        deprecation_date=external.deprecation_date,
+        notice_days=external.deprecation_notice_days,
+    )
+
+
+def compliance_of(item: Specialist) -> tuple[str, ...]:
+    """List the standards that are met where it computes."""
+    external = item.spec.external
+    listed = {*item.spec.routing.compliance, *(external.compliance if external else ())}
+    return tuple(sorted(listed))
+
+
+def region_of(item: Specialist) -> str:
+    """Name the region where it computes; empty when it is not known."""
+    external = item.spec.external
+    return (external.region if external else item.spec.routing.region) or ""
+
+
+def requirements_of(tenant: Tenant) -> Requirements:
+    """Read what holds for all of a tenant's requests."""
+    return Requirements.of(tenant.spec.compliance, tenant.spec.regions)
