@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from tierwise_core.route_table import Route, WhenAsleep
+from tierwise_router.budget import RequestBudget
 from tierwise_router.errors import RequestError
 from tierwise_router.upstream.response import Headers
 from tierwise_router.wake import Progress
@@ -40,6 +41,8 @@ NOT_FORWARDED = frozenset(
     }
 )  # fmt: skip
 
+PLAIN_CONNECTION = frozenset({b"keep-alive", b"close", b"Keep-Alive", b"Close"})
+
 
 @dataclass(slots=True)
 class Call:
@@ -48,6 +51,7 @@ class Call:
     ``body`` are the client's own bytes and ``fields`` what they say. ``session`` is what keeps
     related requests on one pod, empty when the client names nothing. ``when_asleep`` is the
     client's wish about Specialists that sleep, and ``progress`` tells it that it waits for one.
+    ``budget`` is what may be spent on it, None where nobody has opened an account.
     """
 
     endpoint: str
@@ -59,6 +63,7 @@ class Call:
     headers: Headers
     when_asleep: WhenAsleep | None = None
     progress: Progress | None = None
+    budget: RequestBudget | None = None
 
     def body_for(self, route: Route) -> bytes:
         """Give the body to send: the client's own bytes, unless the upstream has another name.
@@ -124,8 +129,17 @@ def forwarded_headers(headers: Headers, request_id: bytes) -> Headers:
 
     >>> forwarded_headers([(b"authorization", b"Bearer k"), (b"x-team", b"a")], b"r-1")
     [(b'x-team', b'a'), (b'x-request-id', b'r-1')]
+
+    What ``connection`` names ends here as well:
+
+    >>> forwarded_headers([(b"connection", b"close, X-Hop"), (b"x-hop", b"1")], b"r-1")
+    [(b'x-request-id', b'r-1')]
     """
     kept = [pair for pair in headers if pair[0] not in NOT_FORWARDED]
+    for name, value in headers:
+        if name == b"connection" and value not in PLAIN_CONNECTION:
+            named = {word.strip().lower() for word in value.split(b",")}
+            kept = [pair for pair in kept if pair[0] not in named]
     kept.append((b"x-request-id", request_id))
     return kept
 

@@ -24,6 +24,7 @@ LONGEST_HEAD_BYTES: Final = 64 * 1024
 """How long a head may be; what frames a body may be as long, and the body's length on top."""
 
 MOST_HEADERS: Final = 256
+VERSIONS: Final = ("1.1", "1.0")
 LINGER_S: Final = 5.0
 
 
@@ -157,10 +158,12 @@ class ClientConnection(asyncio.Protocol):
         self._in_head = False
         if len(headers) > MOST_HEADERS:
             raise BadTargetError(f"more than {MOST_HEADERS} headers")
+        if (version := parser.get_http_version()) not in VERSIONS:
+            raise BadTargetError(f"its version is {version}; speak HTTP/1.1")
         path, query = read_target(self._target)
         exchange = self._arriving = ServedExchange(
             self, parser.get_method().decode(), path, query, headers,
-            parser.should_keep_alive(), parser.get_http_version() == "1.1",
+            parser.should_keep_alive(), version == "1.1",
         )  # fmt: skip
         if parser.should_upgrade():
             self._raw_left = _announced_bytes(exchange)
