@@ -98,12 +98,11 @@ class Breaker:
         if ticket == self.era and self.state is not BreakerState.CLOSED:
             self._probes_out -= 1
 
-    def trip(self, now: float, rules: BreakerRules) -> None:
-        """Open it at once, for twice as long as the time before."""
+    def trip(self, now: float, rules: BreakerRules, least_s: float = 0.0) -> None:
+        """Open it at once, for twice as long as the time before, and ``least_s`` at least."""
         self.trips += 1
-        self.open_until = now + min(
-            rules.open_s * 2 ** min(self.trips - 1, 20), rules.longest_open_s
-        )
+        open_s = min(rules.open_s * 2 ** min(self.trips - 1, 20), rules.longest_open_s)
+        self.open_until = now + max(open_s, least_s)
         self._enter(BreakerState.OPEN)
 
     def retry_after_s(self, now: float) -> float:

@@ -1,45 +1,77 @@
 """Which of a Specialist's endpoints gets the next request.
 
 Two choices at random, the less busy one wins: close to the best possible balance at the price of
-two look-ups. Sessions stick to an endpoint (its KV cache knows them) unless it is far busier than
-the others. An endpoint that cannot be reached sits out for a while.
+two look-ups. A session, or a prompt with a long beginning that others share, goes to its home,
+whose KV cache knows it, unless that is far busier than the others. An endpoint whose breaker is
+open sits out; when all do, all are tried all the same: a wrong verdict must not become an outage.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from zlib import crc32
 
+from tierwise_core.breaker import Breaker, BreakerState
 from tierwise_core.errors import NoEndpointError
-from tierwise_core.route_table import Route
+from tierwise_core.outliers import EndpointSample
+from tierwise_core.policy_resilience import AffinityRules
+from tierwise_core.route_table import Endpoint, Route
+from tierwise_router.engine_load import EngineLoad
 from tierwise_router.upstream.target import Target, parse_target
 
-__all__ = ["Balancer", "EndpointLoad"]
+__all__ = ["Balancer", "EndpointLoad", "Siblings", "no_endpoint"]
 
-FIRST_EJECTION_S = 1.0
-LONGEST_EJECTION_S = 30.0
 AFFINITY_SLACK = 4
+CLOSED = BreakerState.CLOSED
+NO_LIMIT = 1 << 30
+DEFAULT_AFFINITY = AffinityRules()
 
 
 class EndpointLoad:
     """One endpoint and what this dispatcher knows of it.
 
-    ``in_flight`` counts our own requests there. ``ejected_until`` is on the balancer's clock.
+    ``in_flight`` counts our own requests there, ``failures`` those that failed in a row; ``sample``
+    is what it did since it was last compared with its siblings, and ``engine`` what it told of
+    itself.
     """
 
-    __slots__ = ("ejected_until", "failures", "in_flight", "target")
+    __slots__ = ("breaker", "engine", "failures", "in_flight", "sample", "target")
 
     def __init__(self, target: Target) -> None:
         self.target = target
         self.in_flight = 0
         self.failures = 0
-        self.ejected_until = 0.0
+        self.breaker = Breaker()
+        self.sample = EndpointSample()
+        self.engine = EngineLoad()
+
+
+class Siblings:
+    """The endpoints of one route, looked up once for each table.
+
+    ``sweep_at`` is when they are compared next.
+    """
+
+    __slots__ = ("endpoints", "loads", "sweep_at")
+
+    def __init__(self, endpoints: tuple[Endpoint, ...], loads: tuple[EndpointLoad, ...]) -> None:
+        self.endpoints = endpoints
+        self.loads = loads
+        self.sweep_at = 0.0
+
+    @property
+    def out(self) -> int:
+        """How many of them sit out."""
+        return sum(load.breaker.state is not CLOSED for load in self.loads)
 
 
 class Balancer:
     """Picks endpoints and remembers how they did; one per dispatcher replica.
+
+    ``most_in_flight`` is how many requests one endpoint gets at a time, as long as another has
+    fewer; ``affinity`` says how long a home is kept.
 
     Args:
         clock: seconds, monotonic.
@@ -49,41 +81,50 @@ class Balancer:
     def __init__(
         self, clock: Callable[[], float] = time.monotonic, rng: random.Random | None = None
     ) -> None:
-        self._clock = clock
-        self._rng = rng or random.Random()  # noqa: S311 - balancing load, not guarding a secret
+        self.clock = clock
+        self.most_in_flight = NO_LIMIT
+        self.affinity = DEFAULT_AFFINITY
+        self._random = (rng or random.Random()).random  # noqa: S311 - balancing load, no secret
         self._loads: dict[str, EndpointLoad] = {}
+        self._siblings: dict[str, Siblings] = {}
+
+    def siblings(self, route: Route) -> Siblings:
+        """Give what is known of a route's endpoints."""
+        known = self._siblings.get(route.title)
+        if known is None or known.endpoints is not route.endpoints:
+            loads = tuple(self._load(endpoint.url) for endpoint in route.endpoints)
+            known = self._siblings[route.title] = Siblings(route.endpoints, loads)
+        return known
 
     def pick(
-        self, route: Route, *, session: bytes = b"", tried: tuple[EndpointLoad, ...] = ()
+        self,
+        route: Route,
+        *,
+        session: bytes = b"",
+        prefix: bytes = b"",
+        tried: tuple[EndpointLoad, ...] = (),
     ) -> EndpointLoad:
         """Pick an endpoint that was not tried yet; raises NoEndpointError when there is none.
 
-        When every endpoint sits out, the one whose time ends first is tried all the same: a wrong
-        ejection must not turn into an outage.
+        ``session`` weighs more than ``prefix``. The last endpoint of a route is given out whatever
+        its breaker says: whether it is asked at all is for the Specialist's own breaker to say.
         """
-        endpoints = route.endpoints
-        if len(endpoints) == 1 and not tried:
-            return self._load(endpoints[0].url)
-        loads = [self._load(endpoint.url) for endpoint in endpoints]
-        left = [load for load in loads if load not in tried] if tried else loads
-        if not left:
-            raise NoEndpointError(_nobody(route, tried))
-        now = self._clock()
-        healthy = [load for load in left if load.ejected_until <= now]
-        if not healthy:
-            return min(left, key=lambda load: load.ejected_until)
-        return self._affine(healthy, session) if session else self._less_busy(healthy)
-
-    def failed(self, load: EndpointLoad) -> None:
-        """Let an endpoint sit out: 1 s, doubling to 30 s as long as it keeps failing."""
-        load.failures += 1
-        sit_out_s = min(FIRST_EJECTION_S * 2 ** min(load.failures - 1, 10), LONGEST_EJECTION_S)
-        load.ejected_until = self._clock() + sit_out_s
-
-    def succeeded(self, load: EndpointLoad) -> None:
-        """Take an endpoint back."""
-        load.failures = 0
-        load.ejected_until = 0.0
+        loads: Sequence[EndpointLoad] = self.siblings(route).loads
+        if tried:
+            loads = [load for load in loads if load not in tried]
+        if len(loads) == 1:
+            return loads[0]
+        if not loads:
+            raise no_endpoint(route, tried)
+        if session or prefix:
+            return self._affine(self._open(loads), session or prefix)
+        one, other = self._two_of(loads)
+        if not (self._takes_more(one) and self._takes_more(other)):
+            loads = self._open(loads)
+            if len(loads) == 1:
+                return loads[0]
+            one, other = self._two_of(loads)
+        return one if _busy(one) <= _busy(other) else other
 
     def keep_only(self, urls: Iterable[str]) -> list[str]:
         """Forget every other endpoint, and tell which those were."""
@@ -91,6 +132,7 @@ class Balancer:
         gone = [url for url in self._loads if url not in kept]
         for url in gone:
             del self._loads[url]
+        self._siblings.clear()
         return gone
 
     def in_flight(self) -> int:
@@ -103,17 +145,34 @@ class Balancer:
             load = self._loads[url] = EndpointLoad(parse_target(url))
         return load
 
-    def _less_busy(self, loads: list[EndpointLoad]) -> EndpointLoad:
-        if len(loads) == 1:
-            return loads[0]
-        one, other = self._rng.sample(loads, 2)
-        return one if one.in_flight <= other.in_flight else other
+    def _takes_more(self, load: EndpointLoad) -> bool:
+        return load.breaker.state is CLOSED and load.in_flight < self.most_in_flight
 
-    def _affine(self, loads: list[EndpointLoad], session: bytes) -> EndpointLoad:
-        # Rendezvous hashing: a pod that comes or goes moves only its own share of the sessions.
-        home = max(loads, key=lambda load: _spread(session + load.target.authority))
-        least = min(load.in_flight for load in loads)
-        return home if home.in_flight <= 2 * least + AFFINITY_SLACK else self._less_busy(loads)
+    def _open(self, loads: Sequence[EndpointLoad]) -> Sequence[EndpointLoad]:
+        """Leave out who sits out, then who has as many requests as it may; unless all do."""
+        now = self.clock()
+        healthy = [load for load in loads if load.breaker.admits(now)] or loads
+        return [load for load in healthy if load.in_flight < self.most_in_flight] or healthy
+
+    def _two_of(self, loads: Sequence[EndpointLoad]) -> tuple[EndpointLoad, EndpointLoad]:
+        count = len(loads)
+        first = int(self._random() * count)
+        second = int(self._random() * (count - 1))
+        return loads[first], loads[second + (second >= first)]
+
+    def _affine(self, loads: Sequence[EndpointLoad], key: bytes) -> EndpointLoad:
+        # Rendezvous hashing: a pod that comes or goes moves only its own share of the keys. A home
+        # with more than its share of the load is passed over for the next in the key's own order,
+        # which again is the same for every dispatcher.
+        mean = sum(load.in_flight for load in loads) / len(loads)
+        most = AFFINITY_SLACK + self.affinity.load_factor * mean
+        fitting = [load for load in loads if load.in_flight <= most and not load.engine.full]
+        return max(fitting or loads, key=lambda load: _spread(key + load.target.authority))
+
+
+def _busy(load: EndpointLoad) -> tuple[bool, int]:
+    """Tell how busy an endpoint is: a full KV cache would only make the request wait there."""
+    return load.engine.full, load.in_flight + load.engine.waiting
 
 
 def _spread(text: bytes) -> int:
@@ -121,10 +180,13 @@ def _spread(text: bytes) -> int:
     return crc32(text) * 0x9E3779B1 % 2**32
 
 
-def _nobody(route: Route, tried: tuple[EndpointLoad, ...]) -> str:
+def no_endpoint(route: Route, tried: tuple[EndpointLoad, ...] = ()) -> NoEndpointError:
+    """Say that a Specialist has no endpoint, or none beside those that were tried."""
     if tried:
-        return f"model {route.title!r}: none of its {len(tried)} endpoints could be reached"
-    return (
+        return NoEndpointError(
+            f"model {route.title!r}: none of its {len(tried)} endpoints could be reached"
+        )
+    return NoEndpointError(
         f"model {route.title!r} has no ready endpoint; "
         f"`kubectl describe specialist -n {route.namespace} {route.name}` says why"
     )

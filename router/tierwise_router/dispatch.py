@@ -2,74 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Final
+from zlib import crc32
 
+from tierwise_core.breaker import BreakerState
 from tierwise_core.errors import NoEndpointError
-from tierwise_core.route_table import Route
-from tierwise_router.balance import Balancer, EndpointLoad
-from tierwise_router.errors import UpstreamDiedError, UpstreamUnreachableError
+from tierwise_core.load_signal import LoadSignal
+from tierwise_core.policy_resilience import ResiliencePolicy
+from tierwise_core.route_table import Route, RouteTable
+from tierwise_router.attempts import AdapterAbsentError, Attempts, PassedOverError
+from tierwise_router.balance import Balancer, EndpointLoad, no_endpoint
+from tierwise_router.errors import UpstreamDiedError, UpstreamError, UpstreamUnreachableError
+from tierwise_router.guard import Guard
+from tierwise_router.lease import WHOLE_BYTES, Ask, Lease
+from tierwise_router.permission import check_permission
+from tierwise_router.secret_files import SecretFiles
 from tierwise_router.tally import Tally
 from tierwise_router.upstream.client import UpstreamClient
-from tierwise_router.upstream.response import Headers, Response
 
 __all__ = ["WHOLE_BYTES", "Ask", "Dispatch", "Lease", "SecretFiles"]
 
-MAX_ATTEMPTS: Final = 3
-WHOLE_BYTES: Final = 1024 * 1024
-"""How much of an answer is held back, so that its pod may die without the client noticing."""
-
-NOT_FOUND: Final = 404
-GATEWAY_STATUSES: Final = frozenset({502, 503})
-
-
-class _AdapterAbsentError(Exception):
-    """A pod does not have the adapter after all: it was restarted, or somebody unloaded it.
-
-    Nothing is wrong with the pod, which goes on serving its base.
-    """
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """A request to whichever endpoint is picked.
-
-    ``session`` keeps related requests together. ``hold_bytes`` is how much of the answer must
-    have arrived before the client gets any: until then another pod can still take over.
-    """
-
-    path: str
-    headers: Headers
-    body: bytes
-    session: bytes = b""
-    hold_bytes: int = WHOLE_BYTES
-
-
-class Lease:
-    """An answer in progress and the endpoint it keeps busy; release it in every case."""
-
-    __slots__ = ("_load", "response")
-
-    def __init__(self, load: EndpointLoad, response: Response) -> None:
-        self._load: EndpointLoad | None = load
-        self.response = response
-
-    def release(self) -> None:
-        """Give the endpoint back; an unfinished answer is given up, so that the engine stops."""
-        if self._load is not None:
-            self._load.in_flight -= 1
-            self._load = None
-            self.response.abort()
+FIRST_SERVER_ERROR: Final = 500
+CLOSED: Final = BreakerState.CLOSED
 
 
 class Dispatch:
-    """The way to the pods: picks, sends, retries.
+    """The way to the pods: waits for room, picks, sends, retries.
 
     A pod that refuses, resets or answers 502 or 503 before anything reached the client is
-    replaced by another one, up to three attempts; so is one that has lost an adapter. Time-outs are
-    not retried: the pod may still be working, and a second one would then do the same work.
+    replaced by another one, as far as attempts and budget reach; so is one that has lost an
+    adapter. Time-outs are not retried: the pod may still be working, and a second one would then
+    do the same work. What fails again and again is left alone for a while (docs/resilience.md).
+
+    ``loads`` tells how busy each Specialist is, by its full name: a view, not a copy.
     """
 
     def __init__(
@@ -78,60 +45,145 @@ class Dispatch:
         balancer: Balancer,
         tally: Tally,
         secrets: Mapping[tuple[str, str], str] | SecretFiles,
+        dispatchers: int = 1,
     ) -> None:
-        self._client = client
         self._balancer = balancer
+        self._clock = balancer.clock
         self._tally = tally
         self._secrets = secrets
+        self._dispatchers = dispatchers
+        self._attempts = Attempts(client, balancer, tally.pressure)
+        self._guards: dict[str, Guard] = {}
+        self._policy = ResiliencePolicy()
+        self.loads: Mapping[str, LoadSignal] = _Loads(self._guards)
+
+    def learn(self, table: RouteTable) -> None:
+        """Take in a new table: its policy counts from the next request on."""
+        self._policy = policy = table.policy.resilience
+        self._attempts.learn(policy)
+        queue = policy.queue.share(self._dispatchers)
+        self._balancer.most_in_flight = queue.max_in_flight_per_endpoint
+        self._balancer.affinity = policy.affinity
+        for title, guard in list(self._guards.items()):
+            route = table.routes.get(title) or table.adapters.get(title)
+            if route is None:
+                guard.forget()
+                del self._guards[title]
+            else:
+                guard.learn(self._balancer.siblings(route), policy, self._dispatchers)
 
     async def ask(self, route: Route, asked: Ask) -> Lease:
         """Send a request and wait for an answer of which ``hold_bytes`` (or all) have arrived.
 
-        Raises NoEndpointError when the Specialist has no pod, or the UpstreamError of the last
-        attempt.
+        Raises NoEndpointError when the Specialist has no pod, its subclasses BreakerOpenError and
+        OverloadedError when it is left alone, or the UpstreamError of the last attempt.
         """
+        admitted = asked.admitted
+        if admitted.tenant is not None:
+            check_permission(admitted, route.key)
         if route.secret is not None:
             asked = self._authorised(route, asked)
-        attempts = min(MAX_ATTEMPTS, max(1, len(route.endpoints)))
-        tried: tuple[EndpointLoad, ...] = ()
+        if not route.endpoints:
+            raise no_endpoint(route)
+        guard = self._guard(route)
+        now = self._clock()
+        if guard.breaker.state is not CLOSED:
+            guard.check(now)
+        tenant = admitted.tenant_key
+        if not guard.gate.queue.take(tenant):
+            await guard.wait(route, admitted, self._policy.queue.max_wait_s)
+            now = self._clock()
+        try:
+            lease = await self._guarded(route, asked, guard)
+        except BaseException:
+            guard.gate.leave(tenant, self._clock() - now)
+            raise
+        lease.guard, lease.tenant, lease.held_since = guard, tenant, now
+        lease.on_release = self._released
+        return lease
+
+    async def _guarded(self, route: Route, asked: Ask, guard: Guard) -> Lease:
+        if guard.breaker.state is not CLOSED:  # it may have opened while the request waited
+            guard.check(self._clock())
+        ticket = guard.breaker.begin()
+        try:
+            lease = await self._try(route, asked, guard)
+        except UpstreamError:
+            guard.failed(ticket, self._clock(), self._policy)
+            raise
+        except BaseException:
+            guard.breaker.abandon(ticket)
+            raise
+        if lease.response.status >= FIRST_SERVER_ERROR:
+            guard.failed(ticket, lease.headed_at, self._policy)
+        else:
+            guard.succeeded(ticket, lease.headed_at, self._policy)
+        return lease
+
+    async def _try(self, route: Route, asked: Ask, guard: Guard) -> Lease:
+        policy, count = self._policy, len(guard.siblings.loads)
+        guard.retries.deposit(policy.retries.budget_share, policy.retries.burst)
+        attempts = min(policy.retries.max_attempts, max(1, count))
+        prefix = b"" if count <= 1 or asked.session else self._prefix(asked.body)
+        hedges = policy.hedging.enabled and count > 1 and asked.idempotent
+        tried: list[EndpointLoad] = []
         while True:
-            load = self._balancer.pick(route, session=asked.session, tried=tried)
-            tried = (*tried, load)
+            load = self._balancer.pick(
+                route, session=asked.session, prefix=prefix, tried=tuple(tried)
+            )
+            tried.append(load)
             is_last = len(tried) >= attempts
             try:
-                return await self._attempt(route, load, asked, is_last=is_last)
-            except _AdapterAbsentError:
-                self._tally.retries[route.key] += 1
+                if hedges:
+                    lease = await self._attempts.hedged(route, load, asked, guard, tried)
+                else:
+                    lease = await self._attempts.one(route, load, asked, guard, is_last=is_last)
+            except AdapterAbsentError:
                 if is_last:
                     raise NoEndpointError(_being_loaded(route)) from None
-            except (UpstreamUnreachableError, UpstreamDiedError):
-                self._balancer.failed(load)
-                self._tally.retries[route.key] += 1
-                if is_last:
+            except PassedOverError:
+                pass  # it has been paid for
+            except (UpstreamUnreachableError, UpstreamDiedError) as error:
+                if len(tried) >= attempts or not self._repeats(error, asked, guard):
                     raise
+            else:
+                lease.attempts = len(tried)
+                return lease
+            self._tally.retries[route.key] += 1
 
-    async def _attempt(
-        self, route: Route, load: EndpointLoad, asked: Ask, *, is_last: bool
-    ) -> Lease:
-        load.in_flight += 1
-        try:
-            response = await self._client.send(load.target, asked.path, asked.headers, asked.body)
-        except BaseException:
-            load.in_flight -= 1
-            raise
-        lease = Lease(load, response)
-        try:
-            if route.adapter:
-                _check_adapter(response)
-            if not is_last:
-                _check_gateway(load, response)
-            await response.settle(asked.hold_bytes)
-        except BaseException:
-            lease.release()
-            raise
-        if load.failures:
-            self._balancer.succeeded(load)
-        return lease
+    def _repeats(self, error: UpstreamError, asked: Ask, guard: Guard) -> bool:
+        never_sent = isinstance(error, UpstreamUnreachableError)
+        return (asked.idempotent or never_sent) and guard.may_retry(self._clock(), self._policy)
+
+    def _released(self, lease: Lease) -> None:
+        guard, now = lease.guard, self._clock()
+        if guard is not None:
+            guard.gate.leave(lease.tenant, now - lease.held_since)
+            if lease.response.failed:
+                guard.broke_off(lease.load, now, self._policy)
+
+    def _guard(self, route: Route) -> Guard:
+        guard = self._guards.get(route.title)
+        if guard is None:
+            siblings = self._balancer.siblings(route)
+            guard = Guard(route.title, siblings, self._policy, self._tally.pressure, self._clock())
+            guard.learn(siblings, self._policy, self._dispatchers)
+            self._guards[route.title] = guard
+        elif guard.siblings.endpoints is not route.endpoints:
+            guard.learn(self._balancer.siblings(route), self._policy, self._dispatchers)
+        return guard
+
+    def _prefix(self, body: bytes) -> bytes:
+        """Give a key to what a long prompt begins with; empty for a short one.
+
+        The bytes are the client's own, so that equal beginnings are equal here as they are in the
+        engine's cache.
+        """
+        wanted = self._policy.affinity.prefix_bytes
+        begins_at = body.find(b'"messages"')
+        if not wanted or begins_at < 0 or len(body) - begins_at < wanted:
+            return b""
+        return b"%08x" % crc32(memoryview(body)[begins_at : begins_at + wanted])
 
     def _authorised(self, route: Route, asked: Ask) -> Ask:
         key = b"Bearer " + self._secret(route).encode()
@@ -148,9 +200,20 @@ class Dispatch:
             ) from None
 
 
-def _check_adapter(response: Response) -> None:
-    if response.status == NOT_FOUND:
-        raise _AdapterAbsentError
+class _Loads(Mapping[str, LoadSignal]):
+    """The load of each Specialist that was asked since the table brought it."""
+
+    def __init__(self, guards: Mapping[str, Guard]) -> None:
+        self._guards = guards
+
+    def __getitem__(self, key: str) -> LoadSignal:
+        return self._guards[key].signal()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._guards)
+
+    def __len__(self) -> int:
+        return len(self._guards)
 
 
 def _being_loaded(route: Route) -> str:
@@ -158,26 +221,3 @@ def _being_loaded(route: Route) -> str:
         f"model {route.title!r}: its pods do not have the adapter now and load it again; try "
         f"again in a moment, or see `kubectl describe specialist -n {route.namespace} {route.name}`"
     )
-
-
-def _check_gateway(load: EndpointLoad, response: Response) -> None:
-    if response.status in GATEWAY_STATUSES:
-        raise UpstreamDiedError(f"endpoint {load.target.url} answered {response.status}")
-
-
-class SecretFiles:
-    """API keys as files, the way Kubernetes mounts a Secret: ``directory/name/key``.
-
-    Read on each use: a rotated key counts from the next request on, and a read from memory-backed
-    files costs microseconds beside a provider's answer.
-    """
-
-    def __init__(self, directory: str) -> None:
-        self._directory = Path(directory)
-
-    def __getitem__(self, secret: tuple[str, str]) -> str:
-        name, key = secret
-        try:
-            return (self._directory / name / key).read_text().strip()
-        except OSError:
-            raise KeyError(secret) from None

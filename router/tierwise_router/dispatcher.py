@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from tierwise_core.errors import NoEndpointError
+from tierwise_core.plan_context import NOBODY_BUSY, LoadSignal
 from tierwise_router.balance import Balancer
 from tierwise_router.brain import Brain
 from tierwise_router.decision import DecisionIds
 from tierwise_router.dispatch import Dispatch, SecretFiles
 from tierwise_router.inside import AsgiApp
+from tierwise_router.journal import Journal
 from tierwise_router.lengths import AnswerLengths
 from tierwise_router.patterns.shadows import Shadows
+from tierwise_router.session_homes import SessionHomes
 from tierwise_router.settings import Settings
 from tierwise_router.tally import Tally
-from tierwise_router.upstream.client import Timeouts, UpstreamClient
+from tierwise_router.upstream.client import UpstreamClient
 from tierwise_router.wake import Holds
 
 __all__ = ["Dispatcher", "Phase"]
@@ -41,7 +45,9 @@ class Dispatcher:
     ``brain`` is replaced as a whole when the route table changes; a request keeps the one it
     started with. ``tally_files`` is where the dispatchers of a pod leave their counts for each
     other, empty where there is only one. ``app`` answers the dispatcher's requests to itself, and
-    ``shadows`` are made together with it.
+    ``shadows`` are made together with it. ``journal`` takes the outcomes, None where nobody keeps
+    them. ``loads`` is a live view of how busy the Specialists are, ``homes`` remembers who answered
+    which session.
     """
 
     settings: Settings
@@ -56,19 +62,22 @@ class Dispatcher:
     brain_at: float = 0.0
     phase: Phase = Phase.SERVE
     tally_files: str = ""
+    journal: Journal | None = None
+    loads: Mapping[str, LoadSignal] = field(default_factory=lambda: NOBODY_BUSY)
+    homes: SessionHomes = field(default_factory=SessionHomes)
     app: AsgiApp | None = None
     shadows: Shadows | None = None
 
     @classmethod
-    def create(cls, settings: Settings, timeouts: Timeouts | None = None) -> Dispatcher:
+    def create(cls, settings: Settings) -> Dispatcher:
         """Put one together; call it in the event loop it will live in."""
-        client = UpstreamClient(timeouts)
+        client = UpstreamClient()
         balancer = Balancer()
         tally = Tally()
         secrets = SecretFiles(settings.secrets_dir)
-        dispatch = Dispatch(client, balancer, tally, secrets)
+        dispatch = Dispatch(client, balancer, tally, secrets, settings.dispatchers)
         holds = Holds(tally, settings.held_requests, settings.hold_progress_s)
-        return cls(settings, client, balancer, tally, dispatch, holds)
+        return cls(settings, client, balancer, tally, dispatch, holds, loads=dispatch.loads)
 
     @property
     def ready(self) -> bool:
@@ -88,5 +97,7 @@ class Dispatcher:
         urls = {
             endpoint.url for route in brain.table.routes.values() for endpoint in route.endpoints
         }
-        self.client.forget(self.balancer.keep_only(urls))
+        self.balancer.keep_only(urls)
+        self.client.keep_only(urls)
+        self.dispatch.learn(brain.table)
         self.holds.learn(brain.table)

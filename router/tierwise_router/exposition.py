@@ -107,6 +107,7 @@ class _Tallies(Collector):
             "tierwise_router_streams", "Streams of cascades that were judged as they came.",
             ["specialist", "outcome"], tally.streams,
         )  # fmt: skip
+        yield from self._tally.pressure.metrics()
         yield from self._holds()
         yield from self._state()
 

@@ -10,6 +10,8 @@ from bisect import bisect_left
 from collections import defaultdict
 from typing import Any, Final
 
+from tierwise_router.pressure import Pressure
+
 __all__ = ["DURATION_BOUNDS_S", "Durations", "Tally"]
 
 DURATION_BOUNDS_S: Final = (
@@ -64,6 +66,7 @@ class Tally:
         self.held: defaultdict[str, int] = defaultdict(int)
         self.streams: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.in_flight = 0
+        self.pressure = Pressure()
         self.comparisons: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.comparison_usd: defaultdict[str, float] = defaultdict(float)
 
@@ -86,6 +89,7 @@ class Tally:
             "held": [[name, value] for name, value in self.held.items()],
             "streams": [[*labels, value] for labels, value in self.streams.items()],
             "in_flight": self.in_flight,
+            "pressure": self.pressure.dump(),
             "comparisons": [[*labels, value] for labels, value in self.comparisons.items()],
             "comparison_usd": [[name, value] for name, value in self.comparison_usd.items()],
         }
@@ -119,6 +123,7 @@ class Tally:
         for name, outcome, value in dumped.get("streams", ()):
             self.streams[name, outcome] += value
         self.in_flight += dumped["in_flight"]
+        self.pressure.add(dumped.get("pressure", {}), alive=dumped.get("alive", True))
         for name, outcome, value in dumped.get("comparisons", ()):
             self.comparisons[name, outcome] += value
         for name, value in dumped.get("comparison_usd", ()):

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Self
 
 import httpx
 
+from tierwise_core.policy_resilience import ResiliencePolicy
 from tierwise_core.route_table import Endpoint, Price, Route, RouteTable, TierRoute
+from tierwise_core.router_policy import RouterPolicy
+from tierwise_core.tenant import TenantRoute
 from tierwise_router.app import App
 from tierwise_router.brain import Brain
 from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.listener import Listener, claim_port
 from tierwise_router.settings import Settings
-from tierwise_router.upstream.client import Timeouts
 
 SORTING = (
     "sort dbca",
@@ -52,8 +54,11 @@ def general(name: str, *urls: str, **changes: object) -> Route:
     return route(name, *urls, **{**fields, **changes})
 
 
-def brain(*routes: Route) -> Brain:
-    return Brain.build(RouteTable.of(routes, TIERS))
+def brain(
+    *routes: Route, policy: ResiliencePolicy | None = None, tenants: Iterable[TenantRoute] = ()
+) -> Brain:
+    of_router = RouterPolicy(resilience=policy or ResiliencePolicy())
+    return Brain.build(RouteTable.of(routes, TIERS, of_router, tenants))
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -77,12 +82,13 @@ class Running:
         cls,
         *routes: Route,
         settings: Settings | None = None,
-        timeouts: Timeouts | None = None,
+        policy: ResiliencePolicy | None = None,
+        tenants: Iterable[TenantRoute] = (),
         patience_s: float = 30.0,
     ) -> Self:
-        dispatcher = Dispatcher.create(settings or Settings(), timeouts)
+        dispatcher = Dispatcher.create(settings or Settings())
         if routes:
-            dispatcher.take(brain(*routes))
+            dispatcher.take(brain(*routes, policy=policy, tenants=tenants))
         app = App(dispatcher)
         listener = await Listener.open(app, claim_port("127.0.0.1", 0), 5, patience_s)
         client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.port}", timeout=20)

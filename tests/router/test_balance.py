@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tierwise_core.errors import NoEndpointError
+from tierwise_core.policy_resilience import BreakerRules
 from tierwise_router.balance import Balancer, EndpointLoad
 
+RULES = BreakerRules()
 URLS = tuple(f"http://10.0.0.{number}:8000" for number in range(1, 5))
 
 
@@ -52,42 +54,85 @@ def test_requests_that_stay_open_are_spread_evenly(seed: int) -> None:
     assert max(loads.values()) - min(loads[url] for url in URLS) <= 6
 
 
-def test_an_endpoint_that_failed_sits_out_longer_each_time() -> None:
+def test_an_endpoint_whose_breaker_is_open_sits_out_longer_each_time() -> None:
     clock = Clock()
     balance = balancer(clock)
     sorter = route("sorter", *URLS[:2])
     bad = balance.pick(sorter)
 
     for wait in (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0):
-        balance.failed(bad)
+        bad.breaker.trip(clock.now, RULES)
         clock.now += wait - 0.01
         assert all(balance.pick(sorter) is not bad for _ in range(20))
         clock.now += 0.02
         assert any(balance.pick(sorter) is bad for _ in range(50))
 
 
-def test_one_success_forgives_everything() -> None:
-    balance = balancer()
+def test_one_at_a_time_tries_an_endpoint_that_was_out() -> None:
+    clock = Clock()
+    balance = balancer(clock)
     sorter = route("sorter", *URLS[:2])
     bad = balance.pick(sorter)
-    for _ in range(5):
-        balance.failed(bad)
+    bad.breaker.trip(clock.now, RULES)
+    clock.now += 1.1
+    next(load for load in iter(lambda: balance.pick(sorter), None) if load is bad)
 
-    balance.succeeded(bad)
+    probe = bad.breaker.begin()
 
+    assert all(balance.pick(sorter) is not bad for _ in range(50))
+    bad.breaker.succeed(probe, clock.now, RULES)
     assert any(balance.pick(sorter) is bad for _ in range(50))
 
 
-def test_when_all_sit_out_the_first_to_come_back_is_tried() -> None:
+def test_when_all_sit_out_all_are_tried() -> None:
     balance = balancer()
     sorter = route("sorter", *URLS[:2])
     one = balance.pick(sorter)
     other = balance.pick(sorter, tried=(one,))
-    balance.failed(one)
-    balance.failed(other)
-    balance.failed(other)
+    one.breaker.trip(0.0, RULES)
+    other.breaker.trip(0.0, RULES)
 
-    assert balance.pick(sorter) is one
+    assert {balance.pick(sorter) for _ in range(50)} == {one, other}
+
+
+def test_an_endpoint_with_as_many_requests_as_it_may_have_gets_no_more() -> None:
+    balance = balancer()
+    balance.most_in_flight = 2
+    sorter = route("sorter", *URLS)
+    full = balance.siblings(sorter).loads[:3]
+    for load in full:
+        load.in_flight = 2
+
+    assert {balance.pick(sorter) for _ in range(20)} == {balance.siblings(sorter).loads[3]}
+    assert balance.pick(sorter, session=b"s") is balance.siblings(sorter).loads[3]
+
+
+def test_an_engine_whose_cache_is_full_is_passed_over() -> None:
+    balance = balancer()
+    sorter = route("sorter", *URLS[:2])
+    one, other = balance.siblings(sorter).loads
+    one.engine.learn(
+        [(b"endpoint-load-metrics", b"TEXT named_metrics.kv_cache_usage_perc=0.99")], 0
+    )
+    other.in_flight = 3
+
+    assert all(balance.pick(sorter) is other for _ in range(20))
+
+
+def test_equal_beginnings_meet_on_one_pod_until_it_has_more_than_its_share() -> None:
+    balance = balancer()
+    sorter = route("sorter", *URLS)
+    home = balance.pick(sorter, prefix=b"p")
+
+    assert all(balance.pick(sorter, prefix=b"p") is home for _ in range(20))
+    picked = Counter[EndpointLoad]()
+    for _ in range(400):
+        load = balance.pick(sorter, prefix=b"p")
+        load.in_flight += 1
+        picked[load] += 1
+    # 1.25 times the mean of 100, and the slack of 4.
+    assert max(picked.values()) <= 1.25 * 100 + 4 + 1
+    assert picked[home] == max(picked.values())
 
 
 def test_what_was_tried_is_not_tried_again() -> None:

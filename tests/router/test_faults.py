@@ -9,7 +9,7 @@ import pytest
 from dispatchers import Running, route
 from fake_engine import FakeEngine, Script, Turn, answers, dies, refuses, sse
 
-from tierwise_router.upstream.client import Timeouts
+from tierwise_core.policy_resilience import ResiliencePolicy, Timeouts
 
 Engine = Callable[[Script], Awaitable[FakeEngine]]
 Run = Callable[..., Awaitable[Running]]
@@ -138,7 +138,8 @@ async def test_a_silent_pod_times_out_and_is_not_asked_twice(engine: Engine, run
 
     pods = [await engine(silent), await engine(silent)]
     router = await run(
-        route("sorter", *(pod.url for pod in pods)), timeouts=Timeouts(first_byte_s=0.05)
+        route("sorter", *(pod.url for pod in pods)),
+        policy=ResiliencePolicy(timeouts=Timeouts(first_byte_s=0.05)),
     )
 
     reply = await router.chat("sort dbca", "sorter")
@@ -158,7 +159,9 @@ async def test_a_stream_that_falls_silent_ends_with_an_error_event(
         await turn.reader.read()
 
     pod = await engine(script)
-    router = await run(route("sorter", pod.url), timeouts=Timeouts(idle_s=0.05))
+    router = await run(
+        route("sorter", pod.url), policy=ResiliencePolicy(timeouts=Timeouts(idle_s=0.05))
+    )
 
     reply = await router.chat("x", "sorter", stream=True)
 
@@ -199,7 +202,9 @@ async def test_what_is_not_http_is_a_bad_gateway(engine: Engine, run: Run, garba
         await turn.reader.read()
 
     pod = await engine(script)
-    router = await run(route("sorter", pod.url), timeouts=Timeouts(first_byte_s=2))
+    router = await run(
+        route("sorter", pod.url), policy=ResiliencePolicy(timeouts=Timeouts(first_byte_s=2))
+    )
 
     reply = await router.chat("sort dbca", "sorter")
 

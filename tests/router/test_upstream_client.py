@@ -15,8 +15,9 @@ from fake_engine import FakeEngine, Script, Turn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tierwise_core.policy_resilience import Timeouts
 from tierwise_router.errors import UpstreamDiedError, UpstreamUnreachableError
-from tierwise_router.upstream.client import Timeouts, UpstreamClient
+from tierwise_router.upstream.client import UpstreamClient
 from tierwise_router.upstream.connection import Connection
 from tierwise_router.upstream.target import Target, parse_target
 
@@ -106,7 +107,7 @@ def test_an_answer_is_the_same_however_it_is_cut(
 
     async def receive() -> None:
         connection, _wire, idle = wired()
-        response = connection.send(b"HEAD", b"", 10, 10)
+        response = connection.send(b"HEAD", b"", Timeouts())
         for part in cut(data, places):
             connection.data_received(part)
         if framing == "until-close":
@@ -133,7 +134,7 @@ def test_a_torn_answer_is_never_taken_for_whole(
 
     async def receive() -> None:
         connection, _wire, idle = wired()
-        response = connection.send(b"HEAD", b"", 10, 10)
+        response = connection.send(b"HEAD", b"", Timeouts())
         if torn:
             connection.data_received(torn)
         connection.connection_lost(ConnectionResetError("torn"))
@@ -149,7 +150,7 @@ def test_a_torn_answer_is_never_taken_for_whole(
 def test_garbage_never_raises_out_of_the_protocol(garbage: bytes) -> None:
     async def receive() -> None:
         connection, _wire, _idle = wired()
-        response = connection.send(b"HEAD", b"", 10, 10)
+        response = connection.send(b"HEAD", b"", Timeouts())
         connection.data_received(garbage)
         connection.connection_lost(None)
         if not response.complete:
@@ -161,7 +162,7 @@ def test_garbage_never_raises_out_of_the_protocol(garbage: bytes) -> None:
 
 async def test_a_slow_reader_stops_the_network_and_starts_it_again() -> None:
     connection, wire, _idle = wired()
-    response = connection.send(b"HEAD", b"", 10, 10)
+    response = connection.send(b"HEAD", b"", Timeouts())
     connection.data_received(b"HTTP/1.1 200 OK\r\ncontent-length: 900000\r\n\r\n")
 
     connection.data_received(b"a" * 300_000)
@@ -177,7 +178,7 @@ async def test_a_slow_reader_stops_the_network_and_starts_it_again() -> None:
 
 async def test_what_nobody_asked_for_ends_the_connection() -> None:
     connection, wire, idle = wired()
-    connection.send(b"HEAD", b"", 10, 10)
+    connection.send(b"HEAD", b"", Timeouts())
     connection.data_received(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
     assert idle
 
@@ -189,7 +190,7 @@ async def test_what_nobody_asked_for_ends_the_connection() -> None:
 
 async def test_two_answers_to_one_question_end_the_connection() -> None:
     connection, wire, _idle = wired()
-    connection.send(b"HEAD", b"", 10, 10)
+    connection.send(b"HEAD", b"", Timeouts())
 
     connection.data_received(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n" * 2)
 
@@ -198,7 +199,7 @@ async def test_two_answers_to_one_question_end_the_connection() -> None:
 
 async def test_a_silent_reader_s_engine_is_not_blamed() -> None:
     connection, wire, _idle = wired()
-    response = connection.send(b"HEAD", b"", 10, 0.02)
+    response = connection.send(b"HEAD", b"", Timeouts(idle_s=0.02))
     connection.data_received(b"HTTP/1.1 200 OK\r\ncontent-length: 400001\r\n\r\n" + b"a" * 400_000)
     assert not wire.reading
 
@@ -222,7 +223,7 @@ async def answered(client: UpstreamClient, target: Target) -> int:
 
 async def test_a_connection_is_kept_no_longer_than_the_server_keeps_it(engine: Engine) -> None:
     pod = await engine(ok)
-    client = UpstreamClient(Timeouts(keep_alive_s=0.02))
+    client = UpstreamClient(keep_alive_s=0.02)
     target = parse_target(pod.url)
     await answered(client, target)
     assert client.idle_connections(pod.url) == 1
@@ -243,7 +244,7 @@ async def test_parallel_requests_have_a_connection_each(engine: Engine) -> None:
 
     assert statuses == [200] * 10
     assert pod.connections == client.idle_connections(pod.url) == 10
-    client.forget([pod.url])
+    client.keep_only([])
     assert client.idle_connections(pod.url) == 0
 
 

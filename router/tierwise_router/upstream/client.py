@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 
+from tierwise_core.policy_resilience import Timeouts
 from tierwise_router.errors import UpstreamDiedError, UpstreamUnreachableError
 from tierwise_router.upstream.connection import Connection
 from tierwise_router.upstream.response import Headers, Response
@@ -15,18 +15,10 @@ from tierwise_router.upstream.target import Target
 
 __all__ = ["Timeouts", "UpstreamClient"]
 
+DEFAULT_TIMEOUTS = Timeouts()
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """How long to wait, in seconds.
-
-    ``keep_alive_s`` is shorter than vLLM's own 5 s, so that we close an idle connection first.
-    """
-
-    connect_s: float = 3.0
-    first_byte_s: float = 300.0
-    idle_s: float = 300.0
-    keep_alive_s: float = 4.0
+KEEP_ALIVE_S = 4.0
+"""How long an idle connection is kept: shorter than vLLM's own 5 s, so that we close it first."""
 
 
 @cache
@@ -45,14 +37,24 @@ class UpstreamClient:
     0
     """
 
-    def __init__(self, timeouts: Timeouts | None = None, tls: ssl.SSLContext | None = None) -> None:
-        self.timeouts = timeouts or Timeouts()
+    def __init__(
+        self, tls: ssl.SSLContext | None = None, *, keep_alive_s: float = KEEP_ALIVE_S
+    ) -> None:
+        self._keep_alive_s = keep_alive_s
         self._loop = asyncio.get_running_loop()
         self._tls = tls
         self._idle: dict[str, list[Connection]] = {}
+        self._wanted: frozenset[str] | None = None
         self._sweeping: asyncio.TimerHandle | None = None
 
-    async def send(self, target: Target, path: str, headers: Headers, body: bytes) -> Response:
+    async def send(
+        self,
+        target: Target,
+        path: str,
+        headers: Headers,
+        body: bytes,
+        times: Timeouts = DEFAULT_TIMEOUTS,
+    ) -> Response:
         """POST a body and wait for the answer's head.
 
         A kept connection that its server has just closed is replaced by a fresh one, once, and
@@ -61,45 +63,52 @@ class UpstreamClient:
         Raises UpstreamUnreachableError, UpstreamDiedError or UpstreamTimeoutError.
         """
         head = _request_head(target, path, headers, len(body))
-        if (kept := self._take_idle(target.url)) is not None:
+        connection = self._take_idle(target.url)
+        kept = connection is not None
+        while True:
+            if connection is None:
+                connection = await self._connect(target, times.connect_s)
+            response = connection.send(head, body, times)
             try:
-                return await self._exchange(kept, head, body)
+                while not response.started:
+                    await response.news()
             except UpstreamDiedError:
-                if kept.answered:
+                response.abort()
+                if connection.answered or not kept:
                     raise
-        return await self._exchange(await self._connect(target), head, body)
+                connection, kept = None, False
+            except BaseException:
+                response.abort()
+                raise
+            else:
+                return response
 
     def idle_connections(self, url: str) -> int:
         """Count the warm connections to an endpoint."""
         return len(self._idle.get(url, ()))
 
-    def forget(self, urls: Iterable[str]) -> None:
-        """Close the idle connections to endpoints that are gone."""
-        for url in urls:
-            for connection in self._idle.pop(url, ()):
-                connection.close()
+    def keep_only(self, urls: Iterable[str]) -> None:
+        """Let go of every other endpoint: its idle connections close now, busy ones when done."""
+        self._wanted = frozenset(urls)
+        for url in [url for url in self._idle if url not in self._wanted]:
+            self._forget(url)
+
+    def _forget(self, url: str) -> None:
+        for connection in self._idle.pop(url, ()):
+            connection.close()
 
     def close(self) -> None:
         """Close every idle connection."""
-        self.forget(list(self._idle))
+        for url in list(self._idle):
+            self._forget(url)
         if self._sweeping is not None:
             self._sweeping.cancel()
             self._sweeping = None
 
-    async def _exchange(self, connection: Connection, head: bytes, body: bytes) -> Response:
-        times = self.timeouts
-        response = connection.send(head, body, times.first_byte_s, times.idle_s)
-        try:
-            await response.head()
-        except BaseException:
-            response.abort()
-            raise
-        return response
-
-    async def _connect(self, target: Target) -> Connection:
+    async def _connect(self, target: Target, connect_s: float) -> Connection:
         tls = (self._tls or tls_context()) if target.tls else None
         try:
-            async with asyncio.timeout(self.timeouts.connect_s):
+            async with asyncio.timeout(connect_s):
                 _, connection = await self._loop.create_connection(
                     lambda: Connection(self._loop, target.url, self._keep),
                     target.host,
@@ -107,7 +116,7 @@ class UpstreamClient:
                     ssl=tls,
                 )
         except TimeoutError:
-            why = f"no connection within {self.timeouts.connect_s:g} s"
+            why = f"no connection within {connect_s:g} s"
             raise UpstreamUnreachableError(f"endpoint {target.url}: {why}") from None
         except OSError as error:
             raise UpstreamUnreachableError(f"endpoint {target.url}: {error}") from error
@@ -115,7 +124,7 @@ class UpstreamClient:
 
     def _take_idle(self, url: str) -> Connection | None:
         idle = self._idle.get(url)
-        oldest = self._loop.time() - self.timeouts.keep_alive_s
+        oldest = self._loop.time() - self._keep_alive_s
         while idle:
             connection = idle.pop()
             if connection.usable and connection.idle_since > oldest:
@@ -124,12 +133,15 @@ class UpstreamClient:
         return None
 
     def _keep(self, connection: Connection) -> None:
+        if self._wanted is not None and connection.name not in self._wanted:
+            connection.close()
+            return
         self._idle.setdefault(connection.name, []).append(connection)
         if self._sweeping is None:
-            self._sweeping = self._loop.call_later(self.timeouts.keep_alive_s, self._sweep)
+            self._sweeping = self._loop.call_later(self._keep_alive_s, self._sweep)
 
     def _sweep(self) -> None:
-        oldest = self._loop.time() - self.timeouts.keep_alive_s
+        oldest = self._loop.time() - self._keep_alive_s
         for url, idle in list(self._idle.items()):
             fresh = [kept for kept in idle if kept.usable and kept.idle_since > oldest]
             for stale in set(idle).difference(fresh):
@@ -140,13 +152,12 @@ class UpstreamClient:
                 del self._idle[url]
         self._sweeping = None
         if self._idle:
-            self._sweeping = self._loop.call_later(self.timeouts.keep_alive_s, self._sweep)
+            self._sweeping = self._loop.call_later(self._keep_alive_s, self._sweep)
 
 
 def _request_head(target: Target, path: str, headers: Headers, body_bytes: int) -> bytes:
-    parts = [b"POST ", target.prefix.encode(), path.encode(), b" HTTP/1.1\r\nhost: "]
-    parts += [target.authority, b"\r\ncontent-length: ", b"%d" % body_bytes, b"\r\n"]
-    for name, value in headers:
-        parts += [name, b": ", value, b"\r\n"]
+    parts = [target.head(path), b"%d\r\n" % body_bytes]
+    for pair in headers:
+        parts.append(b"%b: %b\r\n" % pair)  # noqa: PERF401 - faster than a generator here
     parts.append(b"\r\n")
     return b"".join(parts)

@@ -8,6 +8,7 @@ from typing import cast
 
 import httptools
 
+from tierwise_core.policy_resilience import Timeouts
 from tierwise_router.errors import UpstreamDiedError, UpstreamError, UpstreamTimeoutError
 from tierwise_router.upstream.response import Headers, Response
 
@@ -15,6 +16,8 @@ __all__ = ["Connection"]
 
 FIRST_FINAL_STATUS = 200
 BODILESS = (204, 304)
+COPIED_BYTES = 16 * 1024
+NO_TIMEOUTS = Timeouts()
 
 
 class Connection(asyncio.Protocol):
@@ -27,16 +30,18 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_deadline",
         "_framed",
         "_headers",
-        "_idle_s",
         "_last_data_at",
         "_loop",
         "_on_idle",
         "_parser",
         "_reading_paused",
         "_response",
+        "_sent_at",
+        "_timer",
+        "_timer_at",
+        "_times",
         "_transport",
         "answered",
         "idle_since",
@@ -57,8 +62,10 @@ class Connection(asyncio.Protocol):
         self._response: Response | None = None
         self._headers: Headers = []
         self._framed = False
-        self._deadline: asyncio.TimerHandle | None = None
-        self._idle_s = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._times = NO_TIMEOUTS
+        self._sent_at = 0.0
         self._last_data_at = 0.0
         self._reading_paused = False
         self.answered = False
@@ -70,19 +77,22 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         return self._response is None and transport is not None and not transport.is_closing()
 
-    def send(self, head: bytes, body: bytes, first_byte_s: float, idle_s: float) -> Response:
+    def send(self, head: bytes, body: bytes, times: Timeouts) -> Response:
         """Send a request and return the answer-to-be.
 
-        ``first_byte_s`` bounds the wait for the answer's head, ``idle_s`` each silence after it.
+        ``times`` bound the wait for the answer's head, each silence after it, and the whole.
         """
         response = self._response = Response(self._loop, self)
         self.answered = False
         self._headers = []
         self._framed = False
-        self._idle_s = idle_s
-        self._deadline = self._loop.call_later(first_byte_s, self._first_byte_overdue, first_byte_s)
+        self._times = times
+        self._sent_at = self._loop.time()
+        self._look_at(self._sent_at + min(times.first_byte_s, times.whole_s))
         if self._transport is None:
             self._fail(UpstreamDiedError(f"endpoint {self.name} closed the connection"))
+        elif len(body) <= COPIED_BYTES:
+            self._transport.write(head + body)
         else:
             self._transport.writelines((head, body))
         return response
@@ -144,6 +154,9 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the reader of an unfinished answer."""
         self._transport = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         why = f" ({exc})" if exc else ""
         self._fail(UpstreamDiedError(f"endpoint {self.name} closed the connection{why}"))
 
@@ -169,7 +182,8 @@ class Connection(asyncio.Protocol):
             self._framed = False
             return
         self._framed = self._framed or status in BODILESS
-        self._watch_silence()
+        times = self._times
+        self._look_at(min(self._last_data_at + times.idle_s, self._sent_at + times.whole_s))
         self._response.feed_head(status, self._headers)
 
     def on_body(self, body: bytes) -> None:
@@ -191,24 +205,42 @@ class Connection(asyncio.Protocol):
         else:
             self.close()
 
-    # Time.
+    # Time. Nearly every answer comes in time, so the timer is not set anew for each request: it
+    # goes off when one might be late, and then is set for the one that runs.
 
-    def _first_byte_overdue(self, waited_s: float) -> None:
-        self._give_up(f"endpoint {self.name} sent no answer within {waited_s:g} s")
+    def _look_at(self, due: float) -> None:
+        if self._timer is None or due < self._timer_at:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer_at = due
+            self._timer = self._loop.call_later(due - self._loop.time(), self._look)
 
-    def _watch_silence(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-        self._deadline = self._loop.call_later(self._idle_s, self._check_silence)
-
-    def _check_silence(self) -> None:
-        # A paused connection is silent because its reader is slow, which is no fault of the engine.
+    def _look(self) -> None:
+        self._timer = None
+        response = self._response
+        if response is None:
+            return
         now = self._loop.time()
-        last = now if self._reading_paused else self._last_data_at
-        if (left_s := last + self._idle_s - now) > 0:
-            self._deadline = self._loop.call_later(left_s, self._check_silence)
+        due, message = self._due(response, now)
+        if due > now:
+            self._look_at(due)
         else:
-            self._give_up(f"endpoint {self.name} fell silent for {self._idle_s:g} s")
+            self._give_up(f"endpoint {self.name} {message}")
+
+    def _due(self, response: Response, now: float) -> tuple[float, str]:
+        """Tell when the running answer is late next, and in which way."""
+        times = self._times
+        whole_by = self._sent_at + times.whole_s
+        if not response.started:
+            due = self._sent_at + times.first_byte_s
+            message = f"sent no answer within {times.first_byte_s:g} s"
+        else:
+            # A paused connection is silent because its reader is slow: no fault of the engine.
+            due = (now if self._reading_paused else self._last_data_at) + times.idle_s
+            message = f"fell silent for {times.idle_s:g} s"
+        if whole_by <= due:
+            return whole_by, f"did not end its answer within {times.whole_s:g} s"
+        return due, message
 
     # Ends.
 
@@ -228,6 +260,3 @@ class Connection(asyncio.Protocol):
 
     def _end_exchange(self) -> None:
         self._response = None
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None

@@ -71,17 +71,32 @@ class Response:
                 return value
         return b""
 
+    @property
+    def failed(self) -> bool:
+        """Tell whether its upstream broke off before the end."""
+        return self._error is not None
+
+    def news(self) -> asyncio.Future[None]:
+        """Give what is done as soon as something has come: the head, a piece, the end.
+
+        Raises UpstreamError when no more will come.
+        """
+        if self._error is not None:
+            raise self._error
+        self._waiter = self._loop.create_future()
+        return self._waiter
+
     async def head(self) -> None:
         """Wait for status and headers."""
         while not self.started:
-            await self._wait()
+            await self.news()
 
     async def chunk(self) -> bytes:
         """Take what has arrived of the body, waiting for something; empty at its end."""
         while not self._chunks:
             if self.complete:
                 return b""
-            await self._wait()
+            await self.news()
         data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         self._chunks.clear()
         self._buffered_bytes = 0
@@ -96,7 +111,7 @@ class Response:
         """
         self._limit_bytes = max(limit_bytes, HIGH_WATER_BYTES)
         while not self.complete and self._buffered_bytes <= limit_bytes:
-            await self._wait()
+            await self.news()
         self._limit_bytes = HIGH_WATER_BYTES
         return self.complete
 
@@ -110,15 +125,6 @@ class Response:
         """Give the answer up: an unfinished one takes its connection along, so the engine stops."""
         if not self.complete and self._error is None:
             self._source.abort()
-
-    async def _wait(self) -> None:
-        if self._error is not None:
-            raise self._error
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
 
     def feed_head(self, status: int, headers: Headers) -> None:
         """Take status and headers from the connection."""

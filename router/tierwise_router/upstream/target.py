@@ -25,6 +25,26 @@ class Target:
     prefix: str
     authority: bytes
 
+    def head(self, path: str) -> bytes:
+        r"""Write the head of a POST to a path up to the length of its body, kept for next time.
+
+        >>> parse_target("http://10.1.2.3:8000").head("/completions")
+        b'POST /v1/completions HTTP/1.1\r\nhost: 10.1.2.3:8000\r\ncontent-length: '
+
+        A path that begins with two slashes lies beside ``/v1`` and not in it, as vLLM has some:
+
+        >>> parse_target("http://10.1.2.3:8000").head("//tokenize")
+        b'POST /tokenize HTTP/1.1\r\nhost: 10.1.2.3:8000\r\ncontent-length: '
+        """
+        if path.startswith("//"):
+            return _head(self.prefix.removesuffix(DEFAULT_PREFIX) + path[1:], self.authority)
+        return _head(self.prefix + path, self.authority)
+
+
+@lru_cache(maxsize=4096)
+def _head(path: str, authority: bytes) -> bytes:
+    return b"POST %b HTTP/1.1\r\nhost: %b\r\ncontent-length: " % (path.encode(), authority)
+
 
 @lru_cache(maxsize=4096)
 def parse_target(url: str) -> Target:

@@ -1,0 +1,86 @@
+"""A request to whichever endpoint is picked, and the answer in progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from tierwise_core.route_table import Endpoint, Route
+from tierwise_core.tenant import ANYBODY, Admitted
+from tierwise_router.balance import EndpointLoad
+from tierwise_router.guard import Guard
+from tierwise_router.upstream.response import Headers, Response
+
+__all__ = ["WHOLE_BYTES", "Ask", "CallBudget", "Lease"]
+
+WHOLE_BYTES: Final = 1024 * 1024
+"""How much of an answer is held back, so that its pod may die without the client noticing."""
+
+
+class CallBudget(Protocol):
+    """What one request of a client may spend on calls."""
+
+    def take_call(self) -> None:
+        """Count one call to an endpoint before it is made; raises when it may make no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request to whichever endpoint is picked.
+
+    ``session`` keeps related requests together. ``hold_bytes`` is how much of the answer must
+    have arrived before the client gets any: until then another pod can still take over.
+    ``admitted`` says for whom it is, ``budget`` how many attempts its request may still make. One
+    that is not ``idempotent`` is never sent twice, because the endpoint keeps what it was told.
+    """
+
+    path: str
+    headers: Headers
+    body: bytes
+    session: bytes = b""
+    hold_bytes: int = WHOLE_BYTES
+    admitted: Admitted = ANYBODY
+    budget: CallBudget | None = None
+    idempotent: bool = True
+
+
+class Lease:
+    """An answer in progress and the endpoint it keeps busy; release it in every case.
+
+    ``attempts`` is how many endpoints were asked until this one answered, ``headed_at`` when its
+    head had come. The rest is for whoever handed it out.
+    """
+
+    __slots__ = (
+        "attempts", "guard", "headed_at", "held_since", "load", "on_release", "released",
+        "response", "route", "tenant",
+    )  # fmt: skip
+
+    def __init__(self, route: Route, load: EndpointLoad, response: Response) -> None:
+        self.route = route
+        self.load = load
+        self.response = response
+        self.attempts = 1
+        self.headed_at = 0.0
+        self.guard: Guard | None = None
+        self.held_since = 0.0
+        self.tenant = ""
+        self.on_release: Callable[[Lease], None] | None = None
+        self.released = False
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The endpoint that answers, with its pod, revision and tier."""
+        url = self.load.target.url
+        return next((one for one in self.route.endpoints if one.url == url), Endpoint(url))
+
+    def release(self) -> None:
+        """Give the endpoint back; an unfinished answer is given up, so that the engine stops."""
+        if self.released:
+            return
+        self.released = True
+        self.load.in_flight -= 1
+        if self.on_release is not None:
+            self.on_release(self)
+        self.response.abort()
