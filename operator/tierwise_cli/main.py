@@ -12,6 +12,7 @@ import typer
 from tierwise_api import API_VERSION, KINDS
 from tierwise_api.crd import custom_resource_definition, to_yaml
 from tierwise_cli import ask, doctor, graph, plan, replay, serve, size, status, tiers
+from tierwise_cli.batch import batching
 from tierwise_cli.options import Output, OutputOption, examples
 from tierwise_cli.printing import print_json
 from tierwise_operator.weights.command import EXAMPLES as FETCH_EXAMPLES
@@ -67,6 +68,8 @@ app.add_typer(planning, name="plan")
 tiering = typer.Typer(no_args_is_help=True, help="GPUTiers: find those that a cluster needs.")
 tiering.command("discover", epilog=tiers.EXAMPLES)(tiers.discover_tiers)
 app.add_typer(tiering, name="tiers")
+
+app.add_typer(batching, name="batch")
 
 
 def main() -> None:

@@ -28,6 +28,11 @@ COMMANDS = (
     "plan",
     "plan graph",
     "tiers discover",
+    "batch submit",
+    "batch list",
+    "batch watch",
+    "batch results",
+    "batch cancel",
 )
 
 
