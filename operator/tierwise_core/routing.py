@@ -25,6 +25,7 @@ from tierwise_core.itinerary import (
 )
 from tierwise_core.plan_context import IDLE, PLAIN_CONTEXT, LoadSignal, PlanContext
 from tierwise_core.policy_decision import DecisionPolicy
+from tierwise_core.provider import refusal
 from tierwise_core.query_features import QueryFeatures
 from tierwise_core.route_table import Route
 from tierwise_core.scoring import BUILT_IN_SCORERS, Facts, Weighted
@@ -218,6 +219,9 @@ def _refusal(question: Question, judged: Judged) -> tuple[str, str] | None:
     context, stop = question.context, judged.stop
     if context.allowed is not None and stop.key not in context.allowed:
         return "tenant", "the tenant may not ask it"
+    needs = context.requirements
+    if needs is not None and (why := refusal(stop.route, needs)):
+        return "requirements", why
     room = stop.route.context_tokens
     if room and context.prompt_tokens + context.output_tokens > room:
         needed = context.prompt_tokens + context.output_tokens

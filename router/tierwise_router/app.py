@@ -16,6 +16,7 @@ from tierwise_core.route_table import AUTO_MODEL
 from tierwise_router.call import CHAT, COMPLETIONS
 from tierwise_router.completions import answer_completion
 from tierwise_router.decision import Decision
+from tierwise_router.decisions import DecisionDesk
 from tierwise_router.desk import Desk
 from tierwise_router.dispatcher import Dispatcher, Phase
 from tierwise_router.errors import ErrorAnswer, answer_for
@@ -23,6 +24,8 @@ from tierwise_router.exchange import JSON_TYPE, ClientGoneError, Exchange, Recei
 from tierwise_router.exposition import CONTENT_TYPE, exposition
 from tierwise_router.models import list_models, one_model
 from tierwise_router.openapi import DOCUMENT
+from tierwise_router.patterns.shadows import Shadows, note_comparison
+from tierwise_router.planning import end
 from tierwise_router.query import answer_query
 
 __all__ = ["App"]
@@ -48,7 +51,12 @@ class App:
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
+        dispatcher.app = self
         self.desk = Desk(dispatcher, self)
+        self.decisions = DecisionDesk(dispatcher)
+        dispatcher.shadows = Shadows(
+            self, lambda row: note_comparison(dispatcher.journal, row), dispatcher.tally.compared
+        )
         self._get: dict[str, Handler] = {
             "/v1/models": self._models,
             "/healthz": self._healthz,
@@ -89,7 +97,9 @@ class App:
             else:
                 await _wrong_method(exchange, path, "POST")
         elif self.desk.knows(path):
-            await self._at_desk(exchange, decision)
+            await self._at_desk(self.desk, exchange, decision)
+        elif self.decisions.knows(path):
+            await self._at_desk(self.decisions, exchange, decision)
         elif (handler := self._handler(path)) is None:
             await exchange.error(ErrorAnswer(404, _unknown_path(path), code="unknown_path"))
         elif method in {"GET", "HEAD"}:
@@ -97,9 +107,11 @@ class App:
         else:
             await _wrong_method(exchange, path, "GET")
 
-    async def _at_desk(self, exchange: Exchange, decision: Decision) -> None:
+    async def _at_desk(
+        self, desk: Desk | DecisionDesk, exchange: Exchange, decision: Decision
+    ) -> None:
         try:
-            await self.desk.answer(exchange)
+            await desk.answer(exchange)
         except ClientGoneError:
             pass
         except TierwiseError as error:
@@ -130,7 +142,9 @@ class App:
             status = await self._fail(exchange, decision, TierwiseError("internal error"))
         finally:
             tally.in_flight -= 1
-            self._count(decision, endpoint, status, time.perf_counter() - began_at)
+            took_s = time.perf_counter() - began_at
+            self._count(decision, endpoint, status, took_s)
+            end(self._dispatcher, decision, endpoint, status, took_s)
 
     async def _answer(self, exchange: Exchange, decision: Decision, endpoint: str) -> None:
         if endpoint == "/query":

@@ -102,7 +102,7 @@ async def read_whole(lease: Lease, hop: Hop) -> bytes:
 
 async def _ask(dispatcher: Dispatcher, call: Call, hop: Hop, body: bytes) -> Asked:
     hold_bytes = 0 if call.stream else WHOLE_BYTES
-    asked = Ask(call.endpoint, call.headers, body, call.session, hold_bytes)
+    asked = Ask(call.endpoint, call.headers, body, call.session, hold_bytes, call.admitted, call.budget)
     lease = await dispatcher.dispatch.ask(hop.route, asked)
     if lease.response.status < BAD_REQUEST:
         return Asked(lease)

@@ -15,7 +15,7 @@ from tierwise_core.routing import CascadePlan, Hop
 from tierwise_router.answers import choice_logprobs, read_answer, usage_of
 from tierwise_router.asking import Asked, ask_judged, read_whole
 from tierwise_router.call import Call
-from tierwise_router.decision import Decision, Step
+from tierwise_router.decision import Decision, Spent, Step
 from tierwise_router.dialects import DIALECTS
 from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.errors import NobodyConfidentError, failure_word
@@ -23,6 +23,7 @@ from tierwise_router.outcomes import Accepted, Attempt, Flowing, Outcome, Refuse
 from tierwise_router.sse import is_event_stream
 from tierwise_router.streaming import decide_stream, streams_early
 from tierwise_router.upstream.response import Headers
+from tierwise_router.verifiers import verify
 from tierwise_router.wake import passes_over
 
 __all__ = [
@@ -101,6 +102,8 @@ async def _try_hop(
 ) -> Outcome | None:
     steps_before = len(decision.steps)
     try:
+        if decision.budget is not None:
+            decision.budget.check_cost(spent_usd=decision.cost_usd, expected_usd=hop.expected_usd)
         hop = replace(hop, route=await dispatcher.holds.awake(hop.route, call.progress))
         return await _ask_and_judge(Attempt(dispatcher, call, decision, hop, is_last))
     except BaseException as error:
@@ -123,27 +126,31 @@ async def _ask_and_judge(attempt: Attempt) -> Outcome | None:
     reply = Reply(asked.status, response.headers, await read_whole(asked.lease, hop))
     attempt.dispatcher.tally.first_byte[hop.route.key].add(attempt.took_s)
     answer = read_answer(reply.body)
-    _charge(attempt, usage_of(answer))
+    spent = _charge(attempt, usage_of(answer))
     if answer is not None:
-        return _judge(attempt, reply, answer)
-    attempt.decision.steps.append(Step(hop, failure=f"status-{reply.status}"))
+        return await _judge(attempt, spent, reply, answer)
+    attempt.decision.steps.append(spent.step(hop, failure=f"status-{reply.status}"))
     return Rejected(hop, reply.status, reply.headers, reply.body) if attempt.is_last else None
 
 
 def _refused_by_engine(attempt: Attempt, asked: Asked) -> Rejected | None:
-    _charge(attempt, None)
-    attempt.decision.steps.append(Step(attempt.hop, failure=f"status-{asked.status}"))
+    spent = _charge(attempt, None)
+    attempt.decision.steps.append(spent.step(attempt.hop, failure=f"status-{asked.status}"))
     if not attempt.is_last:
         return None
     return Rejected(attempt.hop, asked.status, asked.lease.response.headers, asked.refusal)
 
 
-def _charge(attempt: Attempt, usage: Usage | None) -> None:
-    price = attempt.hop.route.price
-    attempt.decision.cost_usd += call_cost_usd(price, attempt.took_s, usage)
+def _charge(attempt: Attempt, usage: Usage | None) -> Spent:
+    took_s = attempt.took_s
+    cost_usd = call_cost_usd(attempt.hop.route.price, took_s, usage)
+    attempt.decision.cost_usd += cost_usd
+    return Spent(took_s, cost_usd, usage)
 
 
-def _judge(attempt: Attempt, reply: Reply, answer: dict[str, Any]) -> Outcome | None:
+async def _judge(
+    attempt: Attempt, spent: Spent, reply: Reply, answer: dict[str, Any]
+) -> Outcome | None:
     hop, call = attempt.hop, attempt.call
     logprobs = choice_logprobs(answer)
     attempt.dispatcher.lengths.note(hop.route.key, max(map(len, logprobs), default=0))
@@ -151,8 +158,17 @@ def _judge(attempt: Attempt, reply: Reply, answer: dict[str, Any]) -> Outcome | 
     confidence = min(
         (answer_confidence(some, hop.predicted_confidence) for some in logprobs), default=0.0
     )
+    step = spent.step(hop, confidence)
+    if hop.route.verifiers:
+        verified = await verify(
+            attempt.dispatcher, call, attempt.decision, hop, answer, confidence=confidence
+        )
+        confidence = verified.confidence
+        step = replace(
+            step, confidence=confidence, checks=verified.checks, verified=verified.passed
+        )
     judged = verdict(hop, confidence, is_last=attempt.is_last)
-    attempt.decision.steps.append(Step(hop, confidence))
+    attempt.decision.steps.append(step)
     if judged.action is not Action.ACCEPT:
         return Refused(hop, confidence, judged.reason) if attempt.is_last else None
     dialect, body = DIALECTS[call.endpoint], reply.body

@@ -9,8 +9,10 @@ from typing import Any
 import orjson
 
 from tierwise_core.route_table import Route, WhenAsleep
+from tierwise_core.tenant import ANYBODY, Admitted
 from tierwise_router.budget import RequestBudget
 from tierwise_router.errors import RequestError
+from tierwise_router.forms import Form, boundary_of, read_form
 from tierwise_router.upstream.response import Headers
 from tierwise_router.wake import Progress
 
@@ -29,6 +31,8 @@ COMPLETIONS = "/completions"
 RESPONSES = "/responses"
 SHOWN_CHARACTERS = 60
 WHEN_ASLEEP = b"x-tierwise-when-asleep"
+ROUTER_HOP = b"x-tierwise-hop"
+TRUE_WORDS = frozenset({"true", "1", "on", "yes"})
 
 # What belongs to the client's connection to us, what we set ourselves, and credentials: the
 # client's key is for us, and must never reach a pod or somebody else's provider.
@@ -37,7 +41,7 @@ NOT_FORWARDED = frozenset(
         b"accept-encoding", b"authorization", b"connection", b"content-length", b"cookie",
         b"expect", b"host", b"keep-alive", b"proxy-authorization", b"proxy-connection", b"te",
         b"trailer", b"transfer-encoding", b"upgrade", b"x-api-key", b"x-request-id",
-        b"x-tierwise-when-asleep",
+        b"x-tierwise-hop", b"x-tierwise-when-asleep",
     }
 )  # fmt: skip
 
@@ -46,7 +50,7 @@ PLAIN_CONNECTION = frozenset({b"keep-alive", b"close", b"Keep-Alive", b"Close"})
 
 @dataclass(slots=True)
 class Call:
-    """A request to ``endpoint`` (``/chat/completions`` or ``/completions``).
+    """A request to ``endpoint``, one of those of :mod:`tierwise_router.surface`.
 
     ``body`` are the client's own bytes and ``fields`` what they say. ``session`` is what keeps
     related requests on one pod, empty when the client names nothing. ``when_asleep`` is the
@@ -64,6 +68,8 @@ class Call:
     when_asleep: WhenAsleep | None = None
     progress: Progress | None = None
     budget: RequestBudget | None = None
+    admitted: Admitted = ANYBODY
+    form: Form | None = None
 
     def body_for(self, route: Route) -> bytes:
         """Give the body to send: the client's own bytes, unless the upstream has another name.
@@ -72,10 +78,14 @@ class Call:
         """
         if self.model == route.upstream_model or (not route.external and self.model == route.key):
             return self.body
+        if self.form is not None:
+            return self.form.with_value("model", route.upstream_model)
         return orjson.dumps({**self.fields, "model": route.upstream_model})
 
 
-def read_call(endpoint: str, headers: Headers, body: bytes, request_id: bytes) -> Call:
+def read_call(
+    endpoint: str, headers: Headers, body: bytes, request_id: bytes, content_type: bytes = b""
+) -> Call:
     """Read a request; raises RequestError naming the field that is wrong.
 
     Only what routing needs is looked at: the engine judges the rest, and knows more of it.
@@ -85,22 +95,26 @@ def read_call(endpoint: str, headers: Headers, body: bytes, request_id: bytes) -
         ...
     tierwise_router.errors.RequestError: 'messages' is []; give a list with at least one message
     """
-    fields = _fields(body)
+    boundary = boundary_of(content_type)
+    form = read_form(body, boundary) if boundary else None
+    fields = _fields(body) if form is None else form.fields
     model = fields.get("model")
     if not isinstance(model, str) or not model:
         raise _wrong("model", fields, "give 'auto' or a name that GET /v1/models lists")
     stream = fields.get("stream")
-    if not isinstance(stream, bool | None):
+    if form is not None:
+        stream = str(stream).lower() in TRUE_WORDS
+    elif not isinstance(stream, bool | None):
         raise _wrong("stream", fields, "give true or false")
     if endpoint == CHAT:
         messages = fields.get("messages")
         if not isinstance(messages, list) or not messages:
             raise _wrong("messages", fields, "give a list with at least one message")
-    elif not isinstance(fields.get("prompt"), str | list | None):
+    elif endpoint == COMPLETIONS and not isinstance(fields.get("prompt"), str | list | None):
         raise _wrong("prompt", fields, "give a string or a list")
     return Call(
         endpoint, body, fields, model, bool(stream), _session(headers, fields),
-        forwarded_headers(headers, request_id), when_asleep(headers),
+        forwarded_headers(headers, request_id), when_asleep(headers), form=form,
     )  # fmt: skip
 
 
@@ -128,18 +142,27 @@ def forwarded_headers(headers: Headers, request_id: bytes) -> Headers:
     """Choose the client's headers that the upstream gets.
 
     >>> forwarded_headers([(b"authorization", b"Bearer k"), (b"x-team", b"a")], b"r-1")
-    [(b'x-team', b'a'), (b'x-request-id', b'r-1')]
+    [(b'x-team', b'a'), (b'x-tierwise-hop', b'1'), (b'x-request-id', b'r-1')]
 
     What ``connection`` names ends here as well:
 
     >>> forwarded_headers([(b"connection", b"close, X-Hop"), (b"x-hop", b"1")], b"r-1")
-    [(b'x-request-id', b'r-1')]
+    [(b'x-tierwise-hop', b'1'), (b'x-request-id', b'r-1')]
+
+    Another router that gets it counts on, so that a request cannot go in circles:
+
+    >>> forwarded_headers([(b"x-tierwise-hop", b"1")], b"r-1")
+    [(b'x-tierwise-hop', b'2'), (b'x-request-id', b'r-1')]
     """
     kept = [pair for pair in headers if pair[0] not in NOT_FORWARDED]
+    hop = (ROUTER_HOP, b"1")
     for name, value in headers:
         if name == b"connection" and value not in PLAIN_CONNECTION:
             named = {word.strip().lower() for word in value.split(b",")}
             kept = [pair for pair in kept if pair[0] not in named]
+        elif name == ROUTER_HOP and value.isdigit() and len(value) < len(b"1000"):
+            hop = (ROUTER_HOP, b"%d" % (int(value) + 1))
+    kept.append(hop)
     kept.append((b"x-request-id", request_id))
     return kept
 

@@ -25,6 +25,7 @@ from tierwise_router.errors import ErrorAnswer, RequestError, UpstreamTimeoutErr
 from tierwise_router.exchange import Exchange
 from tierwise_router.patterns.answer import answer_pattern
 from tierwise_router.patterns.tapping import offer_to_shadows, tap_for_shadows
+from tierwise_router.planning import begin, plan_auto, read_wishes
 from tierwise_router.relay import client_headers, relay_named
 from tierwise_router.sse import chat_events, completion_events, response_events
 from tierwise_router.streaming import EVENT_STREAM, escalation_comments, flow
@@ -51,6 +52,7 @@ async def answer_completion(
             await answer_pattern(dispatcher, exchange, decision, call, pattern)
         elif call.model != AUTO_MODEL:
             route = brain.table.resolve(call.model)
+            begin(decision, brain, call, read_wishes(exchange.headers))
             await relay_named(dispatcher, exchange, call, decision, route)
         else:
             await _answer_auto(dispatcher, exchange, decision, brain, call)
@@ -69,7 +71,8 @@ async def _answer_auto(
             param="messages" if call.endpoint == CHAT else "prompt",
             code="missing_text",
         )
-    hops = next_hops(brain.plan(text), brain.table)
+    plan = plan_auto(dispatcher, decision, brain, call, text, headers=exchange.headers)
+    hops = next_hops(plan, brain.table)
     hops = without_sleepers(dispatcher, call, decision, hops)
     async with within_deadline(dispatcher):
         outcome = await run_cascade(dispatcher, call, decision, hops)

@@ -7,17 +7,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tierwise_core.cost import Usage
 from tierwise_core.plan_context import LatencyClass
 from tierwise_core.route_table import Route
 from tierwise_core.routing import CascadePlan, Hop
-from tierwise_core.tenant import TenantRoute
+from tierwise_core.tenant import ANYBODY, Admitted, TenantRoute
+from tierwise_router.admission import Slot
 from tierwise_router.budget import RequestBudget
 from tierwise_router.upstream.response import Headers
 
-__all__ = ["Decision", "DecisionIds", "Step", "pod_tag", "where"]
+__all__ = ["Decision", "DecisionIds", "Spent", "Step", "pod_tag", "where"]
 
 NO_POD: Final = "local"
 TAG: Final = re.compile(r"[a-z0-9]{1,10}$")
@@ -108,13 +109,26 @@ class Step:
         }
 
 
+class Spent(NamedTuple):
+    """What asking somebody took: seconds, dollars, and tokens where they are known."""
+
+    seconds: float
+    cost_usd: float
+    usage: Usage | None = None
+
+    def step(self, hop: Hop, confidence: float | None = None, failure: str = "") -> Step:
+        """Make the step of what was asked."""
+        return Step(hop, confidence, failure, self.seconds, self.cost_usd, self.usage)
+
+
 @dataclass(slots=True)
 class Decision:
     """The way a request took so far, what it cost and how sure the answer is.
 
     What the journal needs is only referred to: it becomes a record in another thread. ``text`` is
     what the plan was made for; it is never written down. ``pattern`` is the one that was run, and
-    ``parts`` name the decisions of its sub-requests.
+    ``parts`` name the decisions of its sub-requests. ``slot`` is the place that the request takes
+    among those in progress; who waits for sub-requests releases it before.
     """
 
     id: bytes
@@ -122,6 +136,8 @@ class Decision:
     cost_usd: float = 0.0
     tenant: TenantRoute | None = None
     latency_class: LatencyClass = "realtime"
+    admitted: Admitted = ANYBODY
+    slot: Slot | None = None
     endpoint: str = ""
     model: str = ""
     stream: bool = False

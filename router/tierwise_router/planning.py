@@ -7,14 +7,16 @@ import time
 from typing import Final, NamedTuple
 
 from tierwise_core.plan_context import PlanContext
+from tierwise_core.provider import NO_REQUIREMENTS
 from tierwise_core.routing import CascadePlan
 from tierwise_core.spending import Limits
 from tierwise_router.brain import Brain
 from tierwise_router.budget import RequestBudget
-from tierwise_router.call import Call
+from tierwise_router.call import ROUTER_HOP, Call
 from tierwise_router.decision import Decision
 from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.errors import RequestError
+from tierwise_router.requirements import requirements_for
 from tierwise_router.upstream.response import Headers
 
 __all__ = ["Wishes", "begin", "end", "plan_auto", "read_wishes"]
@@ -27,15 +29,20 @@ FLOOR: Final = b"x-tierwise-confidence-floor"
 DOLLARS: Final = "a number of dollars, 0 or more"
 PROBABILITY: Final = "a number from 0 to 1"
 SHOWN: Final = 40
+DIGITS: Final = 9
 
 
 class Wishes(NamedTuple):
-    """What a request asks of its own decision; the policy's limits hold in any case."""
+    """What a request asks of its own decision; the policy's limits hold in any case.
+
+    ``routers`` is how many routers have passed it on before.
+    """
 
     max_cost_usd: float | None = None
     max_hops: int | None = None
     max_calls: int | None = None
     floor: float | None = None
+    routers: int = 0
 
 
 NO_WISHES: Final = Wishes()
@@ -45,7 +52,7 @@ def read_wishes(headers: Headers) -> Wishes:
     """Read the headers that lower what a request may spend, or raise its floor.
 
     >>> read_wishes([(b"x-tierwise-max-cost-usd", b"0.01"), (b"x-tierwise-max-hops", b"2")])
-    Wishes(max_cost_usd=0.01, max_hops=2, max_calls=None, floor=None)
+    Wishes(max_cost_usd=0.01, max_hops=2, max_calls=None, floor=None, routers=0)
     >>> read_wishes([(b"x-tierwise-max-hops", b"none")])
     Traceback (most recent call last):
         ...
@@ -62,6 +69,8 @@ number of 1 or more
             found = found._replace(max_hops=_whole(name, value))
         elif name == MAX_CALLS:
             found = found._replace(max_calls=_whole(name, value))
+        elif name == ROUTER_HOP:
+            found = found._replace(routers=_whole(name, value))
         elif name == FLOOR:
             floor = _number(name, value, PROBABILITY)
             if floor > 1:
@@ -71,7 +80,18 @@ number of 1 or more
 
 
 def begin(decision: Decision, brain: Brain, call: Call, wishes: Wishes = NO_WISHES) -> None:
-    """Note what a request is, and open its account."""
+    """Note what a request is, and open its account.
+
+    Raises RequestError (508) for one that goes round and round between routers.
+    """
+    policy = brain.table.policy.decision
+    if wishes.routers >= policy.max_routers:
+        raise RequestError(
+            f"{wishes.routers} routers have passed this request on to each other, and the policy's "
+            f"maxRouters is {policy.max_routers}; one of their external Specialists leads back",
+            status=508,
+            code="loop_detected",
+        )
     decision.model = call.model
     decision.stream = call.stream
     decision.session = call.session
@@ -79,7 +99,8 @@ def begin(decision: Decision, brain: Brain, call: Call, wishes: Wishes = NO_WISH
     context = PlanContext(
         max_cost_usd=wishes.max_cost_usd, max_hops=wishes.max_hops, max_calls=wishes.max_calls
     )
-    decision.budget = RequestBudget(Limits.of(brain.table.policy.decision, context))
+    call.admitted = decision.admitted
+    decision.budget = call.budget = RequestBudget(Limits.of(policy, context))
 
 
 def plan_auto(  # noqa: PLR0913 - a request, who asks it, and what it wants
@@ -89,12 +110,17 @@ def plan_auto(  # noqa: PLR0913 - a request, who asks it, and what it wants
     call: Call,
     text: str,
     *,
-    wishes: Wishes = NO_WISHES,
+    headers: Headers,
+    floor: float | None = None,
     field: str | None = None,
     prompt_tokens: int = 0,
     output_tokens: int = 0,
 ) -> CascadePlan:
-    """Plan a request that leaves the choice to us, and remember everything it followed from."""
+    """Plan a request that leaves the choice to us, and remember everything it followed from.
+
+    ``headers`` are the client's own; ``floor`` and ``field`` what its body asks for.
+    """
+    wishes = read_wishes(headers)
     begin(decision, brain, call, wishes)
     tenant = decision.tenant
     allowed = frozenset(tenant.specialists) if tenant is not None and tenant.specialists else None
@@ -109,9 +135,14 @@ def plan_auto(  # noqa: PLR0913 - a request, who asks it, and what it wants
         max_cost_usd=wishes.max_cost_usd,
         max_hops=wishes.max_hops,
         max_calls=wishes.max_calls,
+        requirements=requirements_for(
+            headers, tenant.requirements if tenant is not None else NO_REQUIREMENTS
+        ),
     )
     decision.text = text
-    decision.plan = brain.plan(text, floor=wishes.floor, field=field, context=context)
+    decision.plan = brain.plan(
+        text, floor=wishes.floor if floor is None else floor, field=field, context=context
+    )
     return decision.plan
 
 
@@ -143,7 +174,7 @@ def _number(name: bytes, value: bytes, right: str) -> float:
 
 
 def _whole(name: bytes, value: bytes) -> int:
-    if not value.strip().isdigit() or not int(value):
+    if not value.isdigit() or len(value) > DIGITS or not int(value):
         raise _wrong(name, value, "a whole number of 1 or more")
     return int(value)
 

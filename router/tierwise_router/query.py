@@ -24,6 +24,7 @@ from tierwise_router.decision import Decision, tier_of
 from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.errors import RequestError
 from tierwise_router.exchange import Exchange
+from tierwise_router.planning import plan_auto
 from tierwise_router.relay import client_headers
 
 __all__ = ["Query", "answer_query", "assertions_of", "read_query", "utility_score"]
@@ -51,7 +52,10 @@ async def answer_query(dispatcher: Dispatcher, exchange: Exchange, decision: Dec
     asked = read_query(await exchange.read_body(dispatcher.settings.max_body_bytes))
     call = _chat_call(asked, exchange)
     brain = dispatcher.current_brain()
-    plan = brain.plan(asked.query, floor=asked.confidence_floor, field=asked.field)
+    plan = plan_auto(
+        dispatcher, decision, brain, call, asked.query, headers=exchange.headers,
+        floor=asked.confidence_floor, field=asked.field,
+    )  # fmt: skip
     hops = without_sleepers(dispatcher, call, decision, next_hops(plan, brain.table))
     with exchange.watch():
         async with within_deadline(dispatcher):

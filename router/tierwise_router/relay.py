@@ -81,7 +81,10 @@ async def relay_hop(  # noqa: PLR0913 - the exchange, the call and who answers i
     try:
         route = await dispatcher.holds.awake(hop.route, call.progress)
         hold_bytes = 0 if call.stream else WHOLE_BYTES
-        asked = Ask(call.endpoint, call.headers, call.body_for(route), call.session, hold_bytes)
+        asked = Ask(
+            call.endpoint, call.headers, call.body_for(route), call.session, hold_bytes,
+            call.admitted, call.budget,
+        )  # fmt: skip
         asked_at = time.perf_counter()
         lease = await dispatcher.dispatch.ask(route, asked)
     except BaseException as error:

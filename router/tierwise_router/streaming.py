@@ -12,7 +12,7 @@ from tierwise_core.confidence import Action, verdict
 from tierwise_core.cost import Usage, call_cost_usd
 from tierwise_core.early import Early
 from tierwise_router.asking import wants_usage
-from tierwise_router.decision import Decision, Step, where
+from tierwise_router.decision import Decision, Spent, Step, where
 from tierwise_router.dialects import DIALECTS
 from tierwise_router.dispatch import Lease
 from tierwise_router.errors import UpstreamError, answer_for, failure_word
@@ -52,7 +52,7 @@ async def decide_stream(attempt: Attempt, lease: Lease) -> Flowing | Refused | N
     attempt.decision.steps.append(Step(hop, stream.confidence))
     if accepted:
         return Flowing(attempt, stream, lease)
-    _charge(attempt, stream)
+    attempt.decision.steps[-1] = _charge(attempt, stream).step(hop, stream.confidence)
     # The engine stops at once: nobody wants the rest.
     lease.release()
     _note_end(attempt, stream, "rejected")
@@ -98,7 +98,13 @@ async def flow(exchange: Exchange, flowing: Flowing) -> None:
         raise
     finally:
         decision.cost_usd = spent_before_usd
-        _charge(attempt, stream)
+        spent = _charge(attempt, stream)
+        decision.steps[-1] = replace(
+            decision.steps[-1],
+            seconds=spent.seconds,
+            cost_usd=spent.cost_usd,
+            usage=spent.usage,
+        )
         _note_end(attempt, stream, outcome)
         if outcome == "died":
             flowing.lease.release()
@@ -173,13 +179,15 @@ def _why(step: Step) -> str:
     return f"{step.confidence:.2f} < {step.hop.floor:.2f}"
 
 
-def _charge(attempt: Attempt, stream: JudgedStream) -> None:
+def _charge(attempt: Attempt, stream: JudgedStream) -> Spent:
     """Add what a stream has cost so far; what a provider has not billed yet is estimated."""
     usage = stream.usage
     if usage is None:
         usage = Usage(len(attempt.call.body) // BYTES_PER_TOKEN, stream.all_tokens)
-    price = attempt.hop.route.price
-    attempt.decision.cost_usd += call_cost_usd(price, attempt.took_s, usage)
+    took_s = attempt.took_s
+    cost_usd = call_cost_usd(attempt.hop.route.price, took_s, usage)
+    attempt.decision.cost_usd += cost_usd
+    return Spent(took_s, cost_usd, usage)
 
 
 def _note_end(attempt: Attempt, stream: JudgedStream, outcome: str) -> None:

@@ -106,11 +106,9 @@ async def ask_judge(
     }
     asked_at = time.perf_counter()
     try:
-        _take_call(decision)
         async with asyncio.timeout(spec.timeout_s):
-            lease = await dispatcher.dispatch.ask(
-                route, Ask(CHAT, JSON_HEADERS, orjson.dumps(body))
-            )
+            asked = Ask(CHAT, JSON_HEADERS, orjson.dumps(body), budget=decision.budget)
+            lease = await dispatcher.dispatch.ask(route, asked)
             try:
                 whole = await lease.response.read(LARGEST_VERDICT)
             finally:
