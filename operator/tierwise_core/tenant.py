@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tierwise_core.latency_class import REALTIME, LatencyClass
 from tierwise_core.provider import NO_REQUIREMENTS, Requirements
@@ -21,6 +21,15 @@ class TenantLimits:
     max_concurrent: int | None = None
     requests_per_minute: int | None = None
     max_queued: int | None = None
+
+    @property
+    def any(self) -> bool:
+        """Whether there is a limit at all."""
+        return not (
+            self.max_concurrent is None
+            and self.requests_per_minute is None
+            and self.max_queued is None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +67,24 @@ class TenantRoute:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """Who sent a request, and how urgent it is; ``tenant`` is None where there are no tenants."""
+    """Who sent a request, and how urgent it is; ``tenant`` is None where there are no tenants.
+
+    ``tenant_key`` is the tenant's full name, empty where there are none, and ``priority`` its own.
+
+    >>> Admitted(TenantRoute("demo", "team-a", priority=5)).tenant_key
+    'demo/team-a'
+    """
 
     tenant: TenantRoute | None = None
     latency_class: LatencyClass = REALTIME
+    tenant_key: str = field(init=False, default="")
+    priority: int = field(init=False, default=0)
 
-    @property
-    def priority(self) -> int:
-        """The tenant's priority; 0 where there are no tenants."""
-        return 0 if self.tenant is None else self.tenant.priority
-
-    @property
-    def tenant_key(self) -> str:
-        """The tenant's full name; empty where there are no tenants."""
-        return "" if self.tenant is None else self.tenant.key
+    def __post_init__(self) -> None:
+        # Both are asked for several times by each request.
+        if self.tenant is not None:
+            object.__setattr__(self, "tenant_key", self.tenant.key)
+            object.__setattr__(self, "priority", self.tenant.priority)
 
     def may_ask(self, specialist: str) -> bool:
         """Tell whether it may ask a Specialist, by its full name."""

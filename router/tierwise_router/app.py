@@ -147,10 +147,16 @@ class App:
             end(self._dispatcher, decision, endpoint, status, took_s)
 
     async def _answer(self, exchange: Exchange, decision: Decision, endpoint: str) -> None:
-        if endpoint == "/query":
-            await answer_query(self._dispatcher, exchange, decision)
-        else:
-            await answer_completion(self._dispatcher, exchange, decision, endpoint)
+        slot = decision.slot = await self._dispatcher.admission.enter(exchange)
+        admitted = decision.admitted = slot.admitted
+        decision.tenant, decision.latency_class = admitted.tenant, admitted.latency_class
+        try:
+            if endpoint == "/query":
+                await answer_query(self._dispatcher, exchange, decision)
+            else:
+                await answer_completion(self._dispatcher, exchange, decision, endpoint)
+        finally:
+            slot.release()
 
     async def _fail(self, exchange: Exchange, decision: Decision, error: TierwiseError) -> int:
         answer = answer_for(error)
@@ -176,16 +182,22 @@ class App:
             why = "failed" if one.failure else "below_floor"
             tally.escalations[one.hop.route.key, other.hop.route.key, why] += 1
 
-    async def _models(self, exchange: Exchange, _decision: Decision) -> None:
+    async def _models(self, exchange: Exchange, decision: Decision) -> None:
         brain = self._dispatcher.brain
-        await exchange.json(200, list_models(brain.table if brain else None))
+        try:
+            admitted = self._dispatcher.admission.identify(exchange)
+        except TierwiseError as error:
+            await self._fail(exchange, decision, error)
+        else:
+            await exchange.json(200, list_models(brain.table if brain else None, admitted))
 
-    async def _model(self, exchange: Exchange, _decision: Decision) -> None:
+    async def _model(self, exchange: Exchange, decision: Decision) -> None:
         name = exchange.path.removeprefix(MODELS_PREFIX)
         try:
-            found = one_model(self._dispatcher.current_brain().table, name)
+            admitted = self._dispatcher.admission.identify(exchange)
+            found = one_model(self._dispatcher.current_brain().table, name, admitted)
         except TierwiseError as error:
-            await exchange.error(answer_for(error))
+            await self._fail(exchange, decision, error)
         else:
             await exchange.json(200, found)
 

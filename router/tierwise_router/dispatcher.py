@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from tierwise_core.errors import NoEndpointError
 from tierwise_core.plan_context import NOBODY_BUSY, LoadSignal
+from tierwise_router.admission import Admission
 from tierwise_router.balance import Balancer
 from tierwise_router.brain import Brain
 from tierwise_router.decision import DecisionIds
@@ -56,6 +57,7 @@ class Dispatcher:
     tally: Tally
     dispatch: Dispatch
     holds: Holds
+    admission: Admission
     ids: DecisionIds = field(default_factory=DecisionIds)
     lengths: AnswerLengths = field(default_factory=AnswerLengths)
     brain: Brain | None = None
@@ -77,7 +79,10 @@ class Dispatcher:
         secrets = SecretFiles(settings.secrets_dir)
         dispatch = Dispatch(client, balancer, tally, secrets, settings.dispatchers)
         holds = Holds(tally, settings.held_requests, settings.hold_progress_s)
-        return cls(settings, client, balancer, tally, dispatch, holds, loads=dispatch.loads)
+        admission = Admission(tally, settings.dispatchers)
+        return cls(
+            settings, client, balancer, tally, dispatch, holds, admission, loads=dispatch.loads
+        )
 
     @property
     def ready(self) -> bool:
@@ -100,4 +105,5 @@ class Dispatcher:
         self.balancer.keep_only(urls)
         self.client.keep_only(urls)
         self.dispatch.learn(brain.table)
+        self.admission.learn(brain.table)
         self.holds.learn(brain.table)

@@ -9,6 +9,7 @@ from typing import Any, Self
 import orjson
 
 from tierwise_router.errors import ErrorAnswer, RequestError
+from tierwise_router.inside import InProcessWork, work_of
 from tierwise_router.upstream.response import Headers
 
 __all__ = ["ClientGoneError", "Exchange", "is_stream", "too_large"]
@@ -57,6 +58,10 @@ class Exchange:
         self._whole: list[bytes] | None = None
         self._receive = receive
         self._send = send
+
+    def work(self) -> InProcessWork | None:
+        """Tell whose work of our own the request is; None for a client's."""
+        return work_of(self.scope)
 
     def header(self, name: bytes) -> bytes:
         """Look a request header up by its lower-case name; empty when it is not there."""

@@ -29,14 +29,21 @@ class Gate:
     Args:
         queue: who is in, and who waits.
         blocked: tells whom a limit of its own tenant keeps out, though a slot is free.
+        granted: is told the tenant of each request that waited and is let in.
     """
 
-    __slots__ = ("_blocked", "_futures", "queue", "usual_s")
+    __slots__ = ("_blocked", "_futures", "_granted", "queue", "usual_s")
 
-    def __init__(self, queue: FairQueue, blocked: Callable[[Waiting], bool] | None = None) -> None:
+    def __init__(
+        self,
+        queue: FairQueue,
+        blocked: Callable[[Waiting], bool] | None = None,
+        granted: Callable[[str], None] | None = None,
+    ) -> None:
         self.queue = queue
         self.usual_s = 0.0
         self._blocked = blocked
+        self._granted = granted
         self._futures: dict[Waiting, asyncio.Future[None]] = {}
 
     def resize(self, slots: int, length: int) -> None:
@@ -82,8 +89,10 @@ class Gate:
             turn = self._futures.pop(head)
             if turn.done():  # it was cancelled, and its task has not run since
                 self.queue.give_back(head.tenant)
-            else:
-                turn.set_result(None)
+                continue
+            if self._granted is not None:
+                self._granted(head.tenant)
+            turn.set_result(None)
 
     def retry_after_s(self, ahead: int, slots: int) -> int:
         """Tell when it is worth to come again: when those ahead have gone through the slots.

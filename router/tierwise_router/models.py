@@ -6,17 +6,20 @@ from typing import Any
 
 from tierwise_core.policy_patterns import Pattern
 from tierwise_core.route_table import AUTO_MODEL, Route, RouteTable
+from tierwise_core.tenant import ANYBODY, Admitted
 from tierwise_router.decision import tier_of
+from tierwise_router.permission import check_permission
 
 __all__ = ["list_models", "one_model"]
 
 OWNER = "tierwise"
 
 
-def list_models(table: RouteTable | None) -> dict[str, Any]:
+def list_models(table: RouteTable | None, admitted: Admitted = ANYBODY) -> dict[str, Any]:
     """List ``auto``, the patterns, and every Specialist, by its short name where that is unique.
 
-    Adapters come behind their Specialist, with its name as their ``parent``.
+    Adapters come behind their Specialist, with its name as their ``parent``. A tenant sees what it
+    may ask.
 
     >>> table = RouteTable.of([Route("demo", "sorter", "sorting", "sorter")])
     >>> [model["id"] for model in list_models(table)["data"]]
@@ -25,7 +28,9 @@ def list_models(table: RouteTable | None) -> dict[str, Any]:
     routes = table.routes.values() if table is not None else ()
     by_name = table.by_name if table is not None else {}
     names = (
-        (route.name if len(by_name[route.name]) == 1 else route.key, route) for route in routes
+        (route.name if len(by_name[route.name]) == 1 else route.key, route)
+        for route in routes
+        if admitted.may_ask(route.key)
     )
     data = [
         entry
@@ -36,12 +41,15 @@ def list_models(table: RouteTable | None) -> dict[str, Any]:
     return {"object": "list", "data": [_auto(), *map(_pattern, patterns), *data]}
 
 
-def one_model(table: RouteTable, name: str) -> dict[str, Any]:
-    """Describe one model; raises what :meth:`RouteTable.resolve` does."""
+def one_model(table: RouteTable, name: str, admitted: Admitted = ANYBODY) -> dict[str, Any]:
+    """Describe one model; raises RequestError for one that the tenant may not ask, or is none."""
     if name == AUTO_MODEL:
         return _auto()
-    pattern = table.policy.patterns.find(name)
-    return _entry(name, table.resolve(name)) if pattern is None else _pattern(pattern)
+    if (pattern := table.policy.patterns.find(name)) is not None:
+        return _pattern(pattern)
+    route = table.resolve(name)
+    check_permission(admitted, route.key)
+    return _entry(name, route)
 
 
 def _adapters(base: str, route: Route) -> list[dict[str, Any]]:

@@ -18,11 +18,13 @@ class Pressure:
     status-5xx. ``trips`` by (specialist, reason) are endpoints that were left out, ``opened`` by
     (specialist,) breakers of Specialists. ``hedges`` by (specialist, outcome): won or lost.
     ``unpaid`` by (specialist,) are retries that the budget did not allow. ``shed`` by (tenant,
-    class, reason). Levels: ``breakers`` by (specialist, state), ``ejected`` by (specialist,),
-    ``queued`` by (tenant, class).
+    class, reason); ``waits`` and ``wait_s`` by (tenant, class).
+
+    Levels: ``breakers`` by (specialist, state), ``ejected`` by (specialist,), ``queued`` by
+    (tenant, class).
     """
 
-    COUNTS = ("failures", "trips", "opened", "hedges", "unpaid", "shed")
+    COUNTS = ("failures", "trips", "opened", "hedges", "unpaid", "shed", "waits", "wait_s")
     LEVELS = ("breakers", "ejected", "queued")
 
     def __init__(self) -> None:
@@ -32,6 +34,8 @@ class Pressure:
         self.hedges: defaultdict[tuple[str, ...], int] = defaultdict(int)
         self.unpaid: defaultdict[tuple[str, ...], int] = defaultdict(int)
         self.shed: defaultdict[tuple[str, ...], int] = defaultdict(int)
+        self.waits: defaultdict[tuple[str, ...], int] = defaultdict(int)
+        self.wait_s: defaultdict[tuple[str, ...], float] = defaultdict(float)
         self.breakers: defaultdict[tuple[str, ...], int] = defaultdict(int)
         self.ejected: defaultdict[tuple[str, ...], int] = defaultdict(int)
         self.queued: defaultdict[tuple[str, ...], int] = defaultdict(int)
@@ -75,6 +79,10 @@ class Pressure:
              ("specialist",), self.unpaid),
             (counter, "shed", "Requests that were refused for load.",
              ("tenant", "latency_class", "reason"), self.shed),
+            (counter, "queue_waits", "Requests that waited at the door.",
+             ("tenant", "latency_class"), self.waits),
+            (counter, "queue_wait_seconds", "How long they waited, all together.",
+             ("tenant", "latency_class"), self.wait_s),
             (gauge, "breakers", "Dispatchers whose breaker of a Specialist is in that state.",
              ("specialist", "state"), self.breakers),
             (gauge, "endpoints_ejected", "Endpoints left out now, summed over dispatchers.",

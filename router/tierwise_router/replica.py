@@ -90,6 +90,7 @@ class DispatcherReplica:
         settings = self._settings
         dispatcher = self._dispatcher = Dispatcher.create(settings)
         dispatcher.tally_files = self._run_dir
+        dispatcher.admission.share(self._run_dir)
         shared = shared_socket(settings.host, settings.port)
         app = App(dispatcher)
         self._listener = await Listener.open(app, shared, settings.drain_s)
@@ -146,3 +147,4 @@ class DispatcherReplica:
         while True:
             await asyncio.sleep(TALLY_EVERY_S)
             await asyncio.to_thread(leave_tally, dispatcher)
+            dispatcher.admission.meet()

@@ -81,6 +81,9 @@ class ServedExchange(Exchange):
             "query_string": self.query, "headers": self.headers,
         }  # fmt: skip
 
+    def work(self) -> None:
+        """Tell that it is a client's: only requests of our own are somebody's work."""
+
     # What the connection tells.
 
     def feed(self, data: bytes) -> None:
