@@ -59,7 +59,10 @@ class Logs:
     def _renderers(self) -> list[structlog.typing.Processor]:
         if self.pretty:
             return [
-                structlog.dev.ConsoleRenderer(colors=False),
+                # Not the formatter that shows variables: keys and questions are among them.
+                structlog.dev.ConsoleRenderer(
+                    colors=False, exception_formatter=structlog.dev.plain_traceback
+                ),
                 lambda _logger, _name, line: line.encode(),  # type: ignore[attr-defined]
             ]
         return [
