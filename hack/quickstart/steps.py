@@ -76,6 +76,9 @@ def local_values(image_ids: Mapping[str, str], folder: Path) -> Path:
             "podAnnotations": {"tierwise.dev/image-id": image_ids[name]},
         }
 
+    files = folder / "files"
+    files.mkdir(exist_ok=True)
+    files.chmod(0o777)  # the router's pods run as another user, and both nodes are this machine
     values = {
         "operator": {**image("operator"), "modelRoots": [str(MODELS)]},
         "router": {
@@ -83,6 +86,7 @@ def local_values(image_ids: Mapping[str, str], folder: Path) -> Path:
             "dispatchers": 1,
             "drainSeconds": 45,
             "terminationGracePeriodSeconds": 60,
+            "files": {"volume": {"hostPath": {"path": str(files), "type": "Directory"}}},
         },
         "weights": {
             "image": {"pullPolicy": "Never"},

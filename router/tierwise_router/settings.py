@@ -29,7 +29,9 @@ class Settings:
     ``withdraw_s`` is how long a stopping pod goes on accepting while the cluster takes its address
     out of the Service; ``drain_s`` how long running requests then may take. ``held_requests`` is
     how many requests one dispatcher holds for Specialists that sleep, and ``hold_progress_s`` how
-    often a held stream is told so. ``policy`` is the name of the RouterPolicy to obey.
+    often a held stream is told so. ``files_dir`` keeps files, batches and
+    background requests; empty where there is none. ``replicas`` are the router pods there are,
+    among which a provider's limits are shared. ``policy`` is the name of the RouterPolicy to obey.
     ``journal_dir`` is where decisions are written down, empty for the router's own folder, which
     goes with it; ``journal_mib`` the most that they may take.
     """
@@ -46,6 +48,7 @@ class Settings:
     hold_progress_s: float = 5.0
     secrets_dir: str = "/var/run/tierwise/secrets"
     files_dir: str = ""
+    replicas: int = 1
     log_level: str = "info"
     policy: str = POLICY_NAME
     journal_dir: str = ""
@@ -75,6 +78,7 @@ class Settings:
             hold_progress_s=_whole(env, "TIERWISE_HOLD_PROGRESS_S", 5, least=1),
             secrets_dir=env.get("TIERWISE_SECRETS_DIR", "/var/run/tierwise/secrets"),
             files_dir=env.get("TIERWISE_FILES_DIR", ""),
+            replicas=_whole(env, "TIERWISE_REPLICAS", 1),
             log_level=env.get("TIERWISE_LOG_LEVEL", "info").lower(),
             policy=env.get("TIERWISE_POLICY") or POLICY_NAME,
             journal_dir=env.get("TIERWISE_JOURNAL_DIR", ""),

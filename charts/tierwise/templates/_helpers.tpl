@@ -139,3 +139,19 @@ capabilities:
 {{- fail (printf "router.podDisruptionBudget.minAvailable is %d, but router.replicas is %d: no node could ever be drained. Set minAvailable to at most %d." (int .Values.router.podDisruptionBudget.minAvailable) (int .Values.router.replicas) (int (sub .Values.router.replicas 1))) -}}
 {{- end -}}
 {{- end }}
+
+{{/* The volume that keeps files and batches; nothing when several pods would have no volume in common. */}}
+{{- define "tierwise.filesVolume" -}}
+{{- $files := .Values.router.files }}
+{{- if $files.enabled }}
+{{- if $files.volume }}
+{{- toYaml $files.volume }}
+{{- else if or $files.claim.existing $files.claim.create }}
+persistentVolumeClaim:
+  claimName: {{ $files.claim.existing | default "tierwise-router-files" }}
+{{- else if le (int .Values.router.replicas) 1 }}
+emptyDir:
+  sizeLimit: {{ $files.sizeLimit }}
+{{- end }}
+{{- end }}
+{{- end }}
