@@ -211,6 +211,60 @@ ROUTER_POLICY = (
         says="name a specialist, a latencyClass or both; what is meant for every request belongs "
         "into timeouts",
     ),
+    RuleCase(
+        name="a scorer weighs once",
+        kind="RouterPolicy",
+        good={"spec.decision": {"scorers": [{"name": "cost", "weight": 1}]}},
+        bad={
+            "spec.decision": {
+                "scorers": [{"name": "cost", "weight": 1}, {"name": "cost", "weight": 2}]
+            }
+        },
+        at="spec.decision.scorers",
+        says="scorers must name each scorer once: remove the repeated name",
+    ),
+    RuleCase(
+        name="a verifier's name is its own",
+        kind="RouterPolicy",
+        good={"spec.decision": {"verifiers": [{"name": "short", "length": {}}]}},
+        bad={
+            "spec.decision": {
+                "verifiers": [{"name": "short", "length": {}}, {"name": "short", "length": {}}]
+            }
+        },
+        at="spec.decision.verifiers",
+        says="verifiers must have names of their own: two have the same",
+    ),
+    RuleCase(
+        name="a verifier is of one kind",
+        kind="RouterPolicy",
+        good={"spec.decision": {"verifiers": [{"name": "a", "regex": {"pattern": "^a$"}}]}},
+        bad={
+            "spec.decision": {
+                "verifiers": [{"name": "a", "regex": {"pattern": "^a$"}, "length": {}}]
+            }
+        },
+        at="spec.decision.verifiers[0].name",
+        says="a verifier must have exactly one of regex, jsonSchema, length, http and llmJudge: "
+        "keep one",
+    ),
+    RuleCase(
+        name="a length leaves room",
+        kind="RouterPolicy",
+        good={
+            "spec.decision": {
+                "verifiers": [{"name": "a", "length": {"minCharacters": 2, "maxCharacters": 2}}]
+            }
+        },
+        bad={
+            "spec.decision": {
+                "verifiers": [{"name": "a", "length": {"minCharacters": 3, "maxCharacters": 2}}]
+            }
+        },
+        at="spec.decision.verifiers[0].length.maxCharacters",
+        says="maxCharacters must be at least minCharacters: raise it, or lower the other; got 3 "
+        "and 2",
+    ),
 )
 
 RULE_CASES = (*GPU_TIER, *SPECIALIST, *ROLLOUT, *FIELD_PROFILE, *ROUTER_POLICY)
@@ -286,6 +340,12 @@ LIMITS = (
         "RouterPolicy",
         {"spec.resilience": {"breaker": {"failureShare": 0}}},
         "spec.resilience.breaker.failureShare",
+    ),
+    ("RouterPolicy", {"spec.decision": {"maxHops": 0}}, "spec.decision.maxHops"),
+    (
+        "RouterPolicy",
+        {"spec.decision": {"verifiers": [{"name": "a", "length": {}, "trust": 0.5}]}},
+        "spec.decision.verifiers[0].trust",
     ),
     ("Tenant", {"spec.weight": 0}, "spec.weight"),
     ("Tenant", {"spec.limits": {"maxConcurrent": 0}}, "spec.limits.maxConcurrent"),
