@@ -13,7 +13,8 @@ from tierwise_core.wilson import interval
 __all__ = ["EndpointSample", "room_to_eject", "worst_endpoint"]
 
 SHORTEST_S: Final = 1e-6
-STANDARD_ERRORS: Final = 2.0
+STANDARD_ERRORS: Final = 3.0
+"""How far a mean or a share is moved in favour of an endpoint: chance does that once in 700."""
 
 
 @dataclass(slots=True)
@@ -81,9 +82,9 @@ def room_to_eject(endpoints: int, ejected: int, rules: OutlierRules) -> bool:
 def worst_endpoint(samples: Mapping[str, EndpointSample], rules: OutlierRules) -> tuple[str, str]:
     """Find the endpoint that is clearly worse than all its siblings together, and say why.
 
-    Worse is a share of failures whose 95 % interval lies above that of the others, or a first byte
-    that takes ``latency_factor`` times as long, each mean moved by two standard errors in favour
-    of the endpoint. Nobody is worst of too few requests; both texts are empty then.
+    Worse is a share of failures whose interval lies above that of the others, or a first byte that
+    takes ``latency_factor`` times as long; each share and mean is moved by three standard errors in
+    favour of the endpoint. Nobody is worst of too few requests; both texts are empty then.
 
     >>> good, bad = EndpointSample(100, 1), EndpointSample(100, 30)
     >>> worst_endpoint({"a": good, "b": bad, "c": good}, OutlierRules())
@@ -104,8 +105,8 @@ def worst_endpoint(samples: Mapping[str, EndpointSample], rules: OutlierRules) -
 def _failing(
     name: str, own: EndpointSample, others: EndpointSample
 ) -> list[tuple[float, str, str]]:
-    low, _ = interval(own.failed / own.total, own.total)
-    _, high = interval(others.failed / others.total, others.total)
+    low, _ = interval(own.failed / own.total, own.total, STANDARD_ERRORS)
+    _, high = interval(others.failed / others.total, others.total, STANDARD_ERRORS)
     if low <= high:
         return []
     siblings = f"{others.failed} of {others.total} at its siblings"
