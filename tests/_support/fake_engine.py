@@ -173,9 +173,13 @@ async def dies(turn: Turn) -> None:
 
 @dataclass(slots=True)
 class FakeEngine:
-    """A server; ``script`` says what it does with the next request, and may be changed."""
+    """A server; ``script`` says what it does with the next request, and may be changed.
+
+    One that does not read bodies answers as soon as it has a head.
+    """
 
     script: Script
+    reads_bodies: bool = True
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
@@ -231,7 +235,8 @@ class FakeEngine:
         request_line, *lines = head.decode("latin-1").split("\r\n")
         pairs = (line.split(": ", 1) for line in lines if line)
         headers = {name.lower(): value for name, value in pairs}
-        body = await reader.readexactly(int(headers.get("content-length", "0")))
+        size = int(headers.get("content-length", "0")) if self.reads_bodies else 0
+        body = await reader.readexactly(size)
         method, path, _ = request_line.split(" ", 2)
         return Turn(Request(path, headers, body, method), reader, writer)
 

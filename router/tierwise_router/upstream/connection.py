@@ -15,7 +15,15 @@ from tierwise_router.upstream.response import Headers, Response
 __all__ = ["Connection"]
 
 FIRST_FINAL_STATUS = 200
-BODILESS = (204, 304)
+REDIRECTS = range(300, 400)
+LONGEST_FRAMING_BYTES = 256 * 1024
+"""How much may come that is no body: heads, interim answers, sizes of chunks, trailers."""
+
+FRAMING_PER_BYTE = 64
+"""How much more of it may come for each byte of body."""
+
+NOT_MODIFIED = 304
+BODILESS = (204, NOT_MODIFIED)
 COPIED_BYTES = 16 * 1024
 NO_TIMEOUTS = Timeouts()
 
@@ -30,6 +38,7 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
+        "_excess_bytes",
         "_framed",
         "_headers",
         "_last_data_at",
@@ -62,6 +71,7 @@ class Connection(asyncio.Protocol):
         self._response: Response | None = None
         self._headers: Headers = []
         self._framed = False
+        self._excess_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._times = NO_TIMEOUTS
@@ -86,6 +96,7 @@ class Connection(asyncio.Protocol):
         self.answered = False
         self._headers = []
         self._framed = False
+        self._excess_bytes = 0
         self._times = times
         self._sent_at = self._loop.time()
         self._look_at(self._sent_at + min(times.first_byte_s, times.whole_s))
@@ -135,6 +146,7 @@ class Connection(asyncio.Protocol):
             self.close()
             return
         self.answered = True
+        self._excess_bytes += len(data)
         self._last_data_at = self._loop.time()
         try:
             self._parser.feed_data(data)
@@ -142,6 +154,8 @@ class Connection(asyncio.Protocol):
             self._break("switched protocols")
         except httptools.HttpParserError as error:
             self._break(f"sent no valid HTTP ({error})")
+        if self._excess_bytes > LONGEST_FRAMING_BYTES:
+            self._break(f"sent {LONGEST_FRAMING_BYTES} bytes of headers and no body")
 
     def eof_received(self) -> bool:
         """Finish an answer that ends with its connection."""
@@ -181,13 +195,19 @@ class Connection(asyncio.Protocol):
             self._headers = []
             self._framed = False
             return
+        if status in REDIRECTS and status != NOT_MODIFIED:
+            # Where it points to is for us to know: a client that went there would pass us by.
+            self._break(f"answered {status}, and nobody follows; give the address it names")
+            return
         self._framed = self._framed or status in BODILESS
         times = self._times
         self._look_at(min(self._last_data_at + times.idle_s, self._sent_at + times.whole_s))
-        self._response.feed_head(status, self._headers)
+        headers, self._headers = self._headers, []  # trailers go nowhere
+        self._response.feed_head(status, headers)
 
     def on_body(self, body: bytes) -> None:
         """Hand a piece of the body over."""
+        self._excess_bytes -= FRAMING_PER_BYTE * len(body)
         if self._response is not None:
             self._response.feed(body)
 
@@ -197,9 +217,11 @@ class Connection(asyncio.Protocol):
         if response is None or not response.started:
             return
         keep = self._parser.should_keep_alive()
+        transport = self._transport
         self._end_exchange()
         response.finish()
-        if keep and self._transport is not None:
+        # Who answers before the whole request is sent may take its rest for the next one.
+        if keep and transport is not None and not transport.get_write_buffer_size():
             self.idle_since = self._loop.time()
             self._on_idle(self)
         else:
