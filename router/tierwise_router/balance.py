@@ -34,10 +34,10 @@ class EndpointLoad:
 
     ``in_flight`` counts our own requests there, ``failures`` those that failed in a row; ``sample``
     is what it did since it was last compared with its siblings, and ``engine`` what it told of
-    itself.
+    itself. Until ``shut_until`` a provider wants to be left alone.
     """
 
-    __slots__ = ("breaker", "engine", "failures", "in_flight", "sample", "target")
+    __slots__ = ("breaker", "engine", "failures", "in_flight", "sample", "shut_until", "target")
 
     def __init__(self, target: Target) -> None:
         self.target = target
@@ -46,6 +46,7 @@ class EndpointLoad:
         self.breaker = Breaker()
         self.sample = EndpointSample()
         self.engine = EngineLoad()
+        self.shut_until = 0.0
 
 
 class Siblings:
@@ -116,6 +117,8 @@ class Balancer:
             return loads[0]
         if not loads:
             raise no_endpoint(route, tried)
+        if route.external:
+            return self._first(loads)
         if session or prefix:
             return self._affine(self._open(loads), session or prefix)
         one, other = self._two_of(loads)
@@ -144,6 +147,12 @@ class Balancer:
         if load is None:
             load = self._loads[url] = EndpointLoad(parse_target(url))
         return load
+
+    def _first(self, loads: Sequence[EndpointLoad]) -> EndpointLoad:
+        """Give a provider's first address that may be asked now, in the order of the spec."""
+        now = self.clock()
+        healthy = [load for load in loads if load.breaker.admits(now)] or loads
+        return next((load for load in healthy if load.shut_until <= now), healthy[0])
 
     def _takes_more(self, load: EndpointLoad) -> bool:
         return load.breaker.state is CLOSED and load.in_flight < self.most_in_flight

@@ -18,6 +18,7 @@ from tierwise_router.errors import UpstreamDiedError, UpstreamError, UpstreamUnr
 from tierwise_router.guard import Guard
 from tierwise_router.lease import WHOLE_BYTES, Ask, Lease
 from tierwise_router.permission import check_permission
+from tierwise_router.providers import ProviderLimits
 from tierwise_router.secret_files import SecretFiles
 from tierwise_router.tally import Tally
 from tierwise_router.upstream.client import UpstreamClient
@@ -39,13 +40,14 @@ class Dispatch:
     ``loads`` tells how busy each Specialist is, by its full name: a view, not a copy.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - its parts
         self,
         client: UpstreamClient,
         balancer: Balancer,
         tally: Tally,
         secrets: Mapping[tuple[str, str], str] | SecretFiles,
         dispatchers: int = 1,
+        provider_share: int = 1,
     ) -> None:
         self._balancer = balancer
         self._clock = balancer.clock
@@ -55,12 +57,14 @@ class Dispatch:
         self._attempts = Attempts(client, balancer, tally.pressure)
         self._guards: dict[str, Guard] = {}
         self._policy = ResiliencePolicy()
+        self._limits = ProviderLimits(balancer, tally, provider_share)
         self.loads: Mapping[str, LoadSignal] = _Loads(self._guards)
 
     def learn(self, table: RouteTable) -> None:
         """Take in a new table: its policy counts from the next request on."""
         self._policy = policy = table.policy.resilience
         self._attempts.learn(policy)
+        self._limits.learn(table)
         queue = policy.queue.share(self._dispatchers)
         self._balancer.most_in_flight = queue.max_in_flight_per_endpoint
         self._balancer.affinity = policy.affinity
@@ -76,7 +80,8 @@ class Dispatch:
         """Send a request and wait for an answer of which ``hold_bytes`` (or all) have arrived.
 
         Raises NoEndpointError when the Specialist has no pod, its subclasses BreakerOpenError and
-        OverloadedError when it is left alone, or the UpstreamError of the last attempt.
+        OverloadedError when it is left alone, ProviderLimitError when a provider's limits are
+        used up, or the UpstreamError of the last attempt.
         """
         admitted = asked.admitted
         if admitted.tenant is not None:
@@ -85,6 +90,12 @@ class Dispatch:
             asked = self._authorised(route, asked)
         if not route.endpoints:
             raise no_endpoint(route)
+        if route.provider is not None:
+            return await self._limits.through(route, asked, self._ask)
+        return await self._ask(route, asked)
+
+    async def _ask(self, route: Route, asked: Ask) -> Lease:
+        admitted = asked.admitted
         guard = self._guard(route)
         now = self._clock()
         if guard.breaker.state is not CLOSED:

@@ -77,7 +77,8 @@ class Dispatcher:
         balancer = Balancer()
         tally = Tally()
         secrets = SecretFiles(settings.secrets_dir)
-        dispatch = Dispatch(client, balancer, tally, secrets, settings.dispatchers)
+        share = settings.dispatchers * max(1, settings.replicas)
+        dispatch = Dispatch(client, balancer, tally, secrets, settings.dispatchers, share)
         holds = Holds(tally, settings.held_requests, settings.hold_progress_s)
         admission = Admission(tally, settings.dispatchers)
         return cls(

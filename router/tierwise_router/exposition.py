@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,7 @@ class _Tallies(Collector):
             ["specialist", "outcome"], tally.streams,
         )  # fmt: skip
         yield from self._tally.pressure.metrics()
+        yield from self._providers()
         yield from self._holds()
         yield from self._state()
 
@@ -125,6 +127,24 @@ class _Tallies(Collector):
             ["specialist", "outcome"], tally.holds,
         )  # fmt: skip
         yield _histogram("tierwise_router_hold_seconds", "How long they waited.", tally.held_s)
+
+    def _providers(self) -> Iterator[Metric]:
+        yield _counter(
+            "tierwise_router_provider_limits", "What providers' rate limits did to requests.",
+            ["specialist", "outcome"], self._tally.provider,
+        )  # fmt: skip
+        left = GaugeMetricFamily(
+            "tierwise_router_provider_days_left",
+            "Days until a provider no longer serves the model; 0 or below: it has ended.",
+            labels=["specialist"],
+        )
+        brain = self._dispatcher.brain
+        today = datetime.now(tz=UTC).date()
+        for key, route in brain.table.routes.items() if brain is not None else ():
+            days = route.provider.days_left(today) if route.provider is not None else None
+            if days is not None:
+                left.add_metric([key], days)
+        yield left
 
     def _state(self) -> Iterator[Metric]:
         yield GaugeMetricFamily(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any, Final
 
 from tierwise_router.pressure import Pressure
@@ -46,7 +47,8 @@ class Tally:
 
     Labels are tuples: ``requests`` by (endpoint, model, specialist, status), where model is
     ``auto`` or ``named``; ``first_byte`` and ``durations`` by specialist; ``escalations`` by
-    (from, to, reason); ``cost_usd`` by specialist; ``holds`` by (specialist, outcome), where the
+    (from, to, reason); ``cost_usd`` by specialist; ``provider`` by (specialist, what its limits
+    did); ``holds`` by (specialist, outcome), where the
     outcome is served, timeout, left (the client did) or refused; ``held_s`` by specialist.
     ``comparisons`` by (shadow, outcome), where the outcome is agree, disagree, failed or left_out;
     ``comparison_usd`` by shadow. ``held`` is a level: the requests that wait now, by specialist.
@@ -67,6 +69,7 @@ class Tally:
         self.streams: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.in_flight = 0
         self.pressure = Pressure()
+        self.provider: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.comparisons: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.comparison_usd: defaultdict[str, float] = defaultdict(float)
 
@@ -90,6 +93,7 @@ class Tally:
             "streams": [[*labels, value] for labels, value in self.streams.items()],
             "in_flight": self.in_flight,
             "pressure": self.pressure.dump(),
+            "provider": [[*labels, value] for labels, value in self.provider.items()],
             "comparisons": [[*labels, value] for labels, value in self.comparisons.items()],
             "comparison_usd": [[name, value] for name, value in self.comparison_usd.items()],
         }
@@ -115,8 +119,8 @@ class Tally:
             self.cost_usd[name] += value
         _add_durations(self.first_byte, dumped["first_byte"])
         _add_durations(self.durations, dumped["durations"])
-        for name, outcome, value in dumped["holds"]:
-            self.holds[name, outcome] += value
+        _add_pairs(self.provider, dumped.get("provider", ()))
+        _add_pairs(self.holds, dumped["holds"])
         _add_durations(self.held_s, dumped["held_s"])
         for name, value in dumped["held"]:
             self.held[name] += value
@@ -139,3 +143,8 @@ def _add_durations(table: defaultdict[str, Durations], dumped: list[list[Any]]) 
         seen = table[name]
         seen.counts = [mine + other for mine, other in zip(seen.counts, counts, strict=True)]
         seen.sum_s += sum_s
+
+
+def _add_pairs(table: defaultdict[tuple[str, str], int], dumped: Iterable[list[Any]]) -> None:
+    for name, outcome, value in dumped:
+        table[name, outcome] += value
