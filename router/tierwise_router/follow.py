@@ -1,15 +1,17 @@
-"""A dispatcher's end of the long-poll: takes new tables and obeys the pod's phase."""
+"""A dispatcher's end of the long-poll: takes new tables and what was learned, obeys the phase."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import structlog
 
 from tierwise_router.brain import Brain
 from tierwise_router.dispatcher import Dispatcher, Phase
+from tierwise_router.learning.learner import unpacked_model
 from tierwise_router.watch import Notice
 from tierwise_router.wire import unpack
 
@@ -36,6 +38,7 @@ class Follower:
         self._dispatcher = dispatcher
         self._ask = ask
         self._on_drain = on_drain
+        self._learned_version = ""
 
     async def run(self) -> None:
         """Follow until the pod is drained; while the watcher is away, what is known stays."""
@@ -50,7 +53,8 @@ class Follower:
             if notice is not None:
                 seen = notice.seen
                 self._obey(Phase(notice.phase))
-                await self._learn(notice)
+                await self._take_table(notice)
+                await self._take_learned(notice)
 
     def _obey(self, phase: Phase) -> None:
         if phase is self._dispatcher.phase:
@@ -60,7 +64,7 @@ class Follower:
         if phase is Phase.DRAIN:
             self._on_drain()
 
-    async def _learn(self, notice: Notice) -> None:
+    async def _take_table(self, notice: Notice) -> None:
         before = self._dispatcher.brain
         if before is not None and before.table.version == notice.version:
             return
@@ -70,3 +74,12 @@ class Follower:
         self._dispatcher.take(brain)
         took_ms = (time.perf_counter() - began_at) * 1e3
         log.info("table taken", version=notice.version, built_in_ms=round(took_ms, 1))
+
+    async def _take_learned(self, notice: Notice) -> None:
+        if not notice.learned or notice.learned_version == self._learned_version:
+            return
+        model = await asyncio.to_thread(unpacked_model, notice.learned)
+        self._learned_version = notice.learned_version
+        brain = self._dispatcher.brain
+        if brain is not None:
+            self._dispatcher.brain = replace(brain, acceptance=model)

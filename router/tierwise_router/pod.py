@@ -22,7 +22,7 @@ from tierwise_router.listener import claim_port
 from tierwise_router.logs import LogCollector, Logs
 from tierwise_router.rayhost import RayHost
 from tierwise_router.replica import DispatcherReplica, SourceChoice, WatchActor
-from tierwise_router.rundir import run_dir
+from tierwise_router.rundir import journal_directory, run_dir
 from tierwise_router.settings import Settings
 from tierwise_router.watch import DRAINED
 
@@ -131,7 +131,9 @@ def _deploy(
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     log.info("starting Serve", dispatchers=settings.dispatchers)
     actor: Any = ray.remote(WatchActor)
-    watch = actor.options(num_cpus=0, max_restarts=-1, max_concurrency=1000).remote(choice, logs)
+    watch = actor.options(num_cpus=0, max_restarts=-1, max_concurrency=1000).remote(
+        choice, logs, str(journal_directory(settings.journal_dir, folder))
+    )
     serve.start(proxy_location="Disabled")
     deployment: Any = serve.deployment(
         name="dispatcher",

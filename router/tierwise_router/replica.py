@@ -18,10 +18,13 @@ from tierwise_router.app import App
 from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.exposition import leave_tally
 from tierwise_router.follow import Follower
+from tierwise_router.journal import Journal
+from tierwise_router.learning.learner import Learner
 from tierwise_router.listener import Listener, shared_socket
 from tierwise_router.logs import Logs
 from tierwise_router.rayhost import keep_serve_private
-from tierwise_router.settings import Settings
+from tierwise_router.rundir import journal_directory
+from tierwise_router.settings import MIB, Settings
 from tierwise_router.sources import Source
 from tierwise_router.sources.files import FileSource
 from tierwise_router.sources.kubeconfig import find_access
@@ -59,11 +62,12 @@ class SourceChoice:
 
 
 class WatchActor(RouteWatch):
-    """The pod's watcher as a Ray actor."""
+    """The pod's watcher as a Ray actor; it learns from the journal in ``journal_dir``."""
 
-    def __init__(self, choice: SourceChoice, logs: Logs) -> None:
+    def __init__(self, choice: SourceChoice, logs: Logs, journal_dir: str) -> None:
         logs.configure()
-        super().__init__(choice.make, choice.waker(), policy=choice.policy)
+        learner = Learner(Path(journal_dir))
+        super().__init__(choice.make, choice.waker(), policy=choice.policy, learner=learner)
 
 
 class DispatcherReplica:
@@ -90,6 +94,7 @@ class DispatcherReplica:
         settings = self._settings
         dispatcher = self._dispatcher = Dispatcher.create(settings)
         dispatcher.tally_files = self._run_dir
+        dispatcher.journal = self._journal(dispatcher.ids.process)
         dispatcher.admission.share(self._run_dir)
         shared = shared_socket(settings.host, settings.port)
         app = App(dispatcher)
@@ -107,6 +112,13 @@ class DispatcherReplica:
             process=os.getpid(),
             loop=type(asyncio.get_running_loop()).__module__,
         )
+
+    def _journal(self, process: str) -> Journal:
+        settings = self._settings
+        directory = journal_directory(settings.journal_dir, Path(self._run_dir))
+        journal = Journal(directory, process, settings.journal_mib * MIB)
+        journal.start()
+        return journal
 
     async def check_health(self) -> None:
         """Let Serve replace a replica that no longer listens, unless that is on purpose."""
@@ -140,6 +152,8 @@ class DispatcherReplica:
         if self._listener is not None and self._dispatcher is not None:
             await self._listener.drain()
             leave_tally(self._dispatcher)
+            if self._dispatcher.journal is not None:
+                await asyncio.to_thread(self._dispatcher.journal.close)
         await self._report(DRAINED)
         log.info("dispatcher drained", process=os.getpid())
 

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 
 import structlog
 
+from tierwise_core.policy_learning import LearningPolicy
 from tierwise_core.router_policy import POLICY_NAME
 from tierwise_router.dispatcher import Phase
+from tierwise_router.learning.learner import Learner, packed_model
 from tierwise_router.problem import Problem
 from tierwise_router.sources import Resources, Source
 from tierwise_router.table import build_table
@@ -33,16 +35,22 @@ DRAINED = "drained"
 # the watcher spends at most a third of its time on building them.
 REST_PER_BUILD = 2.0
 RETRY_S = 1.0
+LEARN_EVERY_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What a dispatcher is told: ``table`` is packed, and ``seen`` is what to ask with next."""
+    """What a dispatcher is told: ``table`` is packed, and ``seen`` is what to ask with next.
+
+    ``learned`` is the packed model of what was learned from outcomes, empty while there is none.
+    """
 
     seen: str
     phase: str
     version: str
     table: bytes
+    learned_version: str = ""
+    learned: bytes = b""
 
 
 class RouteWatch:
@@ -53,6 +61,7 @@ class RouteWatch:
         make_waker: makes what wakes Specialists that sleep; None where nobody does.
         poll_s: how long an unanswered :meth:`wait_for` is held.
         policy: the name of the RouterPolicy that counts.
+        learner: learns from the pod's journal; None where nobody keeps one.
     """
 
     def __init__(
@@ -61,7 +70,12 @@ class RouteWatch:
         make_waker: Callable[[], Waker] | None = None,
         poll_s: float = LONGEST_POLL_S,
         policy: str = POLICY_NAME,
+        learner: Learner | None = None,
     ) -> None:
+        self._learner = learner
+        self._learning: LearningPolicy | None = None
+        self._learned_version = ""
+        self._learned = b""
         self._make_source = make_source
         self._make_waker = make_waker
         self._waker: Waker | None = None
@@ -76,7 +90,7 @@ class RouteWatch:
         self._packed = b""
         self._members: dict[int, str] = {}
         self._changed = asyncio.Condition()
-        self._following: asyncio.Task[None] | None = None
+        self._following: list[asyncio.Task[None]] = []
 
     async def wait_for(self, seen: str) -> Notice | None:
         """Wait until there is something newer than ``seen``; None when nothing came for long.
@@ -87,7 +101,7 @@ class RouteWatch:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._poll_s), self._changed:
                 await self._changed.wait_for(lambda: self._packed and self._seen != seen)
-                return Notice(self._seen, self._phase, self._version, self._packed)
+                return self._notice()
         return None
 
     async def set_phase(self, phase: str) -> None:
@@ -116,13 +130,42 @@ class RouteWatch:
         self._follow()
         return self._version
 
+    def _notice(self) -> Notice:
+        return Notice(
+            self._seen,
+            self._phase,
+            self._version,
+            self._packed,
+            self._learned_version,
+            self._learned,
+        )
+
     @property
     def _seen(self) -> str:
         return f"{self._epoch}:{self._count}"
 
     def _follow(self) -> None:
-        if self._following is None:
-            self._following = asyncio.get_running_loop().create_task(self._run())
+        if not self._following:
+            loop = asyncio.get_running_loop()
+            self._following.append(loop.create_task(self._run()))
+            if self._learner is not None:
+                self._following.append(loop.create_task(self._learn(self._learner)))
+
+    async def _learn(self, learner: Learner) -> None:
+        """Follow the journal from the first table on; reading and fitting run in a thread."""
+        while True:
+            await asyncio.sleep(LEARN_EVERY_S)
+            if self._learning is None:
+                continue
+            try:
+                model = await asyncio.to_thread(learner.poll, self._learning)
+            except Exception:
+                log.exception("learning from outcomes failed; what is known stays")
+                continue
+            if model is not None:
+                self._learned_version = f"{self._epoch}:{model.version}"
+                self._learned = packed_model(model)
+                await self._tell()
 
     async def _run(self) -> None:
         while True:
@@ -144,6 +187,7 @@ class RouteWatch:
             return
         _log_problems(problems)
         self._version, self._packed = table.version, pack(table)
+        self._learning = table.policy.learning
         log.info(
             "route table",
             version=table.version,
