@@ -277,6 +277,13 @@ class ExternalLimits(Spec):
     max_concurrency: int | None = Field(
         default=None, ge=1, description="Requests at the same time.", examples=[32]
     )
+    context_tokens: int | None = Field(
+        default=None,
+        ge=1,
+        description="The longest context of the model, prompt and answer together, in tokens: what "
+        "is longer is not sent there.",
+        examples=[128000],
+    )
 
 
 class ExternalSpec(Spec):

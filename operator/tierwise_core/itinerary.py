@@ -82,7 +82,8 @@ def itineraries(table: RouteTable) -> Mapping[str | None, Itinerary]:
     for route in sorted(
         table.routes.values(), key=lambda route: (expected_call_usd(route.price), route.key)
     ):
-        by_field.setdefault(route.field, []).append(route)
+        if route.generates:
+            by_field.setdefault(route.field, []).append(route)
     fleet = _Fleet(table, {name: tuple(routes) for name, routes in by_field.items()})
     return {name: _itinerary(fleet, name) for name in (None, *by_field)}
 
@@ -170,7 +171,8 @@ def _escalation(fleet: _Fleet, start: tuple[Route, ...]) -> Iterator[tuple[Route
     while queue:
         current = queue.pop(0)
         for key, reason in _next_of(fleet, current):
-            if key in seen or (route := fleet.table.routes.get(key)) is None:
+            route = fleet.table.routes.get(key)
+            if key in seen or route is None or not route.generates:
                 continue
             seen.add(key)
             queue.append(route)

@@ -16,6 +16,7 @@ from typing import Final, Literal, Self
 from tierwise_core.errors import AmbiguousModelError, UnknownModelError
 from tierwise_core.provider import ProviderTerms
 from tierwise_core.router_policy import RouterPolicy
+from tierwise_core.served_tasks import Task
 from tierwise_core.tenant import TenantRoute
 from tierwise_core.verifier_spec import VerifierSpec
 
@@ -112,9 +113,10 @@ class Route:
     tier's or the default. ``sleep`` is None for a Specialist that nobody can wake by a request.
     ``adapters`` are those it has; ``adapter`` is set in the route of one of them alone, whose
     endpoints are those that have it. ``verifiers`` check its answers. ``context_tokens`` is the
-    longest prompt and answer together, 0 when nobody told. ``loosened_floor`` is what the floor
-    may fall to with a good record; None where it stays. ``provider`` are an external one's terms.
-    ``compliance`` are standards that are met where it computes, ``region`` is where that is.
+    longest prompt and answer together, 0 when nobody told. ``tasks`` is what its model serves,
+    empty when nobody knows. ``loosened_floor`` is what the floor may fall to with a good record;
+    None where it stays. ``provider`` are an external one's terms. ``compliance`` are standards that
+    are met where it computes, ``region`` is where that is.
     """
 
     namespace: str
@@ -136,6 +138,7 @@ class Route:
     adapter: str = ""
     verifiers: tuple[VerifierSpec, ...] = ()
     context_tokens: int = 0
+    tasks: tuple[Task, ...] = ()
     latency_class: Literal["Interactive", "Batch"] = "Interactive"
     loosened_floor: float | None = None
     provider: ProviderTerms | None = None
@@ -185,6 +188,15 @@ class Route:
     def ready(self) -> bool:
         """Tell whether a request can be sent to it now."""
         return bool(self.endpoints)
+
+    @property
+    def generates(self) -> bool:
+        """Tell whether it may be asked to write an answer; one that embeds may not.
+
+        >>> Route("demo", "bge", "general", "bge", tasks=("embed", "score")).generates
+        False
+        """
+        return not self.tasks or "generate" in self.tasks
 
     @property
     def asleep(self) -> bool:

@@ -13,7 +13,6 @@ import structlog
 
 from tierwise_core.errors import TierwiseError
 from tierwise_core.route_table import AUTO_MODEL
-from tierwise_router.call import CHAT, COMPLETIONS
 from tierwise_router.completions import answer_completion
 from tierwise_router.decision import Decision
 from tierwise_router.decisions import DecisionDesk
@@ -27,6 +26,7 @@ from tierwise_router.openapi import DOCUMENT
 from tierwise_router.patterns.shadows import Shadows, note_comparison
 from tierwise_router.planning import end
 from tierwise_router.query import answer_query
+from tierwise_router.surface import PATHS
 
 __all__ = ["App"]
 
@@ -39,11 +39,7 @@ REQUEST_ID: Final = re.compile(rb"[\x21-\x7e]{1,128}")
 PLAIN_TEXT: Final = [(b"content-type", b"text/plain; charset=utf-8")]
 CLOSE: Final = (b"connection", b"close")
 MODELS_PREFIX: Final = "/v1/models/"
-INFERENCE: Final = {
-    "/v1/chat/completions": CHAT,
-    "/v1/completions": COMPLETIONS,
-    "/query": "/query",
-}
+INFERENCE: Final = {**PATHS, "/query": "/query"}
 
 
 class App:

@@ -18,8 +18,9 @@ from tierwise_router.call import Call
 from tierwise_router.decision import Decision, Spent, Step
 from tierwise_router.dialects import DIALECTS
 from tierwise_router.dispatcher import Dispatcher
-from tierwise_router.errors import NobodyConfidentError, failure_word
+from tierwise_router.errors import ContextLengthError, NobodyConfidentError, failure_word
 from tierwise_router.outcomes import Accepted, Attempt, Flowing, Outcome, Refused, Rejected
+from tierwise_router.overflow import check_room, say_context_length
 from tierwise_router.sse import is_event_stream
 from tierwise_router.streaming import decide_stream, streams_early
 from tierwise_router.upstream.response import Headers
@@ -105,6 +106,8 @@ async def _try_hop(
         if decision.budget is not None:
             decision.budget.check_cost(spent_usd=decision.cost_usd, expected_usd=hop.expected_usd)
         hop = replace(hop, route=await dispatcher.holds.awake(hop.route, call.progress))
+        if hop.route.context_tokens:
+            await check_room(dispatcher, call, hop.route)
         return await _ask_and_judge(Attempt(dispatcher, call, decision, hop, is_last))
     except BaseException as error:
         if len(decision.steps) == steps_before:
@@ -135,10 +138,12 @@ async def _ask_and_judge(attempt: Attempt) -> Outcome | None:
 
 def _refused_by_engine(attempt: Attempt, asked: Asked) -> Rejected | None:
     spent = _charge(attempt, None)
-    attempt.decision.steps.append(spent.step(attempt.hop, failure=f"status-{asked.status}"))
+    said = say_context_length(asked.status, asked.refusal)
+    failure = f"status-{asked.status}" if said is asked.refusal else ContextLengthError.CODE
+    attempt.decision.steps.append(spent.step(attempt.hop, failure=failure))
     if not attempt.is_last:
         return None
-    return Rejected(attempt.hop, asked.status, asked.lease.response.headers, asked.refusal)
+    return Rejected(attempt.hop, asked.status, asked.lease.response.headers, said)
 
 
 def _charge(attempt: Attempt, usage: Usage | None) -> Spent:

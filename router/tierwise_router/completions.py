@@ -1,16 +1,18 @@
-"""``/v1/chat/completions`` and ``/v1/completions``, by name and ``auto``, whole and streamed."""
+"""Every path at which models answer, by name and ``auto``, whole and streamed."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Final
 
-from tierwise_core.query import request_text
+from tierwise_core.query import chat_text, request_text
 from tierwise_core.route_table import AUTO_MODEL
+from tierwise_core.routing import CascadePlan
 from tierwise_router.asking import wants_usage
 from tierwise_router.auto import (
     Accepted,
     Flowing,
+    Outcome,
     Refused,
     Rejected,
     next_hops,
@@ -20,19 +22,28 @@ from tierwise_router.auto import (
 from tierwise_router.brain import Brain
 from tierwise_router.call import CHAT, COMPLETIONS, RESPONSES, Call, read_call
 from tierwise_router.decision import Decision
+from tierwise_router.dialects import DIALECTS
 from tierwise_router.dispatcher import Dispatcher
-from tierwise_router.errors import ErrorAnswer, RequestError, UpstreamTimeoutError
+from tierwise_router.errors import (
+    ContextLengthError,
+    ErrorAnswer,
+    RequestError,
+    UpstreamTimeoutError,
+)
 from tierwise_router.exchange import Exchange
+from tierwise_router.overflow import about_prompt_tokens, output_tokens, overflow_of
 from tierwise_router.patterns.answer import answer_pattern
 from tierwise_router.patterns.tapping import offer_to_shadows, tap_for_shadows
 from tierwise_router.planning import begin, plan_auto, read_wishes
 from tierwise_router.relay import client_headers, relay_named
 from tierwise_router.sse import chat_events, completion_events, response_events
 from tierwise_router.streaming import EVENT_STREAM, escalation_comments, flow
+from tierwise_router.surface import UPLOADS, name_needed
 
 __all__ = ["answer_completion", "refuse", "within_deadline"]
 
 EVENTS: Final = {CHAT: chat_events, COMPLETIONS: completion_events, RESPONSES: response_events}
+TEXT_FIELDS: Final = {CHAT: "messages", COMPLETIONS: "prompt", RESPONSES: "input"}
 
 
 async def answer_completion(
@@ -40,7 +51,8 @@ async def answer_completion(
 ) -> None:
     """Answer one request; raises what goes wrong before an answer has begun."""
     body = await exchange.read_body(dispatcher.settings.max_body_bytes)
-    call = read_call(endpoint, exchange.headers, body, exchange.request_id)
+    form = exchange.header(b"content-type") if endpoint in UPLOADS else b""
+    call = read_call(endpoint, exchange.headers, body, exchange.request_id, form)
     if call.stream:
         call.progress = exchange.comment
     brain = dispatcher.current_brain()
@@ -54,8 +66,10 @@ async def answer_completion(
             route = brain.table.resolve(call.model)
             begin(decision, brain, call, read_wishes(exchange.headers))
             await relay_named(dispatcher, exchange, call, decision, route)
-        else:
+        elif endpoint in DIALECTS:
             await _answer_auto(dispatcher, exchange, decision, brain, call)
+        else:
+            raise name_needed(endpoint, brain.table)
     if exchange.tap is not None:
         offer_to_shadows(dispatcher, exchange, decision, patterns, call)
 
@@ -63,23 +77,48 @@ async def answer_completion(
 async def _answer_auto(
     dispatcher: Dispatcher, exchange: Exchange, decision: Decision, brain: Brain, call: Call
 ) -> None:
-    text = request_text(call.fields)
-    if not text:
-        raise RequestError(
-            "model 'auto' needs text to choose by, and the request has none (a user message, or "
-            "a prompt that is a string); give some, or name a Specialist",
-            param="messages" if call.endpoint == CHAT else "prompt",
-            code="missing_text",
-        )
-    plan = plan_auto(dispatcher, decision, brain, call, text, headers=exchange.headers)
-    hops = next_hops(plan, brain.table)
-    hops = without_sleepers(dispatcher, call, decision, hops)
-    async with within_deadline(dispatcher):
-        outcome = await run_cascade(dispatcher, call, decision, hops)
+    text = _text_of(call)
+    prompt_tokens, counted = about_prompt_tokens(call), None
+    while True:
+        planned = plan_auto(
+            dispatcher, decision, brain, call, text, headers=exchange.headers,
+            prompt_tokens=prompt_tokens, output_tokens=output_tokens(call),
+        )  # fmt: skip
+        try:
+            if (overflow := overflow_of(planned, call, brain.table)) is not None:
+                raise counted or overflow
+            outcome = await _decide(dispatcher, call, decision, brain, planned)
+            break
+        except ContextLengthError as error:
+            if error.prompt_tokens <= prompt_tokens:
+                raise
+            # Counted, it is longer than was thought: the next plan asks who has that much room.
+            prompt_tokens, counted = error.prompt_tokens, error
     if isinstance(outcome, Flowing):
         await flow(exchange, outcome)
     else:
         await _tell(exchange, call, decision, outcome)
+
+
+def _text_of(call: Call) -> str:
+    given = call.fields.get("input")
+    text = given if isinstance(given, str) else request_text(call.fields) or chat_text(given)
+    if not text:
+        raise RequestError(
+            "model 'auto' needs text to choose by, and the request has none (a user message, or "
+            "a prompt or input that is a string); give some, or name a Specialist",
+            param=TEXT_FIELDS[call.endpoint],
+            code="missing_text",
+        )
+    return text
+
+
+async def _decide(
+    dispatcher: Dispatcher, call: Call, decision: Decision, brain: Brain, planned: CascadePlan
+) -> Outcome:
+    hops = without_sleepers(dispatcher, call, decision, next_hops(planned, brain.table))
+    async with within_deadline(dispatcher):
+        return await run_cascade(dispatcher, call, decision, hops)
 
 
 class within_deadline:  # noqa: N801 - reads as the phrase it is, like asyncio.timeout

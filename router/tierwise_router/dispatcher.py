@@ -16,7 +16,7 @@ from tierwise_router.decision import DecisionIds
 from tierwise_router.dispatch import Dispatch, SecretFiles
 from tierwise_router.inside import AsgiApp
 from tierwise_router.journal import Journal
-from tierwise_router.lengths import AnswerLengths
+from tierwise_router.lengths import AnswerLengths, Densities
 from tierwise_router.patterns.shadows import Shadows
 from tierwise_router.session_homes import SessionHomes
 from tierwise_router.settings import Settings
@@ -60,6 +60,7 @@ class Dispatcher:
     admission: Admission
     ids: DecisionIds = field(default_factory=DecisionIds)
     lengths: AnswerLengths = field(default_factory=AnswerLengths)
+    densities: Densities = field(default_factory=Densities)
     brain: Brain | None = None
     brain_at: float = 0.0
     phase: Phase = Phase.SERVE
@@ -77,8 +78,7 @@ class Dispatcher:
         balancer = Balancer()
         tally = Tally()
         secrets = SecretFiles(settings.secrets_dir)
-        share = settings.dispatchers * max(1, settings.replicas)
-        dispatch = Dispatch(client, balancer, tally, secrets, settings.dispatchers, share)
+        dispatch = Dispatch(client, balancer, tally, secrets, settings.dispatchers)
         holds = Holds(tally, settings.held_requests, settings.hold_progress_s)
         admission = Admission(tally, settings.dispatchers)
         return cls(

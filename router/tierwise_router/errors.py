@@ -4,6 +4,7 @@
 
     TierwiseError
     ├── RequestError              the client must change the request; carries its HTTP status
+    │   └── ContextLengthError        it is longer than the context of whoever was to answer
     ├── BudgetSpentError          the request may make no further call, or spend no more
     ├── NobodyConfidentError      nobody is sure enough beforehand to be asked at all
     ├── EndpointUrlError          a resource has an endpoint that is no URL
@@ -11,7 +12,6 @@
     │   ├── WakingError               it sleeps, and was not awake in time
     │   ├── BreakerOpenError          it kept failing, and is left alone for a while
     │   └── OverloadedError           too many wait for it already
-    │       └── ProviderLimitError        the provider's rate limits are used up
     └── UpstreamError             an engine pod or a provider failed us
         ├── UpstreamUnreachableError  no connection: refused, reset or too slow to connect
         ├── UpstreamDiedError         the connection ended before the answer did
@@ -34,11 +34,11 @@ from tierwise_core.errors import (
 __all__ = [
     "BreakerOpenError",
     "BudgetSpentError",
+    "ContextLengthError",
     "EndpointUrlError",
     "ErrorAnswer",
     "NobodyConfidentError",
     "OverloadedError",
-    "ProviderLimitError",
     "RequestError",
     "UpstreamDiedError",
     "UpstreamError",
@@ -85,12 +85,6 @@ class OverloadedError(NoEndpointError):
     def __init__(self, message: str, retry_after_s: int) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
-
-
-class ProviderLimitError(OverloadedError):
-    """A provider's rate limits are used up, by us or as it says."""
-
-    reason = "ProviderLimited"
 
 
 class UpstreamError(TierwiseError):
@@ -151,6 +145,22 @@ class BudgetSpentError(TierwiseError):
     """One more call would go beyond what a request may spend; it was not made."""
 
     reason = "BudgetSpent"
+
+
+class ContextLengthError(RequestError):
+    """A prompt, with the answer that is wanted, is longer than a context.
+
+    Args:
+        message: how many tokens it has, and how many there is room for.
+        prompt_tokens: the prompt's, as far as known.
+    """
+
+    reason = "ContextLength"
+    CODE: Final = "context_length_exceeded"
+
+    def __init__(self, message: str, prompt_tokens: int) -> None:
+        super().__init__(message, param="messages", code=self.CODE)
+        self.prompt_tokens = prompt_tokens
 
 
 class NobodyConfidentError(TierwiseError):
@@ -232,7 +242,9 @@ def _server_answer(error: TierwiseError, message: str) -> ErrorAnswer:
         retry = ((b"retry-after", b"%d" % RETRY_WAKING_AFTER_S),)
         return ErrorAnswer(503, message, SERVER_ERROR, "model_waking", headers=retry)
     if isinstance(error, BreakerOpenError | OverloadedError):
-        return _come_back(error, message)
+        code = "breaker_open" if isinstance(error, BreakerOpenError) else "overloaded"
+        retry = ((b"retry-after", b"%d" % error.retry_after_s),)
+        return ErrorAnswer(503, message, SERVER_ERROR, code, headers=retry)
     if isinstance(error, NoEndpointError):
         retry = ((b"retry-after", b"%d" % RETRY_AFTER_S),)
         return ErrorAnswer(503, message, SERVER_ERROR, "no_ready_endpoint", headers=retry)
@@ -241,11 +253,3 @@ def _server_answer(error: TierwiseError, message: str) -> ErrorAnswer:
     if isinstance(error, UpstreamError):
         return ErrorAnswer(502, message, SERVER_ERROR, "upstream_unavailable")
     return ErrorAnswer(500, message, SERVER_ERROR, "internal_error")
-
-
-def _come_back(error: BreakerOpenError | OverloadedError, message: str) -> ErrorAnswer:
-    retry = ((b"retry-after", b"%d" % error.retry_after_s),)
-    if isinstance(error, ProviderLimitError):
-        return ErrorAnswer(429, message, "rate_limit_error", "provider_limited", headers=retry)
-    code = "breaker_open" if isinstance(error, BreakerOpenError) else "overloaded"
-    return ErrorAnswer(503, message, SERVER_ERROR, code, headers=retry)

@@ -24,6 +24,7 @@ from tierwise_router.decision import Decision, tier_of
 from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.errors import RequestError
 from tierwise_router.exchange import Exchange
+from tierwise_router.overflow import about_prompt_tokens, output_tokens, overflow_of
 from tierwise_router.planning import plan_auto
 from tierwise_router.relay import client_headers
 
@@ -54,8 +55,11 @@ async def answer_query(dispatcher: Dispatcher, exchange: Exchange, decision: Dec
     brain = dispatcher.current_brain()
     plan = plan_auto(
         dispatcher, decision, brain, call, asked.query, headers=exchange.headers,
-        floor=asked.confidence_floor, field=asked.field,
+        floor=asked.confidence_floor, field=asked.field, prompt_tokens=about_prompt_tokens(call),
+        output_tokens=output_tokens(call),
     )  # fmt: skip
+    if (overflow := overflow_of(plan, call, brain.table)) is not None:
+        raise overflow
     hops = without_sleepers(dispatcher, call, decision, next_hops(plan, brain.table))
     with exchange.watch():
         async with within_deadline(dispatcher):
@@ -135,7 +139,7 @@ def _chat_call(asked: Query, exchange: Exchange) -> Call:
     ]  # fmt: skip
     return Call(
         endpoint=CHAT,
-        body=b"",
+        body=orjson.dumps(fields),
         fields=fields,
         model=AUTO_MODEL,
         stream=False,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from typing import Final
 
 import orjson
 
@@ -12,17 +14,21 @@ from tierwise_core.routing import Hop, stand_ins
 from tierwise_router.answers import usage_of
 from tierwise_router.call import Call
 from tierwise_router.decision import Decision, Step
-from tierwise_router.dispatch import WHOLE_BYTES, Ask
+from tierwise_router.dispatch import WHOLE_BYTES, Ask, Lease
 from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.errors import UpstreamError, answer_for, failure_word
 from tierwise_router.exchange import Exchange
+from tierwise_router.metering import UsageMeter, body_with_usage, meter_for
+from tierwise_router.overflow import check_room, say_context_length
 from tierwise_router.sse import error_event, is_event_stream
+from tierwise_router.surface import upstream_path
 from tierwise_router.upstream.response import Headers, Response
 from tierwise_router.wake import passes_over
 
 __all__ = ["client_headers", "relay_hop", "relay_named"]
 
-FIRST_ERROR_STATUS = 400
+FIRST_ERROR_STATUS: Final = 400
+BAD_REQUEST: Final = 400
 
 NOT_RELAYED = frozenset(
     {
@@ -80,13 +86,11 @@ async def relay_hop(  # noqa: PLR0913 - the exchange, the call and who answers i
     """
     try:
         route = await dispatcher.holds.awake(hop.route, call.progress)
-        hold_bytes = 0 if call.stream else WHOLE_BYTES
-        asked = Ask(
-            call.endpoint, call.headers, call.body_for(route), call.session, hold_bytes,
-            call.admitted, call.budget,
-        )  # fmt: skip
+        if route.context_tokens:
+            await check_room(dispatcher, call, route)
+        meter = meter_for(call, route)
         asked_at = time.perf_counter()
-        lease = await dispatcher.dispatch.ask(route, asked)
+        lease = await _ask(dispatcher, call, route, meter)
     except BaseException as error:
         decision.steps.append(Step(hop, failure=failure_word(error)))
         raise
@@ -96,16 +100,33 @@ async def relay_hop(  # noqa: PLR0913 - the exchange, the call and who answers i
     failure = f"status-{status}" if status >= FIRST_ERROR_STATUS else ""
     decision.steps.append(Step(hop, predicted, failure))
     try:
-        if lease.response.complete:
+        if lease.response.complete and (meter is None or failure):
             await _relay_whole(exchange, lease.response, decision, route, waited_s)
         else:
             spent_before_usd = decision.cost_usd
             decision.cost_usd += call_cost_usd(route.price, waited_s)
-            await _relay_pieces(exchange, lease.response, decision)
+            await _relay_pieces(exchange, lease.response, decision, meter)
             whole_s = time.perf_counter() - asked_at
-            decision.cost_usd = spent_before_usd + call_cost_usd(route.price, whole_s)
+            usage = meter.usage if meter is not None else None
+            decision.cost_usd = spent_before_usd + call_cost_usd(route.price, whole_s, usage)
     finally:
         lease.release()
+
+
+async def _ask(dispatcher: Dispatcher, call: Call, route: Route, meter: UsageMeter | None) -> Lease:
+    path, hold_bytes = upstream_path(call.endpoint), 0 if call.stream else WHOLE_BYTES
+    body = call.body_for(route)
+    if meter is None or not meter.hide:
+        asked = Ask(path, call.headers, body, call.session, hold_bytes, call.admitted, call.budget)
+        return await dispatcher.dispatch.ask(route, asked)
+    told = body_with_usage(call, route)
+    asked = Ask(path, call.headers, told, call.session, hold_bytes, call.admitted, call.budget)
+    lease = await dispatcher.dispatch.ask(route, asked)
+    if lease.response.status != BAD_REQUEST:
+        return lease
+    # Perhaps it knows no stream_options: the client did not ask for them.
+    lease.release()
+    return await dispatcher.dispatch.ask(route, replace(asked, body=body))
 
 
 async def _relay_whole(
@@ -117,18 +138,25 @@ async def _relay_whole(
     decision.cost_usd += call_cost_usd(route.price, took_s, usage)
     exchange.extra += decision.headers()
     headers = [pair for pair in client_headers(response.headers) if pair[0] != b"content-length"]
+    if response.status == BAD_REQUEST:
+        body = say_context_length(response.status, body)
     await exchange.whole(response.status, headers, body)
 
 
-async def _relay_pieces(exchange: Exchange, response: Response, decision: Decision) -> None:
+async def _relay_pieces(
+    exchange: Exchange, response: Response, decision: Decision, meter: UsageMeter | None
+) -> None:
     exchange.extra += decision.headers()
     data = await response.chunk()
     await exchange.start(response.status, client_headers(response.headers))
     sent = b""
     try:
         while data:
-            await exchange.piece(data)
-            sent = data
+            if meter is not None:
+                data = meter.pass_on(data)
+            if data:
+                await exchange.piece(data)
+                sent = data
             data = await response.chunk()
     except UpstreamError as error:
         if not is_event_stream(response.header(b"content-type")):

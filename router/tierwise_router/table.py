@@ -24,6 +24,7 @@ from tierwise_core.route_table import (
 )
 from tierwise_core.router_policy import POLICY_NAME
 from tierwise_core.router_policy import RouterPolicy as RouterPolicyOfCore
+from tierwise_core.served_tasks import Task, last_value, served_tasks
 from tierwise_core.tenant import TenantLimits, TenantRoute
 from tierwise_core.verifier_spec import BUILT_IN, VerifierSpec, resolve_verifiers
 from tierwise_router.patterns.problems import pattern_problems
@@ -242,6 +243,7 @@ def _route(
         adapters=tuple(_adapters(item)),
         verifiers=resolve_verifiers(spec.routing.verifiers, described)[0],
         context_tokens=_context_tokens(item),
+        tasks=_tasks(item),
         latency_class=spec.routing.latency_class,
         provider=provider_of(item),
         compliance=compliance_of(item),
@@ -251,9 +253,23 @@ def _route(
 
 def _context_tokens(item: Specialist) -> int:
     """Tell the longest context it is served with: what the spec asks for, else the model's own."""
-    model, seen = item.spec.model, item.status.model
+    external, model, seen = item.spec.external, item.spec.model, item.status.model
+    if external is not None:
+        return (external.limits.context_tokens if external.limits is not None else None) or 0
+    given = last_value(item.spec.engine.args, "--max-model-len")
+    if given is not None:
+        return int(given) if given.isdigit() else 0
     asked = model.max_model_len if model is not None else None
     return asked or (seen.context_length if seen is not None else None) or 0
+
+
+def _tasks(item: Specialist) -> tuple[Task, ...]:
+    """Tell what its model serves; nothing where nobody knows, as of a provider's."""
+    if item.spec.external is not None:
+        return ()
+    seen = item.status.model
+    architecture = seen.architecture if seen is not None else None
+    return tuple(sorted(served_tasks(architecture, item.spec.engine.args)))
 
 
 def _adapters(item: Specialist) -> Iterator[AdapterRoute]:

@@ -145,7 +145,7 @@ async def test_a_question_too_long_for_the_small_one_goes_to_the_large_one(
     reply = await router.chat("sort dbca")
 
     assert content(reply) == "abcd"
-    assert "sorter@small=failed:status-400" in reply.headers["x-tierwise-path"]
+    assert "sorter@small=failed:context_length_exceeded" in reply.headers["x-tierwise-path"]
 
 
 async def test_the_last_one_s_own_error_reaches_the_client(engine: Engine, run: Run) -> None:
