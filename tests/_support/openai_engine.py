@@ -30,15 +30,14 @@ class OpenAIEngine:
     async def __call__(self, turn: Turn) -> None:
         fields = turn.request.fields
         question = _question(fields)
+        coldness = fields.get("temperature")
         if question == "unauthorized":
             await _refuse(turn, 401, "Invalid API key")
         elif question == "too many" or (question == "too many once" and not self.refused_once):
             self.refused_once = question == "too many once"
             await _refuse(turn, 429, "Slow down", "retry-after-ms: 1\r\n")
-        elif fields.get("temperature", 0) < 0:
-            await _refuse(
-                turn, 400, f"temperature must be non-negative, got {fields['temperature']}"
-            )
+        elif isinstance(coldness, int | float) and coldness < 0:
+            await _refuse(turn, 400, f"temperature must be non-negative, got {coldness}")
         elif question == "go on for ever":
             await self._endless(turn)
         elif fields.get("stream"):
@@ -56,8 +55,8 @@ class OpenAIEngine:
 
 
 def _question(fields: dict[str, Any]) -> str:
-    messages = fields.get("messages")
-    return str(messages[-1].get("content")) if messages else str(fields.get("prompt", ""))
+    last = (fields.get("messages") or [None])[-1]
+    return str(last.get("content") if isinstance(last, dict) else fields.get("prompt"))
 
 
 async def _refuse(turn: Turn, status: int, message: str, extra: str = "") -> None:
