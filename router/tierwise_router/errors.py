@@ -12,6 +12,7 @@
     │   ├── WakingError               it sleeps, and was not awake in time
     │   ├── BreakerOpenError          it kept failing, and is left alone for a while
     │   └── OverloadedError           too many wait for it already
+    │       └── ProviderLimitError        the provider's rate limits are used up
     └── UpstreamError             an engine pod or a provider failed us
         ├── UpstreamUnreachableError  no connection: refused, reset or too slow to connect
         ├── UpstreamDiedError         the connection ended before the answer did
@@ -39,6 +40,7 @@ __all__ = [
     "ErrorAnswer",
     "NobodyConfidentError",
     "OverloadedError",
+    "ProviderLimitError",
     "RequestError",
     "UpstreamDiedError",
     "UpstreamError",
@@ -85,6 +87,12 @@ class OverloadedError(NoEndpointError):
     def __init__(self, message: str, retry_after_s: int) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class ProviderLimitError(OverloadedError):
+    """A provider's rate limits are used up, by us or as it says."""
+
+    reason = "ProviderLimited"
 
 
 class UpstreamError(TierwiseError):
@@ -242,9 +250,7 @@ def _server_answer(error: TierwiseError, message: str) -> ErrorAnswer:
         retry = ((b"retry-after", b"%d" % RETRY_WAKING_AFTER_S),)
         return ErrorAnswer(503, message, SERVER_ERROR, "model_waking", headers=retry)
     if isinstance(error, BreakerOpenError | OverloadedError):
-        code = "breaker_open" if isinstance(error, BreakerOpenError) else "overloaded"
-        retry = ((b"retry-after", b"%d" % error.retry_after_s),)
-        return ErrorAnswer(503, message, SERVER_ERROR, code, headers=retry)
+        return _come_back(error, message)
     if isinstance(error, NoEndpointError):
         retry = ((b"retry-after", b"%d" % RETRY_AFTER_S),)
         return ErrorAnswer(503, message, SERVER_ERROR, "no_ready_endpoint", headers=retry)
@@ -253,3 +259,11 @@ def _server_answer(error: TierwiseError, message: str) -> ErrorAnswer:
     if isinstance(error, UpstreamError):
         return ErrorAnswer(502, message, SERVER_ERROR, "upstream_unavailable")
     return ErrorAnswer(500, message, SERVER_ERROR, "internal_error")
+
+
+def _come_back(error: BreakerOpenError | OverloadedError, message: str) -> ErrorAnswer:
+    retry = ((b"retry-after", b"%d" % error.retry_after_s),)
+    if isinstance(error, ProviderLimitError):
+        return ErrorAnswer(429, message, "rate_limit_error", "provider_limited", headers=retry)
+    code = "breaker_open" if isinstance(error, BreakerOpenError) else "overloaded"
+    return ErrorAnswer(503, message, SERVER_ERROR, code, headers=retry)
