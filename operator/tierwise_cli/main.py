@@ -11,7 +11,7 @@ import typer
 
 from tierwise_api import API_VERSION, KINDS
 from tierwise_api.crd import custom_resource_definition, to_yaml
-from tierwise_cli import ask, doctor, graph, plan, replay, serve, size, status, tiers
+from tierwise_cli import ask, doctor, explain, graph, plan, replay, serve, size, status, tiers
 from tierwise_cli.batch import batching
 from tierwise_cli.options import Output, OutputOption, examples
 from tierwise_cli.printing import print_json
@@ -56,6 +56,8 @@ def crds() -> None:
 
 app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command(epilog=ask.EXAMPLES)(ask.ask)
+app.command(epilog=explain.EXAMPLES)(explain.explain)
+app.command(epilog=explain.FEEDBACK_EXAMPLES)(explain.feedback)
 app.command(epilog=serve.EXAMPLES)(serve.serve)
 app.command(epilog=status.EXAMPLES)(status.status)
 app.command(epilog=replay.EXAMPLES)(replay.replay)

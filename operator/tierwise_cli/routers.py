@@ -13,7 +13,15 @@ import httpx
 from tierwise_cli.cluster import Access, connect
 from tierwise_cli.errors import NoClusterError, RefusedError, RouterError
 
-__all__ = ["SERVICE_PROXY", "URL_VARIABLE", "Router", "find_router"]
+__all__ = [
+    "SERVICE_PROXY",
+    "URL_VARIABLE",
+    "Router",
+    "find_router",
+    "nowhere",
+    "refusal",
+    "router_at",
+]
 
 URL_VARIABLE = "TIERWISE_URL"
 SERVICE_PROXY = "/api/v1/namespaces/{namespace}/services/tierwise-router:http/proxy"
@@ -76,18 +84,26 @@ def find_router(url: str | None, access: Access, namespace: str) -> Iterator[Rou
     address = url or os.environ.get(URL_VARIABLE)
     with ExitStack() as held:
         if address:
-            base = _base_url(address)
-            yield Router(held.enter_context(httpx.Client(base_url=base)), "", f"at {base}")
+            yield held.enter_context(router_at(address))
             return
         try:
             cluster = held.enter_context(connect(access))
         except NoClusterError as error:
-            raise _nowhere(error) from error
+            raise nowhere(error) from error
         prefix = SERVICE_PROXY.format(namespace=namespace)
         yield Router(cluster.http, prefix, f"of namespace {namespace} in {cluster.context}")
 
 
-def _nowhere(error: NoClusterError) -> RouterError:
+@contextmanager
+def router_at(address: str) -> Iterator[Router]:
+    """The router at a URL; raises RouterError when it is none."""
+    base = _base_url(address)
+    with httpx.Client(base_url=base) as http:
+        yield Router(http, "", f"at {base}")
+
+
+def nowhere(error: NoClusterError) -> RouterError:
+    """Say that there is neither an address nor a cluster, and what to do."""
     return RouterError(
         f"no router to ask: no --url, no {URL_VARIABLE}, and {error}",
         fix="pass --url http://HOST:PORT, start one with `tierwise serve FILE`, "

@@ -1,0 +1,103 @@
+"""Asking the routers about a decision: the one that made it has it, the others say so."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from tierwise_cli.cluster import Access, Cluster, connect
+from tierwise_cli.errors import ClusterError, NoClusterError, RouterError
+from tierwise_cli.routers import SERVICE_PROXY, URL_VARIABLE, Router, nowhere, refusal, router_at
+
+__all__ = ["Routers", "find_routers"]
+
+POD_PROXY = "/api/v1/namespaces/{namespace}/pods/{pod}:8080/proxy"
+POD_SELECTOR = "app.kubernetes.io/name=tierwise-router"
+_TIMEOUT_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Routers:
+    """All routers that may know a decision, those that made it first."""
+
+    routers: tuple[Router, ...]
+
+    def ask(
+        self, method: str, path: str, decision: str, body: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Ask one after the other until one knows it.
+
+        Raises:
+            RouterError: none can be reached, or none knows the decision; with the last one's words.
+        """
+        failure: RouterError | None = None
+        for router in sorted(self.routers, key=lambda one: not made_by(one, decision)):
+            try:
+                response = router.http.request(
+                    method, f"{router.prefix}{path}", json=body, timeout=_TIMEOUT_SECONDS
+                )
+            except httpx.HTTPError as error:
+                failure = RouterError(
+                    f"no router answers {router.where}: {error}",
+                    fix="start one with `tierwise serve FILE`, correct --url, or look why: "
+                    "tierwise doctor",
+                )
+                continue
+            if response.status_code == httpx.codes.OK:
+                return dict(response.json())
+            failure = refusal(response, router.where)
+            if response.status_code == httpx.codes.BAD_REQUEST:
+                break
+        raise failure or RouterError("there is no router pod", fix="tierwise doctor tells why")
+
+
+def made_by(router: Router, decision: str) -> bool:
+    """Tell whether a decision's name points to a router.
+
+    >>> router = Router(httpx.Client(), "", "pod tierwise-router-6d5f7c9b8-x7k2p")
+    >>> made_by(router, "d-x7k2p-3f9a2c-00001f"), made_by(router, "d-bbbbb-3f9a2c-00001f")
+    (True, False)
+    """
+    parts = decision.split("-")
+    return len(parts) > 1 and router.where.endswith(f"-{parts[1]}")
+
+
+@contextmanager
+def find_routers(url: str | None, access: Access, namespace: str) -> Iterator[Routers]:
+    """The router at a URL, else at TIERWISE_URL, else every router pod of the cluster.
+
+    Raises:
+        RouterError: there is neither a URL nor a cluster.
+    """
+    address = url or os.environ.get(URL_VARIABLE)
+    with ExitStack() as held:
+        if address:
+            yield Routers((held.enter_context(router_at(address)),))
+            return
+        try:
+            cluster = held.enter_context(connect(access))
+        except NoClusterError as error:
+            raise nowhere(error) from error
+        yield Routers(tuple(_pods(cluster, namespace)))
+
+
+def _pods(cluster: Cluster, namespace: str) -> Iterator[Router]:
+    """Yield the router pods; the Service alone where pods may not be listed."""
+    try:
+        found = cluster.get(f"/api/v1/namespaces/{namespace}/pods", labelSelector=POD_SELECTOR).get(
+            "items", ()
+        )
+    except ClusterError:
+        found = ()
+    for pod in found:
+        name = pod["metadata"]["name"]
+        prefix = POD_PROXY.format(namespace=namespace, pod=name)
+        yield Router(cluster.http, prefix, f"pod {name}")
+    if not found:
+        prefix = SERVICE_PROXY.format(namespace=namespace)
+        yield Router(cluster.http, prefix, f"of namespace {namespace} in {cluster.context}")
