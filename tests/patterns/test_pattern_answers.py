@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -19,8 +21,10 @@ from tierwise_core.policy_patterns import (
     PatternsPolicy,
     Shadow,
 )
+from tierwise_core.policy_resilience import QueueRules, ResiliencePolicy
 from tierwise_core.route_table import Route, RouteTable
 from tierwise_core.router_policy import RouterPolicy
+from tierwise_core.tenant import TenantRoute
 from tierwise_router.brain import Brain
 
 Engine = Callable[[Script], Awaitable[FakeEngine]]
@@ -33,9 +37,14 @@ def obey(
     routes: Iterable[Route],
     *patterns: Pattern,
     shadows: tuple[Shadow, ...] = (),
+    queue: QueueRules | None = None,
+    tenants: tuple[TenantRoute, ...] = (),
 ) -> None:
-    policy = RouterPolicy(patterns=PatternsPolicy(patterns, shadows))
-    router.dispatcher.take(Brain.build(RouteTable.of(routes, TIERS, policy)))
+    policy = RouterPolicy(
+        patterns=PatternsPolicy(patterns, shadows),
+        resilience=ResiliencePolicy(queue=queue or QueueRules()),
+    )
+    router.dispatcher.take(Brain.build(RouteTable.of(routes, TIERS, policy, tenants)))
 
 
 def asked(engine: FakeEngine) -> list[str]:
@@ -344,3 +353,32 @@ async def test_shadows_beyond_their_number_are_left_out(engine: Engine, run: Run
 
     seen = router.dispatcher.tally.comparisons
     assert seen["try", "agree"] + seen["try", "left_out"] == 2
+
+
+async def test_a_run_does_not_wait_for_the_place_it_takes_itself(engine: Engine, run: Run) -> None:
+    _, _, routes = await workshop(engine)
+    router = await run(*routes)
+    queue = QueueRules(max_in_flight=1)
+    obey(router, routes, Pattern("both", OrchestratorWorkers()), queue=queue)
+
+    replies = await asyncio.gather(
+        *(router.chat("- sort dbca\n- add 17 and 25", "both") for _ in range(3))
+    )
+
+    assert [reply.status_code for reply in replies] == [200, 200, 200]
+
+
+async def test_a_step_may_ask_whom_its_tenant_may_ask(engine: Engine, run: Run) -> None:
+    sorter, adder, routes = await workshop(engine)
+    router = await run(*routes)
+    digest = sha256(b"key-a").hexdigest()
+    tenant = TenantRoute("demo", "team-a", (digest,), specialists=("demo/sorter",))
+    obey(router, routes, Pattern("both", OrchestratorWorkers()), tenants=(tenant,))
+    router.client.headers["authorization"] = "Bearer key-a"
+
+    reply = await router.chat("- sort dbca\n- add 17 and 25", "both")
+
+    assert "abcd [1]" in content(reply)
+    assert "(no answer: " in content(reply)
+    assert len(sorter.requests) == 1
+    assert adder.requests == []

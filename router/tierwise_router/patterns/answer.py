@@ -16,7 +16,7 @@ from tierwise_router.decision import Decision
 from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.errors import ErrorAnswer, RequestError
 from tierwise_router.exchange import Exchange
-from tierwise_router.inside import AsgiApp, InProcessWork, work_of
+from tierwise_router.inside import AsgiApp, InProcessWork
 from tierwise_router.patterns.asking import Asker
 from tierwise_router.patterns.compare import dual_run
 from tierwise_router.patterns.improve import improve
@@ -60,7 +60,10 @@ async def answer_pattern(
 ) -> None:
     """Answer one request by a pattern; raises what goes wrong before an answer has begun."""
     text = _checked(exchange, call, pattern)
-    asker = _asker(dispatcher, exchange, call, pattern)
+    asker = _asker(dispatcher, exchange, decision, call, pattern)
+    if decision.slot is not None:
+        # The steps are admitted themselves: who keeps a place while it waits for one blocks all.
+        decision.slot.release()
 
     async def tell(progress: str) -> None:
         if call.stream:
@@ -119,10 +122,16 @@ def _checked(exchange: Exchange, call: Call, pattern: Pattern) -> str:
     )
 
 
-def _asker(dispatcher: Dispatcher, exchange: Exchange, call: Call, pattern: Pattern) -> Asker:
+def _asker(
+    dispatcher: Dispatcher, exchange: Exchange, decision: Decision, call: Call, pattern: Pattern
+) -> Asker:
     headers: Headers = [pair for pair in exchange.headers if pair[0] in PASSED_ON]
     headers.append((PATTERN, pattern.name.encode()))
-    return Asker(inside_app(dispatcher), call.fields, headers, _work(exchange))
+    admitted, ours = decision.admitted, exchange.work()
+    work = InProcessWork(
+        admitted.tenant_key, admitted.latency_class, None if ours is None else ours.checkpoints
+    )
+    return Asker(inside_app(dispatcher), call.fields, headers, work)
 
 
 def inside_app(dispatcher: Dispatcher) -> AsgiApp:
@@ -130,10 +139,6 @@ def inside_app(dispatcher: Dispatcher) -> AsgiApp:
     if dispatcher.app is None:
         raise RuntimeError("no application was made for this dispatcher")
     return dispatcher.app
-
-
-def _work(exchange: Exchange) -> InProcessWork:
-    return work_of(exchange.scope) or InProcessWork(latency_class="realtime")
 
 
 def _headers(decision: Decision, pattern: Pattern, result: Result) -> Headers:

@@ -7,7 +7,6 @@ from tierwise_router.call import Call
 from tierwise_router.decision import Decision
 from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.exchange import Exchange
-from tierwise_router.inside import work_of
 from tierwise_router.patterns.shadows import Answer
 
 __all__ = ["offer_to_shadows", "tap_for_shadows"]
@@ -20,7 +19,7 @@ def tap_for_shadows(
 ) -> None:
     """Begin to keep what the client gets, if a shadow may want it. Our own work has no shadows."""
     shadows = dispatcher.shadows
-    if shadows is not None and work_of(exchange.scope) is None:
+    if shadows is not None and exchange.work() is None:
         exchange.tap = [] if shadows.wanted(policy, decision.id) else None
 
 
@@ -35,11 +34,12 @@ def offer_to_shadows(
     if dispatcher.shadows is None or exchange.status != OK or not decision.steps:
         return
     answer = Answer(
-        path=exchange.scope["path"],
+        path=exchange.path,
         fields=call.fields,
         model=call.model,
         specialist=decision.steps[-1].hop.route.key,
         decision=decision.id.decode(),
         body=b"".join(exchange.tap or ()),
+        tenant_key=decision.admitted.tenant_key,
     )
     dispatcher.shadows.answered(policy, answer)
