@@ -83,9 +83,9 @@ class Admission:
         self._usage = SharedUsage()
         self._looking: asyncio.TimerHandle | None = None
 
-    def share(self, directory: str) -> None:
+    def share(self, directory: str, process: int | None = None) -> None:
         """Count what tenants use together with the pod's other dispatchers."""
-        self._usage = SharedUsage(directory)
+        self._usage = SharedUsage(directory, process)
         self._usage.know(self._limited())
 
     def meet(self) -> None:
