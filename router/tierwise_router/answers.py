@@ -21,15 +21,32 @@ __all__ = [
 
 
 def read_answer(body: bytes) -> dict[str, Any] | None:
-    """Read a whole answer; None when it is no JSON object with choices or output."""
+    """Read a whole answer; None when it is none, whatever its status says.
+
+    An answer has choices that say something, or the output of ``/responses``:
+
+    >>> read_answer(b'{"choices": [{"text": "42"}]}')
+    {'choices': [{'text': '42'}]}
+    >>> [read_answer(b'{"choices": %s}' % said) for said in (b"null", b"[]", b"[null]", b"[{}]")]
+    [None, None, None, None]
+    """
     try:
         answer = orjson.loads(body)
     except orjson.JSONDecodeError:
         return None
     if not isinstance(answer, dict):
         return None
-    said = answer.get("choices", answer.get("output"))
-    return answer if isinstance(said, list) else None
+    if "choices" not in answer:
+        return answer if isinstance(answer.get("output"), list) else None
+    choices = answer["choices"]
+    says = isinstance(choices, list) and bool(choices) and all(map(_says, choices))
+    return answer if says else None
+
+
+def _says(choice: Any) -> bool:
+    return isinstance(choice, dict) and (
+        isinstance(choice.get("message"), dict) or isinstance(choice.get("text"), str)
+    )
 
 
 def choice_logprobs(answer: Mapping[str, Any]) -> list[list[float]]:

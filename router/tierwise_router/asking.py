@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-import orjson
-
 from tierwise_core.routing import Hop
 from tierwise_router.call import Call
 from tierwise_router.dialects import DIALECTS, Dialect
 from tierwise_router.dispatch import WHOLE_BYTES, Ask, Lease
 from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.errors import UpstreamDiedError
+from tierwise_router.json_body import write_again
 
 __all__ = ["ANSWER_LIMIT_BYTES", "Asked", "ask_judged", "read_whole", "wants_usage"]
 
@@ -80,7 +79,7 @@ def judged_body(call: Call, hop: Hop, wanted: _Wanted, *, stream: bool) -> bytes
         }
     if wanted.logprobs:
         dialect.ask_logprobs(fields)
-    return orjson.dumps(fields)
+    return write_again(fields)
 
 
 def wants_usage(call: Call) -> bool:
@@ -102,7 +101,9 @@ async def read_whole(lease: Lease, hop: Hop) -> bytes:
 
 async def _ask(dispatcher: Dispatcher, call: Call, hop: Hop, body: bytes) -> Asked:
     hold_bytes = 0 if call.stream else WHOLE_BYTES
-    asked = Ask(call.endpoint, call.headers, body, call.session, hold_bytes, call.admitted, call.budget)
+    asked = Ask(
+        call.endpoint, call.headers, body, call.session, hold_bytes, call.admitted, call.budget
+    )
     lease = await dispatcher.dispatch.ask(hop.route, asked)
     if lease.response.status < BAD_REQUEST:
         return Asked(lease)

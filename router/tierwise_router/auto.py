@@ -16,9 +16,14 @@ from tierwise_router.answers import choice_logprobs, read_answer, usage_of
 from tierwise_router.asking import Asked, ask_judged, read_whole
 from tierwise_router.call import Call
 from tierwise_router.decision import Decision, Spent, Step
-from tierwise_router.dialects import DIALECTS
+from tierwise_router.dialects import DIALECTS, Dialect
 from tierwise_router.dispatcher import Dispatcher
-from tierwise_router.errors import ContextLengthError, NobodyConfidentError, failure_word
+from tierwise_router.errors import (
+    ContextLengthError,
+    NobodyConfidentError,
+    UpstreamDiedError,
+    failure_word,
+)
 from tierwise_router.outcomes import Accepted, Attempt, Flowing, Outcome, Refused, Rejected
 from tierwise_router.overflow import check_room, say_context_length
 from tierwise_router.sse import is_event_stream
@@ -130,10 +135,10 @@ async def _ask_and_judge(attempt: Attempt) -> Outcome | None:
     attempt.dispatcher.tally.first_byte[hop.route.key].add(attempt.took_s)
     answer = read_answer(reply.body)
     spent = _charge(attempt, usage_of(answer))
-    if answer is not None:
-        return await _judge(attempt, spent, reply, answer)
-    attempt.decision.steps.append(spent.step(hop, failure=f"status-{reply.status}"))
-    return Rejected(hop, reply.status, reply.headers, reply.body) if attempt.is_last else None
+    if answer is None:
+        attempt.decision.steps.append(spent.step(hop, failure="no_answer"))
+        raise UpstreamDiedError(f"model {hop.route.key!r} answered what is no answer")
+    return await _judge(attempt, spent, reply, answer)
 
 
 def _refused_by_engine(attempt: Attempt, asked: Asked) -> Rejected | None:
@@ -178,6 +183,13 @@ async def _judge(
         return Refused(hop, confidence, judged.reason) if attempt.is_last else None
     dialect, body = DIALECTS[call.endpoint], reply.body
     if not dialect.wants_logprobs(call.fields):
-        dialect.hide(answer)
-        body = orjson.dumps(answer)
+        body = _without_logprobs(dialect, answer)
     return Accepted(hop, confidence, answer, body, reply.headers)
+
+
+def _without_logprobs(dialect: Dialect, answer: dict[str, Any]) -> bytes:
+    dialect.hide(answer)
+    try:
+        return orjson.dumps(answer)
+    except orjson.JSONEncodeError:
+        raise UpstreamDiedError("the answer is nested too deeply to be passed on") from None

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass
 from typing import Any
-
-import orjson
 
 from tierwise_core.route_table import Route, WhenAsleep
 from tierwise_core.tenant import ANYBODY, Admitted
 from tierwise_router.budget import RequestBudget
 from tierwise_router.errors import RequestError
 from tierwise_router.forms import Form, boundary_of, read_form
+from tierwise_router.json_body import read_object, write_again, wrong_field
 from tierwise_router.upstream.response import Headers
 from tierwise_router.wake import Progress
 
@@ -80,7 +78,7 @@ class Call:
             return self.body
         if self.form is not None:
             return self.form.with_value("model", route.upstream_model)
-        return orjson.dumps({**self.fields, "model": route.upstream_model})
+        return write_again({**self.fields, "model": route.upstream_model})
 
 
 def read_call(
@@ -97,21 +95,21 @@ def read_call(
     """
     boundary = boundary_of(content_type)
     form = read_form(body, boundary) if boundary else None
-    fields = _fields(body) if form is None else form.fields
+    fields = read_object(body) if form is None else form.fields
     model = fields.get("model")
     if not isinstance(model, str) or not model:
-        raise _wrong("model", fields, "give 'auto' or a name that GET /v1/models lists")
+        raise wrong_field(fields, "model", "give 'auto' or a name that GET /v1/models lists")
     stream = fields.get("stream")
     if form is not None:
         stream = str(stream).lower() in TRUE_WORDS
     elif not isinstance(stream, bool | None):
-        raise _wrong("stream", fields, "give true or false")
+        raise wrong_field(fields, "stream", "give true or false")
     if endpoint == CHAT:
         messages = fields.get("messages")
         if not isinstance(messages, list) or not messages:
-            raise _wrong("messages", fields, "give a list with at least one message")
+            raise wrong_field(fields, "messages", "give a list with at least one message")
     elif endpoint == COMPLETIONS and not isinstance(fields.get("prompt"), str | list | None):
-        raise _wrong("prompt", fields, "give a string or a list")
+        raise wrong_field(fields, "prompt", "give a string or a list")
     return Call(
         endpoint, body, fields, model, bool(stream), _session(headers, fields),
         forwarded_headers(headers, request_id), when_asleep(headers), form=form,
@@ -165,25 +163,6 @@ def forwarded_headers(headers: Headers, request_id: bytes) -> Headers:
     kept.append(hop)
     kept.append((b"x-request-id", request_id))
     return kept
-
-
-def _fields(body: bytes) -> dict[str, Any]:
-    try:
-        fields = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise RequestError(f"the body is not valid JSON: {error}", code="invalid_json") from None
-    if not isinstance(fields, dict):
-        raise RequestError(
-            f"the body is a JSON {type(fields).__name__}; give an object", code="invalid_json"
-        )
-    return fields
-
-
-def _wrong(name: str, fields: dict[str, Any], remedy: str) -> RequestError:
-    if name not in fields:
-        return RequestError(f"{name!r} is missing; {remedy}", param=name, code="missing_field")
-    shown = textwrap.shorten(repr(fields[name]), SHOWN_CHARACTERS)
-    return RequestError(f"{name!r} is {shown}; {remedy}", param=name, code="invalid_type")
 
 
 def _session(headers: Headers, fields: dict[str, Any]) -> bytes:

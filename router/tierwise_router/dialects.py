@@ -171,11 +171,11 @@ class Responses:
 
     def ask_logprobs(self, fields: Fields) -> None:
         """Have them included in the text of the output."""
-        fields["include"] = [*(fields.get("include") or ()), OUTPUT_LOGPROBS]
+        fields["include"] = [*_list(fields.get("include")), OUTPUT_LOGPROBS]
 
     def wants_logprobs(self, fields: Mapping[str, Any]) -> bool:
         """``include`` names them."""
-        return OUTPUT_LOGPROBS in (fields.get("include") or ())
+        return OUTPUT_LOGPROBS in _list(fields.get("include"))
 
     def longest(self, fields: Mapping[str, Any]) -> int | None:
         """``max_output_tokens``."""
@@ -223,6 +223,10 @@ class Responses:
 def _texts(item: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
     content = item.get("content") if item else None
     yield from (part for part in content or () if isinstance(part, dict))
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _whole(value: object) -> int | None:

@@ -13,6 +13,7 @@ from tierwise_router.asking import wants_usage
 from tierwise_router.call import Call
 from tierwise_router.dialects import DIALECTS, Dialect
 from tierwise_router.events import DONE_DATA, Event, EventReader
+from tierwise_router.json_body import write_again
 
 __all__ = ["UsageMeter", "body_with_usage", "meter_for"]
 
@@ -72,4 +73,4 @@ def body_with_usage(call: Call, route: Route) -> bytes:
     options = call.fields.get("stream_options")
     wanted = {**(options if isinstance(options, dict) else {}), "include_usage": True}
     fields = {**call.fields, "model": route.upstream_model, "stream_options": wanted}
-    return orjson.dumps(fields)
+    return write_again(fields)

@@ -16,6 +16,7 @@ from tierwise_router.dialects import DIALECTS
 from tierwise_router.dispatch import Ask
 from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.errors import ContextLengthError
+from tierwise_router.json_body import write_again
 from tierwise_router.upstream.response import Headers
 
 __all__ = [
@@ -82,8 +83,8 @@ async def _count(dispatcher: Dispatcher, call: Call, route: Route) -> int | None
         if prompt and isinstance(prompt[0], int):
             return len(prompt)
         return None
-    fields = {name: call.fields[name] for name in TOKENIZED if name in call.fields}
-    body = orjson.dumps({**fields, "model": route.upstream_model})
+    fields: dict[str, Any] = {name: call.fields[name] for name in TOKENIZED if name in call.fields}
+    body = write_again({**fields, "model": route.upstream_model})
     try:
         async with asyncio.timeout(COUNT_S):
             lease = await dispatcher.dispatch.ask(
@@ -156,6 +157,6 @@ def say_context_length(status: int, body: bytes) -> bytes:
         said: Any = orjson.loads(body)
         error = said.get("error", said)
         error["code"] = ContextLengthError.CODE
+        return orjson.dumps(said)
     except (orjson.JSONDecodeError, TypeError, AttributeError):
         return body
-    return orjson.dumps(said)

@@ -24,6 +24,7 @@ from tierwise_router.decision import Decision, tier_of
 from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.errors import RequestError
 from tierwise_router.exchange import Exchange
+from tierwise_router.json_body import read_object, wrong_field
 from tierwise_router.overflow import about_prompt_tokens, output_tokens, overflow_of
 from tierwise_router.planning import plan_auto
 from tierwise_router.relay import client_headers
@@ -83,12 +84,7 @@ def read_query(body: bytes) -> Query:
         ...
     tierwise_router.errors.RequestError: 'confidence_floor' is 2; give a number from 0 to 1
     """
-    try:
-        fields = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise RequestError(f"the body is not valid JSON: {error}", code="invalid_json") from None
-    if not isinstance(fields, dict):
-        raise RequestError("the body is no JSON object", code="invalid_json")
+    fields = read_object(body)
     if unknown := sorted(set(fields) - set(KNOWN)):
         raise RequestError(
             f"{unknown[0]!r} is not a field of /query; it knows {', '.join(KNOWN)}",
@@ -101,28 +97,22 @@ def read_query(body: bytes) -> Query:
 def _checked(fields: dict[str, Any]) -> Query:
     query = fields.get("query")
     if not isinstance(query, str) or not query.strip():
-        raise _wrong(fields, "query", "give the question as a string")
+        raise wrong_field(fields, "query", "give the question as a string")
     for name in ("context", "field", "session_id"):
         if not isinstance(fields.get(name), str | None):
-            raise _wrong(fields, name, "give a string")
+            raise wrong_field(fields, name, "give a string")
     floor = fields.get("confidence_floor")
     if isinstance(floor, bool) or not isinstance(floor, int | float | None):
-        raise _wrong(fields, "confidence_floor", "give a number from 0 to 1")
+        raise wrong_field(fields, "confidence_floor", "give a number from 0 to 1")
     if floor is not None and not 0 <= floor <= 1:
-        raise _wrong(fields, "confidence_floor", "give a number from 0 to 1")
+        raise wrong_field(fields, "confidence_floor", "give a number from 0 to 1")
     tokens = fields.get("max_tokens")
     if isinstance(tokens, bool) or not isinstance(tokens, int | None):
-        raise _wrong(fields, "max_tokens", "give a whole number")
+        raise wrong_field(fields, "max_tokens", "give a whole number")
     return Query(
         query, fields.get("context") or "", fields.get("field"), floor,
         fields.get("session_id") or "", tokens,
     )  # fmt: skip
-
-
-def _wrong(fields: dict[str, Any], name: str, remedy: str) -> RequestError:
-    if name not in fields:
-        return RequestError(f"{name!r} is missing; {remedy}", param=name, code="missing_field")
-    return RequestError(f"{name!r} is {fields[name]!r}; {remedy}", param=name, code="invalid_type")
 
 
 def _chat_call(asked: Query, exchange: Exchange) -> Call:
