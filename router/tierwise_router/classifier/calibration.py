@@ -26,7 +26,7 @@ OUTSIDERS: Final = 1 / 3
 NEWTON_STEPS: Final = 25
 CONVERGED: Final = 1e-6
 PRIOR_STRENGTH: Final = 4.0
-PRIOR_GATE: Final = (-4.0, 14.0, -1.0)
+PRIOR_GATE: Final = (-5.0, 14.0, -3.0)
 
 
 def fit_temperature(scores: NDArray[np.floating], labels: NDArray[np.int64]) -> float:

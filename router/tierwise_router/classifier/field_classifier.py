@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Self
 
-import numpy as np
-
-from tierwise_core.routing import FieldReading
+from tierwise_core.field_reading import FieldReading
 from tierwise_router.classifier.background import BACKGROUND
-from tierwise_router.classifier.features import term_counts
+from tierwise_router.classifier.knowledge import WordKnowledge, shipped_words
 from tierwise_router.classifier.training import Trained, train
 
 __all__ = ["FieldClassifier"]
 
 BELONGS: Final = 0.5
 NOBODY: Final = FieldReading(None, 0.0, 0.0)
+NO_EXTRA: Final[Mapping[str, Sequence[str]]] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class FieldClassifier:
-    """Knows the fields by their examples; immutable and safe to share between requests.
+    """Knows the fields by their examples; safe to share between requests.
 
     >>> sorting = ("sort dbca", "sort the letters of qca", "put the letters xab in order")
     >>> adding = ("17+25", "what is 3+4", "add 3 and 4")
@@ -37,46 +36,47 @@ class FieldClassifier:
     trained: Trained | None = field(repr=False)
 
     @classmethod
-    def train(cls, examples: Mapping[str, tuple[str, ...]]) -> Self:
-        """Train on the examples of each field; without any example every text is nobody's."""
-        some = any(examples.values())
-        return cls(examples, train(examples, BACKGROUND) if some else None)
+    def train(
+        cls,
+        examples: Mapping[str, tuple[str, ...]],
+        extra: Mapping[str, Sequence[str]] = NO_EXTRA,
+        known: WordKnowledge | None = None,
+    ) -> Self:
+        """Train on the examples of each field; without any example every text is nobody's.
+
+        ``extra`` are recorded questions whose field is known, because an answer of that field was
+        accepted; they count like examples. ``known`` is what is known of words, else the table
+        that comes with tierwise.
+        """
+        if not any(examples.values()):
+            return cls(examples, None)
+        texts = {
+            name: tuple(dict.fromkeys((*own, *extra.get(name, ()))))
+            for name, own in examples.items()
+        }
+        return cls(examples, train(texts, BACKGROUND, known or shipped_words()))
 
     def read(self, text: str) -> FieldReading:
-        """Classify one text, in tens of microseconds."""
+        """Classify one text, in some ten microseconds."""
         known = self.trained
         if known is None:
             return NOBODY
-        scores, unknown = _scores(known, text)
-        in_domain = known.gate.probability(max(scores), unknown)
-        shares = _softmax(scores, known.temperature)
+        scores, unknown = known.votes.read(text)
+        highest = max(scores)
+        in_domain = known.gate.probability(highest, unknown)
+        heat = 1.0 / known.temperature
+        raised = [math.exp((score - highest) * heat) for score in scores]
+        total = sum(raised)
+        shares = [value / total for value in raised]
+        best = scores.index(highest)
+        name = known.fields[best] if in_domain >= BELONGS else None
         probabilities = dict(zip(known.fields, shares, strict=True))
-        best = max(known.fields, key=probabilities.__getitem__)
-        name = best if in_domain >= BELONGS else None
-        return FieldReading(name, probabilities[best], in_domain, probabilities)
+        return FieldReading(name, shares[best], in_domain, probabilities)
 
-
-def _scores(known: Trained, text: str) -> tuple[list[float], float]:
-    """Score each field, and tell which share of the text is unknown to all of them."""
-    rows: list[int] = []
-    counts: list[float] = []
-    seen = unseen = 0.0
-    for term, count in term_counts(text).items():
-        row = known.columns.get(term)
-        if row is None:
-            unseen += (count * known.unknown_idf) ** 2
-        else:
-            rows.append(row)
-            counts.append(count)
-            seen += (count * known.idf[row]) ** 2
-    length = seen + unseen
-    votes = np.array(counts, dtype=np.float32) @ known.votes[rows]
-    scores: list[float] = (votes / math.sqrt(length)).tolist()
-    return scores, unseen / length
-
-
-def _softmax(scores: list[float], temperature: float) -> list[float]:
-    highest = max(scores)
-    raised = [math.exp((score - highest) / temperature) for score in scores]
-    total = sum(raised)
-    return [value / total for value in raised]
+    def why(self, text: str, name: str) -> list[tuple[str, float]]:
+        """Tell which words of a text voted for a field and how much, the strongest first."""
+        known = self.trained
+        if known is None or name not in known.fields:
+            return []
+        votes = known.votes.shares(text, known.fields.index(name))
+        return sorted(votes, key=lambda vote: -abs(vote[1]))

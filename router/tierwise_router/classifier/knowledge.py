@@ -1,0 +1,146 @@
+"""What is known of words before any example: which mean something alike, and how common they are.
+
+Twenty examples of a field leave most of its words unseen. A word that was never seen still votes
+when it lies beside words that were. The shipped table has the 64,000 commonest English words of
+GloVe (public domain, ``hack/word_vectors.py`` packs it); another may be plugged in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["NOTHING", "ShippedWords", "WordKnowledge", "shipped_words"]
+
+Vector = NDArray[np.float32]
+
+TABLE: Final = Path(__file__).with_name("words.npz")
+LEVELS: Final = 7
+ZIPF_SHIFT: Final = 2.7
+ZIPF_TOTAL: Final = 13.0
+COMMON: Final = 1e-3
+"""A word that makes up this share of all text counts half."""
+
+
+class WordKnowledge(Protocol):
+    """A table of word vectors."""
+
+    @property
+    def name(self) -> str:
+        """Tell the table from others."""
+        ...
+
+    @property
+    def dimensions(self) -> int:
+        """How many numbers a vector has; 0 for a table that knows nothing."""
+        ...
+
+    def __hash__(self) -> int: ...
+
+    def vector(self, word: str) -> Vector | None:
+        """Give the word's vector, the longer the more the word says; None if it is unknown."""
+        ...
+
+    def vectors(self, words: Sequence[str]) -> Vector:
+        """Give the vectors of many words that are known, a row each."""
+        ...
+
+    def commonest(self, most: int) -> tuple[str, ...]:
+        """Name the commonest words that are known, the commonest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Nothing:
+    name: str = "none"
+    dimensions: int = 0
+
+    def vector(self, word: str) -> Vector | None:  # noqa: ARG002 - it knows none
+        return None
+
+    def vectors(self, words: Sequence[str]) -> Vector:
+        return np.zeros((len(words), 0), dtype=np.float32)
+
+    def commonest(self, most: int) -> tuple[str, ...]:  # noqa: ARG002 - it knows none
+        return ()
+
+
+NOTHING: Final = _Nothing()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ShippedWords:
+    """The table that comes with tierwise."""
+
+    index: Mapping[str, int] = field(repr=False)
+    ranks: NDArray[np.uint32] = field(repr=False)
+    levels: NDArray[np.uint8] = field(repr=False)
+    scales: NDArray[np.float16] = field(repr=False)
+    centre: Vector = field(repr=False)
+    name: str = "glove-6b-50d"
+
+    @property
+    def dimensions(self) -> int:
+        """How many numbers a vector has."""
+        return 2 * int(self.levels.shape[1])
+
+    def vector(self, word: str) -> Vector | None:
+        """Unpack a word's vector, less what all text has in common, weighed by how rare it is."""
+        row = self.index.get(word)
+        if row is None:
+            return None
+        vector = _unpacked(self.levels[row], self.scales[row]) - self.centre
+        return vector * commonness_weight(int(self.ranks[row]))
+
+    def vectors(self, words: Sequence[str]) -> Vector:
+        """Unpack the vectors of many words of the table."""
+        rows = [self.index[word] for word in words]
+        weights = [commonness_weight(rank) for rank in self.ranks[rows].tolist()]
+        unpacked = _unpacked(self.levels[rows], self.scales[rows]) - self.centre
+        return unpacked * np.array(weights, dtype=np.float32)[:, None]
+
+    def commonest(self, most: int) -> tuple[str, ...]:
+        """Name the commonest words of the table."""
+        return tuple(islice(self.index, most))
+
+
+def commonness_weight(rank: int) -> float:
+    """Weigh a word by its rank among all words (0 is the commonest), by Zipf's law.
+
+    The smooth inverse frequency of Arora, Liang and Ma (ICLR 2017), ``a / (a + p(word))``:
+
+    >>> round(commonness_weight(0), 3), round(commonness_weight(1000), 3)
+    (0.034, 0.929)
+    """
+    share = 1.0 / (rank + ZIPF_SHIFT) / ZIPF_TOTAL
+    return COMMON / (COMMON + share)
+
+
+PAIRED: Final = np.array(
+    [(byte // 16 - LEVELS, byte % 16 - LEVELS) for byte in range(256)], dtype=np.float32
+)
+"""What the two halves of a byte stand for."""
+
+
+def _unpacked(levels: NDArray[np.uint8], scales: NDArray[np.float16]) -> Vector:
+    both = PAIRED[levels].reshape(*levels.shape[:-1], -1)
+    return both * np.asarray(scales, np.float32)[..., None]
+
+
+@cache
+def shipped_words() -> ShippedWords:
+    """Load the shipped table, once per process, in some 50 milliseconds."""
+    with np.load(TABLE) as table:
+        words = table["words"].tobytes().decode().split("\n")
+        ranks, levels, scales = table["ranks"], table["levels"], table["scales"]
+    shares = 1.0 / (ranks.astype(np.float32) + ZIPF_SHIFT)
+    centre = shares @ _unpacked(levels, scales) / shares.sum()
+    index = {word: row for row, word in enumerate(words)}
+    return ShippedWords(index, ranks, levels, scales, centre.astype(np.float32))

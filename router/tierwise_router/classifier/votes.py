@@ -1,0 +1,162 @@
+"""Votes of words, added up: the part of the classifier that every request runs through.
+
+Everything a chunk of text adds to a reading is a row of numbers: what it adds to each field's
+score by its terms and by its meaning, to the length of the text, to its unknown part and to the
+mass of its meaning. The numbers of one row are packed into one whole number, so that a single
+addition adds all of them: a text of 30 words is read by some 60 additions and no loop in Python.
+Chunks are remembered, the commonest words from the beginning; what is remembered is bounded.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise, repeat
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tierwise_router.classifier.common import common_words
+from tierwise_router.classifier.corpus import MEANING, chunk_meaning
+from tierwise_router.classifier.features import END, PAIR_WEIGHT, START, chunk_terms, chunks_of
+from tierwise_router.classifier.knowledge import WordKnowledge
+from tierwise_router.classifier.lanes import HALF, STEP, Lanes
+
+__all__ = ["Learned", "Votes"]
+
+REMEMBERED_BYTES: Final = 24 << 20
+LONGEST_REMEMBERED: Final = 48
+OTHERS: Final = 3
+"""Length, unknown part and mass: the lanes behind the fields' two each."""
+
+Singles = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What training found: a row per term and pair, or per dimension; a column per field."""
+
+    columns: Mapping[str, int]
+    pairs: Mapping[tuple[str, str], int]
+    idf: NDArray[np.float64]
+    unknown_idf: float
+    terms: Singles
+    meaning: Singles
+    known: WordKnowledge
+
+
+class _Remembered(dict[str, int]):
+    """What each chunk adds, worked out when it is first seen; starts anew when it is full."""
+
+    def __init__(self, votes: Votes, at_first: Mapping[str, int], most: int) -> None:
+        super().__init__(at_first)
+        self._votes = votes
+        self._at_first = at_first
+        self._most = max(most, 2 * len(at_first))
+
+    def __missing__(self, chunk: str) -> int:
+        added = self._votes.of_chunk(chunk)
+        if len(chunk) <= LONGEST_REMEMBERED:
+            if len(self) >= self._most:
+                self.clear()
+                self.update(self._at_first)
+            self[chunk] = added
+        return added
+
+
+class Votes:
+    """The votes of one trained classifier, ready to be added up."""
+
+    def __init__(self, learned: Learned) -> None:
+        self._learned = learned
+        self._columns = learned.columns
+        self._idf: list[float] = learned.idf.tolist()
+        self._fields = learned.terms.shape[1]
+        self._nothing = np.zeros(self._fields, dtype=np.float32)
+        self._lanes = Lanes(2 * self._fields + OTHERS)
+        most = REMEMBERED_BYTES // (self._lanes.size + 200)
+        self._chunks = _Remembered(self, {START: 0, END: 0, **self._common(most // 2)}, most)
+        self._chunk = self._chunks.__getitem__
+        self._pairs = self._pack_pairs()
+        self._pair = self._pairs.get
+        square = (PAIR_WEIGHT * learned.unknown_idf) ** 2
+        row = [*[0.0] * (2 * self._fields), square, square, 0.0]
+        self._unknown_pair = repeat(self._lanes.pack(row))
+
+    def _pack_pairs(self) -> dict[tuple[str, str], int]:
+        learned = self._learned
+        if not learned.pairs:
+            return {}
+        columns = np.fromiter(learned.pairs.values(), dtype=np.int64)
+        weights = PAIR_WEIGHT * learned.idf[columns, None]
+        rows = np.zeros((len(columns), 2 * self._fields + OTHERS))
+        rows[:, : self._fields] = learned.terms[columns] * weights
+        rows[:, -OTHERS] = weights[:, 0] ** 2
+        return dict(zip(learned.pairs, self._lanes.pack_all(rows), strict=True))
+
+    def _common(self, most: int) -> dict[str, int]:
+        """Work out what the commonest words add, all at once."""
+        learned = self._learned
+        common = common_words(learned.known, most)
+        columns = np.array([self._columns.get(term, -1) for term in common.terms], dtype=np.int64)
+        idf = np.where(columns >= 0, learned.idf[columns], learned.unknown_idf)
+        votes = np.where((columns >= 0)[:, None], learned.terms[columns] * idf[:, None], 0.0)
+        rows = np.zeros((len(common.words), 2 * self._fields + OTHERS))
+        rows[:, : self._fields] = common.counts @ votes
+        rows[:, self._fields : -OTHERS] = common.vectors @ learned.meaning
+        rows[:, -3] = common.squares @ idf**2
+        rows[:, -2] = common.squares @ np.where(columns >= 0, 0.0, idf**2)
+        rows[:, -1] = common.masses
+        return dict(zip(common.words, self._lanes.pack_all(rows), strict=True))
+
+    def of_chunk(self, chunk: str) -> int:
+        """Work out what one chunk adds."""
+        rows, weights = [], []
+        squares = unknown = 0.0
+        for term, count in chunk_terms(chunk).items():
+            column = self._columns.get(term)
+            if column is None:
+                unknown += (count * self._learned.unknown_idf) ** 2
+            else:
+                rows.append(column)
+                weights.append(count * self._idf[column])
+                squares += weights[-1] ** 2
+        terms = self._learned.terms
+        votes = np.array(weights, dtype=np.float32) @ terms[rows] if rows else self._nothing
+        vector, mass = chunk_meaning(chunk, self._learned.known)
+        meant = vector @ self._learned.meaning if mass else self._nothing
+        others = (squares + unknown, unknown, mass)
+        return self._lanes.pack([*votes.tolist(), *meant.tolist(), *others])
+
+    def read(self, text: str) -> tuple[list[float], float]:
+        """Score each field, and tell the share of the text that nobody's examples have."""
+        chunks = chunks_of(text)
+        pairs = sum(map(self._pair, pairwise(chunks), self._unknown_pair))
+        steps = self._lanes.biased(sum(map(self._chunk, chunks), pairs))
+        fields = self._fields
+        length = steps[-3] - HALF
+        mass = steps[-1] - HALF
+        by_terms = 1.0 / math.sqrt(length * STEP)
+        by_meaning = MEANING / mass if mass else 0.0
+        shift = HALF * (by_terms + by_meaning)
+        scores = [
+            term * by_terms + meant * by_meaning - shift
+            for term, meant in zip(steps, steps[fields:-OTHERS], strict=False)
+        ]
+        return scores, (steps[-2] - HALF) / length
+
+    def shares(self, text: str, number: int) -> list[tuple[str, float]]:
+        """Tell what each chunk of a text, with the pair that ends in it, adds to one field."""
+        chunks = chunks_of(text)
+        unknown = next(self._unknown_pair)
+        rows = [self._lanes.unpack(self._chunk(chunk)) for chunk in chunks]
+        paired = [self._lanes.unpack(self._pair(pair, unknown)) for pair in pairwise(chunks)]
+        length = math.sqrt(sum(row[-3] for row in (*rows, *paired)))
+        mass = sum(row[-1] for row in rows)
+        told = []
+        for chunk, row, pair in zip(chunks[1:-1], rows[1:-1], paired, strict=False):
+            meant = MEANING * row[self._fields + number] / mass if mass else 0.0
+            told.append((chunk, (row[number] + pair[number]) / length + meant))
+        return told
