@@ -63,6 +63,7 @@ way='')
             yield "way", self.way.replace(", ", " → ")
         if self.decision:
             yield "decision", self.decision
+            yield "why", f"tierwise explain {self.decision}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,15 @@ import httpx
 
 from tierwise_cli.cluster import Access, Cluster, connect
 from tierwise_cli.errors import ClusterError, NoClusterError, RouterError
-from tierwise_cli.routers import SERVICE_PROXY, URL_VARIABLE, Router, nowhere, refusal, router_at
+from tierwise_cli.routers import (
+    SERVICE_PROXY,
+    URL_VARIABLE,
+    Router,
+    key_headers,
+    nowhere,
+    refusal,
+    router_at,
+)
 
 __all__ = ["Routers", "find_routers"]
 
@@ -39,7 +47,11 @@ class Routers:
         for router in sorted(self.routers, key=lambda one: not made_by(one, decision)):
             try:
                 response = router.http.request(
-                    method, f"{router.prefix}{path}", json=body, timeout=_TIMEOUT_SECONDS
+                    method,
+                    f"{router.prefix}{path}",
+                    json=body,
+                    timeout=_TIMEOUT_SECONDS,
+                    headers=key_headers(),
                 )
             except httpx.HTTPError as error:
                 failure = RouterError(

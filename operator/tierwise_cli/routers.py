@@ -18,12 +18,14 @@ __all__ = [
     "URL_VARIABLE",
     "Router",
     "find_router",
+    "key_headers",
     "nowhere",
     "refusal",
     "router_at",
 ]
 
 URL_VARIABLE = "TIERWISE_URL"
+KEY_VARIABLE = "TIERWISE_API_KEY"
 SERVICE_PROXY = "/api/v1/namespaces/{namespace}/services/tierwise-router:http/proxy"
 _CONNECT_SECONDS = 5.0
 _HINTS = {
@@ -56,7 +58,9 @@ class Router:
         timeout = httpx.Timeout(timeout_seconds, connect=_CONNECT_SECONDS)
         path = f"{self.prefix}/v1/chat/completions"
         try:
-            with self.http.stream("POST", path, json=dict(body), timeout=timeout) as response:
+            with self.http.stream(
+                "POST", path, json=dict(body), timeout=timeout, headers=key_headers()
+            ) as response:
                 if response.status_code != httpx.codes.OK:
                     response.read()
                     raise refusal(response, self.where)
@@ -72,6 +76,12 @@ class Router:
                 fix="start one with `tierwise serve FILE`, correct --url, or look why: "
                 "tierwise doctor",
             ) from error
+
+
+def key_headers() -> dict[str, str]:
+    """The API key of TIERWISE_API_KEY, in the header that an API server's proxy passes on."""
+    key = os.environ.get(KEY_VARIABLE)
+    return {"x-api-key": key} if key else {}
 
 
 @contextmanager

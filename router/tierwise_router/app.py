@@ -49,6 +49,7 @@ class App:
         self._dispatcher = dispatcher
         dispatcher.app = self
         self.desk = Desk(dispatcher, self)
+        dispatcher.keep = self.desk.keep
         self.decisions = DecisionDesk(dispatcher)
         dispatcher.shadows = Shadows(
             self, lambda row: note_comparison(dispatcher.journal, row), dispatcher.tally.compared
@@ -67,6 +68,7 @@ class App:
             *(("post", path) for path in INFERENCE),
             *(("get", path) for path in self._get),
             ("get", f"{MODELS_PREFIX}{{model}}"),
+            *self.decisions.served(),
         }
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -156,6 +158,7 @@ class App:
 
     async def _fail(self, exchange: Exchange, decision: Decision, error: TierwiseError) -> int:
         answer = answer_for(error)
+        decision.reason = answer.code or ""
         if exchange.status and not exchange.open:
             # Too late for an error: leaving the answer unfinished makes the server cut the
             # connection, and the client sees that it is incomplete.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+from tierwise_core.latency_class import REALTIME
 from tierwise_core.query import chat_text, request_text
 from tierwise_core.route_table import AUTO_MODEL
 from tierwise_core.routing import CascadePlan
@@ -53,6 +54,9 @@ async def answer_completion(
     body = await exchange.read_body(dispatcher.settings.max_body_bytes)
     form = exchange.header(b"content-type") if endpoint in UPLOADS else b""
     call = read_call(endpoint, exchange.headers, body, exchange.request_id, form)
+    later = decision.latency_class != REALTIME or endpoint == RESPONSES
+    if later and dispatcher.keep is not None and await dispatcher.keep(exchange, decision, call):
+        return
     if call.stream:
         call.progress = exchange.comment
     brain = dispatcher.current_brain()
@@ -183,5 +187,6 @@ async def refuse(exchange: Exchange, decision: Decision, refused: Refused) -> No
         "decision": decision.id.decode(),
         "path": [step.describe() for step in decision.steps],
     }
+    decision.reason = kind
     exchange.extra += decision.headers()
     await exchange.error(answer, detail)

@@ -9,6 +9,7 @@ from typing import Any, Final
 import orjson
 
 from tierwise_core.decision_record import Feedback
+from tierwise_core.tenant import TenantRoute
 from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.errors import RequestError
 from tierwise_router.exchange import Exchange
@@ -41,25 +42,30 @@ class DecisionDesk:
         return {("get", f"{DECISIONS_PREFIX}{{decision}}"), ("post", FEEDBACK)}
 
     async def answer(self, exchange: Exchange) -> None:
-        """Answer one request; raises RequestError (404, 405) where there is nothing to tell."""
+        """Answer one request; raises RequestError (401, 404, 405) where there is nothing to tell.
+
+        A tenant is told of its own decisions alone: those of others are unknown to it.
+        """
         if exchange.path == FEEDBACK:
             _require(exchange, "POST")
-            await self._take_feedback(exchange)
+            tenant = self._dispatcher.admission.identify(exchange).tenant
+            await self._take_feedback(exchange, tenant)
         else:
             _require(exchange, "GET", "HEAD")
-            await self._tell(exchange, exchange.path.removeprefix(DECISIONS_PREFIX))
+            tenant = self._dispatcher.admission.identify(exchange).tenant
+            await self._tell(exchange, exchange.path.removeprefix(DECISIONS_PREFIX), tenant)
 
-    async def _tell(self, exchange: Exchange, decision_id: str) -> None:
+    async def _tell(self, exchange: Exchange, decision_id: str, tenant: TenantRoute | None) -> None:
         dispatcher = self._dispatcher
-        record = await _find(dispatcher, decision_id)
+        record = await _find(dispatcher, decision_id, tenant)
         record["feedback"] = await asyncio.to_thread(_feedback, dispatcher, decision_id)
         await exchange.json(200, record)
 
-    async def _take_feedback(self, exchange: Exchange) -> None:
+    async def _take_feedback(self, exchange: Exchange, tenant: TenantRoute | None) -> None:
         dispatcher = self._dispatcher
         limit = min(LARGEST_FEEDBACK, dispatcher.settings.max_body_bytes)
         given = read_feedback(await exchange.read_body(limit), time.time())
-        await _find(dispatcher, given.decision, param="decision")
+        await _find(dispatcher, given.decision, tenant, param="decision")
         before = await asyncio.to_thread(_feedback, dispatcher, given.decision)
         duplicate = before is not None and _same(Feedback.of(before), given)
         if not duplicate and dispatcher.journal is not None:
@@ -125,15 +131,19 @@ def _same(before: Feedback, given: Feedback) -> bool:
 
 
 async def _find(
-    dispatcher: Dispatcher, decision_id: str, *, param: str | None = None
+    dispatcher: Dispatcher,
+    decision_id: str,
+    tenant: TenantRoute | None,
+    *,
+    param: str | None = None,
 ) -> dict[str, Any]:
     made = made_by(decision_id)
     if dispatcher.journal is not None and made is not None and made[0] == dispatcher.ids.pod:
         for look in range(LOOKS):
             found = await asyncio.to_thread(_look, dispatcher, decision_id)
-            if found is not None:
+            if found is not None and (tenant is None or found.get("tenant") == tenant.key):
                 return found
-            if made[1] == dispatcher.ids.process or look == LOOKS - 1:
+            if found is not None or made[1] == dispatcher.ids.process or look == LOOKS - 1:
                 break
             await asyncio.sleep(WRITTEN_AFTER_S)
     raise _unknown(dispatcher, decision_id, param)

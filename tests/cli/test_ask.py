@@ -31,6 +31,7 @@ def test_it_prints_the_answer_and_who_gave_it(router: FakeRouter) -> None:
         ["cost", "$0.00000123"],
         ["way", "sorter@rtx-4090=0.97"],
         ["decision", "d-1"],
+        ["why", "tierwise explain d-1"],
     ]
 
 

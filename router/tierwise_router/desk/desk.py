@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import Final
 
 from tierwise_core.policy_batch import BatchPolicy
 from tierwise_router.batches.crew import Crew
@@ -15,6 +15,8 @@ from tierwise_router.batches.lease import Watchman
 from tierwise_router.batches.lines import Asker
 from tierwise_router.batches.runner import Bench
 from tierwise_router.batches.slots import Slots
+from tierwise_router.call import RESPONSES, Call
+from tierwise_router.decision import Decision
 from tierwise_router.desk.background_paths import BackgroundPaths
 from tierwise_router.desk.batch_paths import BatchPaths
 from tierwise_router.desk.file_paths import FilePaths
@@ -47,7 +49,7 @@ class Desk:
         self._disk = disk or Disk()
         self._crew: Crew | None = None
         self._paths: dict[tuple[str, str, bool, str], Handler] = {}
-        self.background: BackgroundPaths | None = None
+        self._background: BackgroundPaths | None = None
 
     @property
     def open(self) -> bool:
@@ -83,16 +85,29 @@ class Desk:
         if handler is None:
             await self._refuse(exchange, kind, named=name is not None, verb=verb or "")
             return
-        tenant = await self._tenant(exchange)
+        tenant = self._dispatcher.admission.identify(exchange).tenant_key
         with exchange.watch() if wanted == "GET" else _Unwatched():
             await (handler(exchange, tenant, name) if name else handler(exchange, tenant))
 
-    async def _tenant(self, exchange: Exchange) -> str:
-        admission: Any = getattr(self._dispatcher, "admission", None)
-        if admission is None:
-            return ""
-        caller = admission.identify(exchange)
-        return str(caller.tenant_key)
+    async def keep(self, exchange: Exchange, decision: Decision, call: Call) -> bool:
+        """Take a request whose client does not wait for its answer; False for any other.
+
+        Raises RequestError where it cannot be kept.
+        """
+        latency_class: str = decision.latency_class
+        fields = dict(call.fields)
+        if call.endpoint == RESPONSES and fields.pop("background", None) is True:
+            latency_class = "background" if latency_class == "background" else "async"
+        if latency_class not in {"async", "background"} or exchange.work() is not None:
+            return False
+        self.start()
+        if self._background is None:
+            raise _closed()
+        if call.form is not None:
+            raise _no_form(exchange.path)
+        tenant = decision.admitted.tenant_key
+        await self._background.take(exchange, tenant, latency_class, fields)
+        return True
 
     async def _refuse(self, exchange: Exchange, kind: str, *, named: bool, verb: str) -> None:
         methods = [
@@ -126,7 +141,9 @@ class Desk:
         crew = self._crew = Crew(bench, self._policy, self._serving, watchman)
         file_paths = FilePaths(files, self._disk, self._policy)
         batches = BatchPaths(files, jobs, self._policy, crew.nudge)
-        self.background = BackgroundPaths(files, jobs, self._disk, self._policy, crew.nudge)
+        background = self._background = BackgroundPaths(
+            files, jobs, self._disk, self._policy, crew.nudge
+        )
         self._paths = {
             ("POST", "files", False, ""): file_paths.upload,
             ("GET", "files", False, ""): file_paths.list,
@@ -137,13 +154,13 @@ class Desk:
             ("GET", "batches", False, ""): batches.list,
             ("GET", "batches", True, ""): batches.retrieve,
             ("POST", "batches", True, "cancel"): batches.cancel,
-            ("GET", "background", False, ""): self.background.list,
+            ("GET", "background", False, ""): background.list,
         }
         for kind in ("background", "responses"):
             self._paths |= {
-                ("GET", kind, True, ""): self.background.retrieve,
-                ("POST", kind, True, "cancel"): self.background.cancel,
-                ("DELETE", kind, True, ""): self.background.delete,
+                ("GET", kind, True, ""): background.retrieve,
+                ("POST", kind, True, "cancel"): background.cancel,
+                ("DELETE", kind, True, ""): background.delete,
             }
 
 
@@ -155,6 +172,14 @@ class _Unwatched:
 
     def __exit__(self, *_raised: object) -> None:
         """End."""
+
+
+def _no_form(path: str) -> RequestError:
+    return RequestError(
+        f"{path} takes a form, which cannot be kept for later; leave x-tierwise-latency-class out",
+        param="x-tierwise-latency-class",
+        code="invalid_header",
+    )
 
 
 def _closed() -> RequestError:
