@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -48,7 +48,7 @@ class Dispatcher:
     other, empty where there is only one. ``app`` answers the dispatcher's requests to itself, and
     ``shadows`` are made together with it. ``journal`` takes the outcomes, None where nobody keeps
     them. ``loads`` is a live view of how busy the Specialists are, ``homes`` remembers who answered
-    which session.
+    which session. ``keep`` takes requests whose clients do not wait.
     """
 
     settings: Settings
@@ -70,6 +70,7 @@ class Dispatcher:
     homes: SessionHomes = field(default_factory=SessionHomes)
     app: AsgiApp | None = None
     shadows: Shadows | None = None
+    keep: Callable[..., Awaitable[bool]] | None = None
 
     @classmethod
     def create(cls, settings: Settings) -> Dispatcher:
@@ -78,7 +79,8 @@ class Dispatcher:
         balancer = Balancer()
         tally = Tally()
         secrets = SecretFiles(settings.secrets_dir)
-        dispatch = Dispatch(client, balancer, tally, secrets, settings.dispatchers)
+        share = settings.dispatchers * max(1, settings.replicas)
+        dispatch = Dispatch(client, balancer, tally, secrets, settings.dispatchers, share)
         holds = Holds(tally, settings.held_requests, settings.hold_progress_s)
         admission = Admission(tally, settings.dispatchers)
         return cls(
