@@ -11,7 +11,19 @@ import typer
 
 from tierwise_api import API_VERSION, KINDS
 from tierwise_api.crd import custom_resource_definition, to_yaml
-from tierwise_cli import ask, doctor, explain, graph, plan, replay, serve, size, status, tiers
+from tierwise_cli import (
+    ask,
+    classify,
+    doctor,
+    explain,
+    graph,
+    plan,
+    replay,
+    serve,
+    size,
+    status,
+    tiers,
+)
 from tierwise_cli.batch import batching
 from tierwise_cli.options import Output, OutputOption, examples
 from tierwise_cli.printing import print_json
@@ -61,6 +73,7 @@ app.command(epilog=explain.FEEDBACK_EXAMPLES)(explain.feedback)
 app.command(epilog=serve.EXAMPLES)(serve.serve)
 app.command(epilog=status.EXAMPLES)(status.status)
 app.command(epilog=replay.EXAMPLES)(replay.replay)
+app.command(epilog=classify.EXAMPLES)(classify.classify)
 app.command(epilog=FETCH_EXAMPLES)(fetch)
 app.command(epilog=size.EXAMPLES)(size.size)
 planning = typer.Typer(invoke_without_command=True, no_args_is_help=False)

@@ -10,7 +10,7 @@ from typing import Final, Self
 from tierwise_core.field_reading import FieldReading
 from tierwise_router.classifier.background import BACKGROUND
 from tierwise_router.classifier.knowledge import WordKnowledge, shipped_words
-from tierwise_router.classifier.training import Trained, train
+from tierwise_router.classifier.training import Step, Trained, train
 
 __all__ = ["FieldClassifier"]
 
@@ -41,12 +41,15 @@ class FieldClassifier:
         examples: Mapping[str, tuple[str, ...]],
         extra: Mapping[str, Sequence[str]] = NO_EXTRA,
         known: WordKnowledge | None = None,
+        outside: Sequence[str] = (),
+        step: Step = lambda _said: None,
     ) -> Self:
         """Train on the examples of each field; without any example every text is nobody's.
 
         ``extra`` are recorded questions whose field is known, because an answer of that field was
         accepted; they count like examples. ``known`` is what is known of words, else the table
-        that comes with tierwise.
+        that comes with tierwise. ``outside`` are questions of nobody's field, beside those that
+        every classifier learns from. ``step`` hears what is under way.
         """
         if not any(examples.values()):
             return cls(examples, None)
@@ -54,7 +57,9 @@ class FieldClassifier:
             name: tuple(dict.fromkeys((*own, *extra.get(name, ()))))
             for name, own in examples.items()
         }
-        return cls(examples, train(texts, BACKGROUND, known or shipped_words()))
+        step("looking up words")
+        known = known or shipped_words()
+        return cls(examples, train(texts, (*BACKGROUND, *outside), known, step))
 
     def read(self, text: str) -> FieldReading:
         """Classify one text, in some ten microseconds."""

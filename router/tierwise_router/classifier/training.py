@@ -10,7 +10,7 @@ calibrated on examples that were really left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,10 +25,11 @@ from tierwise_router.classifier.gradients import solve_by_gradients
 from tierwise_router.classifier.knowledge import WordKnowledge
 from tierwise_router.classifier.votes import Learned, Votes
 
-__all__ = ["Trained", "train"]
+__all__ = ["Step", "Trained", "train"]
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
+Step = Callable[[str], None]
 
 RIDGE: Final = 0.3
 MOST_EXACT: Final = 2500
@@ -67,17 +68,22 @@ class _Ridge:
 
 
 def train(
-    examples: Mapping[str, Sequence[str]], background: Sequence[str], known: WordKnowledge
+    examples: Mapping[str, Sequence[str]],
+    background: Sequence[str],
+    known: WordKnowledge,
+    step: Step = lambda _said: None,
 ) -> Trained:
     """Train on the examples of each field; the same examples give the same result."""
     chosen = {name: texts for name, texts in examples.items() if texts}
     texts = [text for of_field in chosen.values() for text in of_field]
     labels = [number for number, of_field in enumerate(chosen.values()) for _ in of_field]
+    step(f"counting the terms of {len(texts):,} examples")
     corpus = build_corpus(texts, labels, background, known)
     # One thread: a dispatcher is serving meanwhile.
     with threadpool_limits(limits=1, user_api="blas"):
         solve = _exactly if len(corpus.labels) <= MOST_EXACT else _by_gradients
-        dual, temperature, gate = solve(corpus, len(chosen))
+        dual, temperature, gate = solve(corpus, len(chosen), step)
+    step("adding up the votes of words")
     return Trained(tuple(chosen), _votes(corpus, dual, known), temperature, gate)
 
 
@@ -101,7 +107,8 @@ def _targets(corpus: Corpus, fields: int) -> Singles:
     return targets
 
 
-def _exactly(corpus: Corpus, fields: int) -> tuple[Singles, float, DomainGate]:
+def _exactly(corpus: Corpus, fields: int, step: Step) -> tuple[Singles, float, DomainGate]:
+    step("solving")
     ridge = _solve(corpus, fields)
     inside = np.flatnonzero(corpus.labels != OUTSIDE)
     temperature = fit_temperature(ridge.without_each()[inside], corpus.labels[inside])
@@ -140,18 +147,21 @@ def _seen(scores: Singles, unknown: Floats) -> Floats:
     return np.column_stack([scores.max(axis=1), unknown])
 
 
-def _by_gradients(corpus: Corpus, fields: int) -> tuple[Singles, float, DomainGate]:
+def _by_gradients(corpus: Corpus, fields: int, step: Step) -> tuple[Singles, float, DomainGate]:
     """Solve many: held-out examples calibrate the field, an exact selection the domain."""
     held = _evenly(np.flatnonzero(corpus.labels != OUTSIDE), MOST_HELD_OUT)
     held = held[: max(1, int(HELD_OUT_SHARE * len(corpus.labels)))] if len(held) else held
     rest = np.setdiff1d(np.arange(len(corpus.labels)), held)
     part = corpus.rows(rest)
+    step("solving without a tenth, to calibrate")
     dual = solve_by_gradients(part.matrix, part.meaning, _targets(part, fields), RIDGE)
     scores = np.asarray(corpus.matrix[held] @ (part.matrix.T @ dual))
     scores += corpus.meaning[held] @ (part.meaning.T @ dual)
     temperature = fit_temperature(scores, corpus.labels[held])
+    step("leaving out fields, to calibrate")
     few = corpus.rows(_evenly(np.arange(len(corpus.labels)), MOST_EXACT))
     gate = _fit_gate(few, _solve(few, fields), fields)
+    step("solving")
     every = solve_by_gradients(corpus.matrix, corpus.meaning, _targets(corpus, fields), RIDGE)
     return every, temperature, gate
 
