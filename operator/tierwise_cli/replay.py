@@ -51,9 +51,7 @@ def replay(  # noqa: PLR0913, PLR0917 - the options of a command
     ] = None,
     keep: Annotated[
         float,
-        typer.Option(
-            min=0.0, max=1.0, help="The share of the best single model's quality to keep."
-        ),
+        typer.Option(min=0.0, max=1.0, help="The share of the best baseline's quality to keep."),
     ] = 1.0,
     chart: Annotated[
         Path | None, typer.Option(help="Write the curve as SVG here.", dir_okay=False)

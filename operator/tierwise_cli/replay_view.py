@@ -30,6 +30,9 @@ def print_replay(out: Console, said: Mapping[str, Any]) -> None:
     )
     out.print()
     out.print(_pair(said))
+    if said["thresholds"]:
+        out.print("\nThresholds that keep a share of the best single model", style="bold")
+        out.print(_thresholds(said))
     if len(said["models"]) > TWO:
         out.print(f"\nAmong all {len(said['models'])} models", style="bold")
         out.print(_all_models(said))
@@ -68,6 +71,15 @@ def _way(name: str, one: Mapping[str, Any]) -> list[str]:
         name, _number(one.get("apgr")), _percent(one.get("cpt50")), _percent(one.get("cpt80")),
         _percent(one.get("accepted")), _usd(one.get("cost_usd")), _percent(one.get("strong_share")),
     ]  # fmt: skip
+
+
+def _thresholds(said: Mapping[str, Any]) -> Table:
+    table = plain_table("keep>", "gain from>", "accepted>", "USD/answer>", "strong calls>")
+    for one in said["thresholds"]:
+        gain = "never" if one["value"] is None else f"{one['value']:.3f}"
+        accepted, share = _percent(one["accepted"]), _percent(one["strong_share"])
+        table.add_row(f"{one['keeps']:.0%}", gain, accepted, _usd(one["cost_usd"]), share)
+    return table
 
 
 def _all_models(said: Mapping[str, Any]) -> Table:
@@ -147,7 +159,7 @@ def _words(said: Mapping[str, Any]) -> str:
     parts = ", ".join(f"{name} {w:.0%}" for name, w in said["predictor"].items() if w >= 0.005)  # noqa: PLR2004
     return (
         f"Threshold {value}, chosen on the training rows to keep {chosen['keeps']:.0%} of the best "
-        f"single model: {chosen['cost_saved']:.1%} of {said['strong']}'s cost saved.\n"
+        f"baseline: {chosen['cost_saved']:.1%} of {said['strong']}'s cost saved.\n"
         f"Predicted by {parts}."
     )
 

@@ -48,7 +48,7 @@ def test_without_outcomes_it_is_the_formula(share: float, in_domain: float) -> N
     shift=st.floats(-10, 10),
     text=TEXTS,
 )
-def test_whatever_was_fitted_a_prediction_is_a_probability(
+def test_whatever_was_fitted_a_prediction_is_a_probability(  # noqa: PLR0917 - what was fitted
     share: float,
     in_domain: float,
     mean: float,
@@ -98,7 +98,7 @@ def test_the_surer_the_field_the_higher_the_prediction(
 def test_the_finest_cell_speaks() -> None:
     asked = query_features("sort the letters of dbca")
     other = query_features("put these in order, please: dbca")
-    cells = {
+    cells: dict[object, Cell] = {
         "sorting": Cell(0.8, 50.0),
         ("sorting", asked.opening, "opening"): Cell(0.6, 20.0),
         ("sorting", asked.question, "question"): Cell(0.3, 4.0),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from tierwise_router.learning.text import Floats
 
-__all__ = ["Picked", "Spending", "choose_spending", "pick"]
+__all__ = ["Picked", "Spending", "best_quality", "choose_spending", "pick"]
 
 STEPS: Final = 60
 
@@ -55,20 +56,27 @@ def pick(predicted: Floats, accepted: Floats, usd: Floats, spending: Spending) -
     )
 
 
-def choose_spending(predicted: Floats, accepted: Floats, usd: Floats, keep: float) -> Spending:
-    """Choose the least spending that keeps this share of the best single model's quality.
+def choose_spending(predicted: Floats, accepted: Floats, usd: Floats, goal: float) -> Spending:
+    """Choose the least spending whose quality reaches a goal.
 
-    ``predicted`` must be held-out predictions. Where no spending keeps as much, the one that is
+    ``predicted`` must be held-out predictions. Where no spending reaches it, the one that is
     accepted most often is chosen.
     """
-    cost = usd.mean(axis=0)
-    goal = keep * float(accepted.mean(axis=0).max())
-    widest = float(cost.max() - cost.min()) or 1.0
-    tried = [
-        Spending(float(worth) / widest, cost) for worth in (*np.geomspace(1.0, 1e-4, STEPS), 0.0)
-    ]
-    found = [(one, pick(predicted, accepted, usd, one)) for one in tried]
+    found = list(_tried(predicted, accepted, usd))
     good = [(one, made) for one, made in found if made.accepted >= goal]
     if good:
         return min(good, key=lambda pair: (pair[1].usd, -pair[1].accepted))[0]
     return max(found, key=lambda pair: (pair[1].accepted, -pair[1].usd))[0]
+
+
+def best_quality(predicted: Floats, accepted: Floats, usd: Floats) -> float:
+    """Tell the share of accepted answers that these predictions can pick, at whatever cost."""
+    return max(made.accepted for _, made in _tried(predicted, accepted, usd))
+
+
+def _tried(predicted: Floats, accepted: Floats, usd: Floats) -> Iterator[tuple[Spending, Picked]]:
+    cost = usd.mean(axis=0)
+    widest = float(cost.max() - cost.min()) or 1.0
+    for worth in (*np.geomspace(1.0, 1e-4, STEPS), 0.0):
+        spending = Spending(float(worth) / widest, cost)
+        yield spending, pick(predicted, accepted, usd, spending)

@@ -7,8 +7,9 @@ training rows alone, beside the single models, the plain tables and the oracle.
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,18 +17,23 @@ import numpy as np
 from tierwise_core.curves import Curve, Outcome, curve
 from tierwise_router.learning.log_rows import LogError, LogRow, ReadLog
 from tierwise_router.learning.parts import CLUSTER_TABLE, FIELD_TABLE
-from tierwise_router.learning.picking import Picked, Spending, choose_spending, pick
+from tierwise_router.learning.picking import Picked, Spending, best_quality, choose_spending, pick
 from tierwise_router.learning.predictor import Predictor, Step, targets_of
 from tierwise_router.learning.text import Floats
 
-__all__ = ["Choice", "Replay", "Routed", "replay"]
+__all__ = ["Choice", "Kept", "Replay", "Routed", "choose_models", "replay"]
 
 LEAST_ROWS = 20
+MARGIN = 0.5
+KEPT = (1.0, 0.99, 0.98, 0.95, 0.9)
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The models of a replay, and how much of the best single model's quality is to be kept."""
+    """The models of a replay, and which share of the best baseline's quality is to be kept.
+
+    Baselines are the single models and the plain tables by field and by cluster.
+    """
 
     models: tuple[str, ...]
     cheap: str
@@ -53,6 +59,17 @@ class Routed:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """The cheapest threshold that keeps a share of the best single model, and what it gives."""
+
+    keep: float
+    threshold: float
+    strong_share: float
+    accepted: float
+    usd: float
+
+
+@dataclass(frozen=True, slots=True)
 class Replay:
     """What a replay found; every figure is of the held-out rows."""
 
@@ -66,6 +83,7 @@ class Replay:
     ours: Routed
     baselines: tuple[Routed, ...]
     oracle: Routed
+    kept: tuple[Kept, ...]
     predictor: Predictor
     seconds: float
 
@@ -122,17 +140,24 @@ def replay(train: ReadLog, test: ReadLog, choice: Choice, step: Step = lambda _:
     judge = _Judge(choice, rows, held)
     predicted = predictor.predict(held)
     alone = predictor.predict_parts(held)
-    baselines = [
-        judge.routed(name, predictor.parts_held_out[name], alone[name])
-        for name in (FIELD_TABLE, CLUSTER_TABLE)
-    ]
-    flat = np.zeros_like(judge.accepted)
+    tables = (FIELD_TABLE, CLUSTER_TABLE)
+    judge.set_goals([predictor.parts_held_out[name] for name in tables])
+    baselines = [judge.routed(name, predictor.parts_held_out[name], alone[name]) for name in tables]
     return Replay(
-        choice, len(rows), len(held), len(test.rows) - len(held), predicted, judge.accepted,
-        judge.usd, judge.routed("tierwise", predictor.held_out, predicted),
-        (*baselines, Routed("random", judge.curve(flat))), judge.oracle(), predictor,
-        time.monotonic() - began_at,
-    )  # fmt: skip
+        choice=choice,
+        train_rows=len(rows),
+        test_rows=len(held),
+        incomplete=len(test.rows) - len(held),
+        predicted=predicted,
+        accepted=judge.accepted,
+        usd=judge.usd,
+        ours=judge.routed("tierwise", predictor.held_out, predicted),
+        baselines=(*baselines, Routed("random", judge.curve(np.zeros_like(judge.accepted)))),
+        oracle=judge.oracle(),
+        kept=tuple(judge.kept(predictor.held_out, predicted)),
+        predictor=predictor,
+        seconds=time.monotonic() - began_at,
+    )
 
 
 class _Judge:
@@ -147,6 +172,28 @@ class _Judge:
         self._train = targets_of(rows, choice.models)[whole]
         self._train_usd = _usd(rows, choice.models)[whole]
         self._pair = [choice.models.index(choice.cheap), choice.models.index(choice.strong)]
+        self._goals = (1.0, 1.0)
+
+    def set_goals(self, tables: Sequence[Floats]) -> None:
+        """Set the qualities to keep: what the best single model and the best table reach.
+
+        Between cheap and strong, and among all models; half a standard error more, because the
+        cheapest of many thresholds that reach a goal does so partly by luck.
+        """
+        found = [one[self._known] for one in tables]
+        if len(self._train) < LEAST_ROWS:
+            return
+        single = float(self._train.mean(axis=0).max())
+        two = [max(point.accepted for point in self._trained(one).points) for one in found]
+        many = [best_quality(one, self._train, self._train_usd) for one in found]
+        self._goals = (self._kept(max(two)), self._kept(max(single, *many)))
+
+    def _kept(self, quality: float) -> float:
+        error = math.sqrt(quality * (1.0 - quality) / len(self._train))
+        return self.choice.keep * quality + MARGIN * error
+
+    def _trained(self, held_out: Floats) -> Curve:
+        return _curve(held_out, self._train, self._train_usd, self._pair)
 
     def curve(self, predicted: Floats) -> Curve:
         return _curve(predicted, self.accepted, self.usd, self._pair)
@@ -157,18 +204,29 @@ class _Judge:
         mine = held_out[self._known]
         if len(mine) < LEAST_ROWS:
             return Routed(name, drawn)
-        trained = _curve(mine, self._train, self._train_usd, self._pair)
-        goal = self.choice.keep * max(trained.cheap.accepted, trained.strong.accepted)
-        threshold = _cheapest(trained, goal)
+        threshold = _cheapest(self._trained(mine), self._goals[0])
+        share, accepted, usd = self._sent(predicted, threshold)
+        spending = choose_spending(mine, self._train, self._train_usd, self._goals[1])
+        picked = pick(predicted, self.accepted, self.usd, spending)
+        return Routed(name, drawn, threshold, share, accepted, usd, picked)
+
+    def kept(self, held_out: Floats, predicted: Floats) -> Iterator[Kept]:
+        """Choose a threshold for each of some shares of the best single model's quality."""
+        if len(self._train) < LEAST_ROWS:
+            return
+        trained = self._trained(held_out[self._known])
+        best = max(trained.cheap.accepted, trained.strong.accepted)
+        for keep in KEPT:
+            threshold = _cheapest(trained, keep * best)
+            yield Kept(keep, threshold, *self._sent(predicted, threshold))
+
+    def _sent(self, predicted: Floats, threshold: float) -> tuple[float, float, float]:
+        """Route the held-out rows: the share of strong calls, of accepted answers, and the cost."""
         cheap, strong = self._pair
         asked = predicted[:, strong] - predicted[:, cheap] >= threshold
         accepted = np.where(asked, self.accepted[:, strong], self.accepted[:, cheap])
         usd = np.where(asked, self.usd[:, strong], self.usd[:, cheap])
-        spending = choose_spending(mine, self._train, self._train_usd, self.choice.keep)
-        return Routed(
-            name, drawn, threshold, float(asked.mean()), float(accepted.mean()),
-            float(usd.mean()), pick(predicted, self.accepted, self.usd, spending),
-        )  # fmt: skip
+        return float(asked.mean()), float(accepted.mean()), float(usd.mean())
 
     def oracle(self) -> Routed:
         """Know every outcome beforehand: the cheapest model that is accepted, if any is."""

@@ -30,6 +30,16 @@ def report(found: Replay) -> dict[str, Any]:
         "brier": _mean(one["brier"] for one in calibration.values()),
         "ece": _mean(one["ece"] for one in calibration.values()),
         "threshold": _threshold(found, ours),
+        "thresholds": [
+            {
+                "keeps": one.keep,
+                "value": None if one.threshold == float("inf") else one.threshold,
+                "strong_share": one.strong_share,
+                "accepted": one.accepted,
+                "cost_usd": one.usd,
+            }
+            for one in found.kept
+        ],
         "best_single": _best_single(found),
         "baselines": {one.name: _baseline(found, one) for one in found.baselines},
         "oracle": _baseline(found, found.oracle),
