@@ -20,6 +20,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from tierwise_router.dispatcher import Dispatcher
+from tierwise_router.learning.metrics import learned_metrics
 from tierwise_router.tally import DURATION_BOUNDS_S, Durations, Tally
 
 __all__ = ["CONTENT_TYPE", "exposition", "leave_tally"]
@@ -158,6 +159,7 @@ class _Tallies(Collector):
         yield version
         if brain is None:
             return
+        yield from learned_metrics(brain.acceptance)
         yield GaugeMetricFamily(
             "tierwise_router_table_specialists", "Specialists known.", len(brain.table.routes)
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from tests._support.outcome_logs import rows, write_log
+from outcome_logs import rows, write_log
 from typer.testing import CliRunner
 
 from tierwise_cli.errors import CliError

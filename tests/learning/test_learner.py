@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests._support.journals import NOON, decision, feedback, write_rows
+from journals import NOON, decision, feedback, write_rows
 
 from tierwise_core.confidence import Record
 from tierwise_core.policy_learning import LearningPolicy

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
-from tests._support.journals import NOON, decision, feedback
-from tests._support.outcome_logs import question, truth
+from journals import NOON, decision, feedback
+from outcome_logs import question, truth
 
 from tierwise_core.acceptance import AcceptanceModel
 from tierwise_core.confidence import Record, predicted_confidence

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests._support.outcome_logs import question, rows, truth, write_log
+from outcome_logs import question, rows, truth, write_log
 
 from tierwise_router.learning.log_rows import LogError, LogRow, read_log
 from tierwise_router.learning.predictor import Predictor
