@@ -206,3 +206,63 @@ async def test_a_port_that_is_taken_is_said_before_ray_is_started(tmp_path: Path
     assert process.returncode == 1
     assert f"port {port} of 127.0.0.1 is taken".encode() in out
     assert b"starting Ray" not in out
+
+
+ROUTES_THAT_LEARN = """\
+apiVersion: tierwise.dev/v1alpha1
+kind: RouterPolicy
+metadata: {{name: default}}
+spec: {{learning: {{refitInterval: 500ms}}}}
+---
+apiVersion: tierwise.dev/v1alpha1
+kind: Specialist
+metadata: {{name: sorter, namespace: demo}}
+spec:
+  field: sorting
+  external: {{baseURL: "{url}/v1", model: sorter}}
+  routing: {{examples: [sort dbca, sort the letters homv, order the letters of qmzab]}}
+---
+apiVersion: tierwise.dev/v1alpha1
+kind: Specialist
+metadata: {{name: anything, namespace: demo}}
+spec:
+  field: general
+  external: {{baseURL: "{url}/v1", model: large}}
+"""
+
+
+async def test_feedback_changes_where_the_next_question_goes(
+    start: Callable[[Path], Awaitable[RouterProcess]],
+    engine: Callable[[Script], Awaitable[FakeEngine]],
+    tmp_path: Path,
+) -> None:
+    """Rejected often enough, a Specialist is no longer asked: the generalist is, by everybody."""
+    answering = await engine(answers("abcd"))
+    routes = tmp_path / "routes.yaml"
+    routes.write_text(ROUTES_THAT_LEARN.format(url=answering.url))
+    router = await start(routes)
+    await router.until("table taken", times=2)
+    body = {"model": "auto", "messages": [{"role": "user", "content": "sort dbca"}]}
+
+    async with httpx.AsyncClient(base_url=router.url, timeout=30) as client:
+
+        async def asked() -> httpx.Response:
+            # A connection stays with one dispatcher; each question here opens one of its own.
+            return await client.post(
+                "/v1/chat/completions", json=body, headers={"connection": "close"}
+            )
+
+        first = await asked()
+        assert first.headers["x-tierwise-specialist"] == "demo/sorter", first.text
+        for _ in range(12):
+            decision = (await asked()).headers["x-tierwise-decision"]
+            told = await client.post("/v1/feedback", json={"decision": decision, "accepted": False})
+            assert told.status_code == 200
+
+        async with asyncio.timeout(15):
+            agreed = 0
+            while agreed < 8:
+                specialist = (await asked()).headers["x-tierwise-specialist"]
+                agreed = agreed + 1 if specialist == "demo/anything" else 0
+        said = (await client.get("/metrics")).text
+    assert 'learned_outcomes{source="feedback",specialist="demo/sorter"}' in said
