@@ -58,6 +58,9 @@ class Dialect(Protocol):
     def hide(self, event: MutableMapping[str, Any]) -> None:
         """Take the log-probabilities out of an event or a whole answer, in place."""
 
+    def says_nothing(self, event: Mapping[str, Any]) -> bool:
+        """Tell whether an event is there for its log-probabilities alone, which we asked for."""
+
     def usage(self, event: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Find the usage in an event or a whole answer."""
 
@@ -93,6 +96,15 @@ class _Choices:
         for choice in event.get("choices") or ():
             if choice.get("logprobs") is not None:
                 choice["logprobs"] = None
+
+    def says_nothing(self, event: Mapping[str, Any]) -> bool:
+        choices: list[dict[str, Any]] = event["choices"]
+        return bool(choices) and all(
+            choice.get("delta") == {}
+            and choice.get("finish_reason") is None
+            and not choice.get("token_ids")
+            for choice in choices
+        )
 
     def usage(self, event: Mapping[str, Any]) -> Mapping[str, Any] | None:
         found = event.get("usage")
@@ -212,6 +224,10 @@ class Responses:
         for item in (event, event.get("part"), *_texts(event.get("item")), *output_texts(whole)):
             if item and item.get("logprobs"):
                 item["logprobs"] = []
+
+    def says_nothing(self, event: Mapping[str, Any]) -> bool:  # noqa: ARG002
+        """Every event of this protocol says something by its name."""
+        return False
 
     def usage(self, event: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """The last event has it, and the whole answer."""

@@ -189,6 +189,8 @@ class JudgedStream:
         elif self.wishes.logprobs and b"\n" not in event.data:
             return event.data
         if not self.wishes.logprobs:
+            if self.dialect.says_nothing(fields):
+                return None
             self.dialect.hide(fields)
         return orjson.dumps(fields)
 
