@@ -1,43 +1,147 @@
-"""What a request asks: the text to classify, and the canonical id that equal questions share."""
+"""What a request asks: the text to classify, and the canonical ids that equal questions share.
+
+Two ids. :func:`query_id` is of the question itself: what differs in typing, or in politeness, is
+one question. :func:`template_id` is of its form: what differs in numbers, quoted texts, addresses
+and codes has one form and, mostly, one kind of answer, but not one answer.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-__all__ = ["chat_text", "completion_text", "normalise", "query_id", "request_text"]
+__all__ = [
+    "canonical",
+    "chat_text",
+    "completion_text",
+    "normalise",
+    "query_id",
+    "request_text",
+    "template",
+    "template_id",
+]
 
 ID_DIGITS: Final = 16
 TRAILING: Final = " .!?;,:。"
+
+TYPED: Final = str.maketrans(
+    {
+        **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032", "'"),
+        **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb", '"'),
+        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"),
+        **dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff", None),
+    }
+)
+"""Quotes, dashes and what cannot be seen, as a keyboard has them."""
+
+PLEASE_FIRST: Final = re.compile(
+    r"(?:(?:hi|hello|hey|dear \w+|good (?:morning|afternoon|evening))(?: there)?[,!.] ?"
+    r"|(?:please|kindly)[, ] ?(?:(?:can|could|would|will) you )?"
+    r"|(?:can|could|would|will) you (?:please|kindly) "
+    r"|i(?:'d| would) like you to |i want you to )+(?=\S)"
+)
+THANKS_LAST: Final = re.compile(
+    r"(?:,? ?(?<=[,.?!] )please|(?<=[.?!] )(?:many thanks|thanks|thank you)"
+    r"(?: (?:a lot|very much|in advance|so much))?)$"
+)
+THOUSANDS: Final = re.compile(r"(?<![^\s$\u20ac\u00a3])[1-9]\d{0,2}(?:,\d{3})+(?![^\s%?!;:])")
+LITERALS: Final = re.compile(
+    r"```.*?```|`[^`]*`|\"[^\"]*\"|(?<!\w)'[^']*'(?!\w)|https?://\S+|\S+@\S+\.\S+"
+    r"|\b(?=\w*\d)(?=\w*[a-z])\w{6,}\b|(?<!\w)[-+]?\d[\d.,]*(?:e[-+]?\d+)?%?|\S{28,}",
+    re.DOTALL,
+)
+MASK: Final = "\u2026"
 
 
 def normalise(text: str) -> str:
     """Bring questions that differ only in how they are typed to one form.
 
-    Unicode NFKC, case folded, runs of whitespace as one space, no punctuation at the end. Doing it
-    again changes nothing.
+    Unicode NFKC, quotes and dashes as a keyboard has them, digits of any script as 0 to 9, case
+    folded, runs of whitespace as one space, no punctuation at the end. Doing it again changes
+    nothing.
 
     >>> normalise("  Sort   DBCA ?!")
     'sort dbca'
     """
     # Folding the case may undo NFKC, and the other way round; twice is enough for both to hold.
-    folded = _folded(text) if text.isascii() else _folded(_folded(text))
+    folded = text.lower() if text.isascii() else _folded(_folded(text))
     return " ".join(folded.split()).rstrip(TRAILING)
 
 
 def _folded(text: str) -> str:
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    plain = unicodedata.normalize("NFKC", text).translate(TYPED).casefold()
+    return "".join(map(_digit, unicodedata.normalize("NFKC", plain)))
+
+
+def _digit(character: str) -> str:
+    return str(unicodedata.decimal(character, character))
+
+
+def canonical(text: str) -> str:
+    """Bring questions that differ in typing, in politeness or in 1,000 for 1000 to one form.
+
+    Only what cannot change the answer is left out: a greeting or a please in front, a please
+    behind a comma, thanks behind the end of a sentence. ``can you swim`` is a question of its own.
+
+    >>> canonical("Hello! Could you please sort DBCA? Thank you very much!")
+    'sort dbca'
+    >>> canonical("add 1,000 and 2"), canonical("how do you say thank you?")
+    ('add 1000 and 2', 'how do you say thank you')
+    """
+    question = normalise(text)
+    while True:
+        shorter = question
+        found = PLEASE_FIRST.match(shorter)
+        if found is not None:
+            shorter = shorter[found.end() :]
+        if shorter.endswith(LAST_WORDS):
+            shorter = THANKS_LAST.sub("", shorter).rstrip(TRAILING) or shorter
+        if "," in shorter:
+            shorter = THOUSANDS.sub(lambda number: number[0].replace(",", ""), shorter)
+        if shorter == question:
+            return question
+        question = shorter
+
+
+LAST_WORDS: Final = ("please", "thanks", "you", "lot", "much", "advance")
 
 
 def query_id(text: str) -> str:
-    """Name a question: equal for texts with an equal normal form, on every machine.
+    """Name a question: equal for texts with an equal canonical form, on every machine.
 
-    >>> query_id("Sort dbca!") == query_id("sort  DBCA")
+    >>> query_id("Sort dbca!") == query_id("please sort  DBCA")
+    True
+    >>> query_id("add 2 and 3") == query_id("add 4 and 5")
+    False
+    """
+    return _named(canonical(text))
+
+
+def template(text: str) -> str:
+    """Mask what fills the form of a question: numbers, quoted texts, code, addresses, codes.
+
+    >>> template("Add 2 and 3.5")
+    'add \u2026 and \u2026'
+    >>> template("translate 'good morning' into Dutch")
+    'translate \u2026 into dutch'
+    """
+    return LITERALS.sub(MASK, canonical(text))
+
+
+def template_id(text: str) -> str:
+    """Name the form of a question.
+
+    >>> template_id("add 2 and 3") == template_id("please add 17 and 25")
     True
     """
-    return hashlib.sha256(normalise(text).encode()).hexdigest()[:ID_DIGITS]
+    return _named(template(text))
+
+
+def _named(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:ID_DIGITS]
 
 
 def request_text(body: Mapping[str, Any]) -> str:
