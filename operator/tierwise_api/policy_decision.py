@@ -150,8 +150,8 @@ class VerifierDescription(Spec):
         default=0.95,
         gt=0.5,
         lt=1,
-        description="For http and llmJudge: the probability, above 0.5, that its word is right. "
-        "The odds of the answer are multiplied or divided by trust / (1 - trust).",
+        description="For http and llmJudge: the probability, above 0.5, that its yes is right. A "
+        "yes multiplies the odds of the answer by trust / (1 - trust); a no refuses it.",
         examples=[0.9],
     )
     on_failure: Literal["Reject", "Ignore"] = Field(

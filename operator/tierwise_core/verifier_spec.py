@@ -19,11 +19,12 @@ VerifierKind = Literal[
 class VerifierSpec:
     """One verifier.
 
-    ``trust`` is the probability that its word is right, above 0.5: it says how far a word moves
-    the confidence. ``on_failure`` is what counts when it cannot give one (a server is away): by
-    default the answer is not accepted. ``pattern`` belongs to regex, ``schema`` (JSON text) to
-    json-schema, the characters to length, ``url`` to http, ``specialist`` (its full name) and
-    ``instruction`` to llm-judge; ``timeout_s`` bounds both of the last.
+    ``trust`` is the probability, above 0.5, that an answer is right to which it says yes: it says
+    how far that raises the confidence. A no refuses the answer. ``on_failure`` is what counts when
+    it cannot give a word (a server is away): by default the answer is not accepted. ``pattern``
+    belongs to regex, ``schema`` (JSON text) to json-schema, the characters to length, ``url`` to
+    http, ``specialist`` (its full name) and ``instruction`` to llm-judge; ``timeout_s`` bounds both
+    of the last.
     """
 
     name: str

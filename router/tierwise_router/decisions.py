@@ -6,14 +6,13 @@ import asyncio
 import time
 from typing import Any, Final
 
-import orjson
-
 from tierwise_core.decision_record import Feedback
 from tierwise_core.tenant import TenantRoute
 from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.errors import RequestError
 from tierwise_router.exchange import Exchange
 from tierwise_router.journal_files import feedback_of, find_decision, made_by
+from tierwise_router.json_body import read_object, wrong_field
 
 __all__ = ["DecisionDesk", "read_feedback"]
 
@@ -92,12 +91,7 @@ def read_feedback(body: bytes, now: float) -> Feedback:
         ...
     tierwise_router.errors.RequestError: 'accepted' is 'yes'; give true or false
     """
-    try:
-        fields = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise RequestError(f"the body is not valid JSON: {error}", code="invalid_json") from None
-    if not isinstance(fields, dict):
-        raise RequestError("the body is no JSON object", code="invalid_json")
+    fields = read_object(body)
     if unknown := sorted(set(fields) - set(KNOWN)):
         raise RequestError(
             f"{unknown[0]!r} is not a field of feedback; it knows {', '.join(KNOWN)}",
@@ -106,20 +100,13 @@ def read_feedback(body: bytes, now: float) -> Feedback:
         )
     decision, accepted = fields.get("decision"), fields.get("accepted")
     if not isinstance(decision, str) or made_by(decision) is None:
-        raise _wrong(fields, "decision", "give the x-tierwise-decision of an answer")
+        raise wrong_field(fields, "decision", "give the x-tierwise-decision of an answer")
     if not isinstance(accepted, bool):
-        raise _wrong(fields, "accepted", "give true or false")
+        raise wrong_field(fields, "accepted", "give true or false")
     for name in ("corrected", "comment"):
         if not isinstance(fields.get(name), str | None):
-            raise _wrong(fields, name, "give a string, or leave it out")
+            raise wrong_field(fields, name, "give a string, or leave it out")
     return Feedback(decision, accepted, fields.get("corrected"), fields.get("comment"), now)
-
-
-def _wrong(fields: dict[str, Any], name: str, remedy: str) -> RequestError:
-    if name not in fields:
-        return RequestError(f"{name!r} is missing; {remedy}", param=name, code="missing_field")
-    shown = repr(fields[name])[:SHOWN]
-    return RequestError(f"{name!r} is {shown}; {remedy}", param=name, code="invalid_type")
 
 
 def _same(before: Feedback, given: Feedback) -> bool:

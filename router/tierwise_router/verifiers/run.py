@@ -72,17 +72,18 @@ async def _check(
 def moved(confidence: float, spec: VerifierSpec, check: Check) -> float:
     """Move a confidence by a verifier's word.
 
-    The form of an answer is certain: a wrong one is worth nothing, a right one proves nothing more.
-    Somebody's judgement is evidence, as strong as it is trusted: the odds are multiplied by
-    ``trust / (1 - trust)`` or divided by it. A judge that is right nine times in ten:
+    A no is final: such an answer is worth nothing. A yes about the form of an answer proves nothing
+    more. A yes of somebody who judges the answer itself is evidence, as strong as it is trusted:
+    the odds are multiplied by ``trust / (1 - trust)``, or by its own confidence where it gives one.
+    A judge that is right nine times in ten:
 
     >>> judge = VerifierSpec("judge", "llm-judge", trust=0.9)
-    >>> round(moved(0.85, judge, Check.yes("judge")), 3)
-    0.981
-    >>> round(moved(0.85, judge, Check.no("judge", "")), 3)
-    0.386
-    >>> moved(0.85, VerifierSpec("numeric", "numeric"), Check.no("numeric", ""))
+    >>> round(moved(0.60, judge, Check.yes("judge")), 3)
+    0.931
+    >>> moved(0.85, judge, Check.no("judge", ""))
     0.0
+    >>> moved(0.85, VerifierSpec("numeric", "numeric"), Check.yes("numeric"))
+    0.85
 
     One that could give no word accepts nothing, unless it says that this is to be ignored:
 
@@ -91,15 +92,12 @@ def moved(confidence: float, spec: VerifierSpec, check: Check) -> float:
     """
     if check.failed:
         return confidence if spec.on_failure == "Ignore" else 0.0
-    if check.passed is None:
+    if check.passed is False:
+        return 0.0
+    if check.passed is None or not spec.calls:
         return confidence
-    if not spec.calls:
-        return confidence if check.passed else 0.0
-    trust = spec.trust
-    if check.confidence is not None:
-        return sigmoid(logit(confidence) + logit(check.confidence))
-    evidence = logit(trust)
-    return sigmoid(logit(confidence) + (evidence if check.passed else -evidence))
+    sure = spec.trust if check.confidence is None else check.confidence
+    return sigmoid(logit(confidence) + logit(sure))
 
 
 def drafts(answer: Mapping[str, Any], fields: Mapping[str, Any], question: str) -> Iterator[Draft]:
