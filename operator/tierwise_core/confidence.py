@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
 
+from tierwise_core import swift
+
 __all__ = [
     "GENERALIST_PRIOR",
     "SPECIALIST_PRIOR",
@@ -199,7 +201,7 @@ class Gate(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@swift.dataclass(frozen=True, slots=True)
 class Verdict:
     """Accept, escalate or abstain, with the comparison that decided in words."""
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import Final, NamedTuple
 
+from tierwise_core import swift
 from tierwise_core.acceptance import AcceptanceModel, Prediction
 from tierwise_core.confidence import best_confidence
 from tierwise_core.decision_record import CandidateRecord
@@ -53,7 +54,7 @@ NO_RECORD: Final = AcceptanceModel.empty()
 UNLIMITED: Final = Limits.of(DecisionPolicy(), PLAIN_CONTEXT)
 
 
-@dataclass(frozen=True, slots=True)
+@swift.dataclass(frozen=True, slots=True)
 class Hop:
     """One Specialist to try: what is expected of it, the floor it must reach, why it is here.
 
@@ -107,7 +108,7 @@ class Judged(NamedTuple):
     total: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@swift.dataclass(frozen=True, slots=True)
 class CascadePlan:
     """The hops of one request in the order to try them.
 

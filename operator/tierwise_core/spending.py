@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from tierwise_core.cost import REFERENCE_SECONDS, REFERENCE_USAGE, Usage, call_cost_usd
 from tierwise_core.plan_context import PlanContext
 from tierwise_core.policy_decision import DecisionPolicy
 from tierwise_core.route_table import Price
+from tierwise_core.swift import dataclass
 
 __all__ = ["Limits", "call_usd"]
 

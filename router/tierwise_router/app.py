@@ -80,7 +80,7 @@ class App:
         """Answer one request."""
         decision = Decision(self._dispatcher.ids.next())
         given = exchange.header(b"x-request-id")
-        exchange.request_id = given if REQUEST_ID.fullmatch(given) else decision.id
+        exchange.request_id = given if given and REQUEST_ID.fullmatch(given) else decision.id
         exchange.extra = [(b"x-request-id", exchange.request_id)]
         if self._dispatcher.phase is not Phase.SERVE:
             # Clients that keep connections must find another pod before this one closes.

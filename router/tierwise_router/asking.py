@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from tierwise_core.routing import Hop
+from tierwise_core.swift import dataclass
 from tierwise_router.call import Call
 from tierwise_router.dialects import DIALECTS, Dialect
 from tierwise_router.dispatch import WHOLE_BYTES, Ask, Lease

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 import orjson
 
-from tierwise_core.confidence import Action, answer_confidence, verdict
+from tierwise_core.confidence import answer_confidence, verdict
 from tierwise_core.cost import Usage, call_cost_usd
 from tierwise_core.errors import NoEndpointError, TierwiseError
 from tierwise_core.route_table import RouteTable
 from tierwise_core.routing import CascadePlan, Hop
+from tierwise_core.swift import dataclass
 from tierwise_router.answers import choice_logprobs, read_answer, usage_of
 from tierwise_router.asking import Asked, ask_judged, read_whole
 from tierwise_router.call import Call
@@ -110,7 +111,8 @@ async def _try_hop(
     try:
         if decision.budget is not None:
             decision.budget.check_cost(spent_usd=decision.cost_usd, expected_usd=hop.expected_usd)
-        hop = replace(hop, route=await dispatcher.holds.awake(hop.route, call.progress))
+        if hop.route.asleep:
+            hop = replace(hop, route=await dispatcher.holds.awake(hop.route, call.progress))
         if hop.route.context_tokens:
             await check_room(dispatcher, call, hop.route)
         return await _ask_and_judge(Attempt(dispatcher, call, decision, hop, is_last))
@@ -177,9 +179,9 @@ async def _judge(
         step = replace(
             step, confidence=confidence, checks=verified.checks, verified=verified.passed
         )
-    judged = verdict(hop, confidence, is_last=attempt.is_last)
     attempt.decision.steps.append(step)
-    if judged.action is not Action.ACCEPT:
+    if not confidence >= hop.floor:  # nor is NaN
+        judged = verdict(hop, confidence, is_last=attempt.is_last)
         return Refused(hop, confidence, judged.reason) if attempt.is_last else None
     dialect, body = DIALECTS[call.endpoint], reply.body
     if not dialect.wants_logprobs(call.fields):

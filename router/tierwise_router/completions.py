@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final
 
 from tierwise_core.latency_class import REALTIME
@@ -29,7 +28,6 @@ from tierwise_router.errors import (
     ContextLengthError,
     ErrorAnswer,
     RequestError,
-    UpstreamTimeoutError,
 )
 from tierwise_router.exchange import Exchange
 from tierwise_router.overflow import about_prompt_tokens, output_tokens, overflow_of
@@ -41,7 +39,7 @@ from tierwise_router.sse import chat_events, completion_events, response_events
 from tierwise_router.streaming import EVENT_STREAM, escalation_comments, flow
 from tierwise_router.surface import UPLOADS, name_needed
 
-__all__ = ["answer_completion", "refuse", "within_deadline"]
+__all__ = ["answer_completion", "refuse"]
 
 EVENTS: Final = {CHAT: chat_events, COMPLETIONS: completion_events, RESPONSES: response_events}
 TEXT_FIELDS: Final = {CHAT: "messages", COMPLETIONS: "prompt", RESPONSES: "input"}
@@ -121,27 +119,8 @@ async def _decide(
     dispatcher: Dispatcher, call: Call, decision: Decision, brain: Brain, planned: CascadePlan
 ) -> Outcome:
     hops = without_sleepers(dispatcher, call, decision, next_hops(planned, brain.table))
-    async with within_deadline(dispatcher):
+    with dispatcher.deadlines.limit():
         return await run_cascade(dispatcher, call, decision, hops)
-
-
-class within_deadline:  # noqa: N801 - reads as the phrase it is, like asyncio.timeout
-    """Bound a cascade's whole time; raises UpstreamTimeoutError past it."""
-
-    def __init__(self, dispatcher: Dispatcher) -> None:
-        self._limit_s = dispatcher.settings.deadline_s
-        self._timeout = asyncio.timeout(self._limit_s)
-
-    async def __aenter__(self) -> None:
-        await self._timeout.__aenter__()
-
-    async def __aexit__(self, *raised: object) -> None:
-        try:
-            await self._timeout.__aexit__(*raised)  # type: ignore[arg-type]
-        except TimeoutError:
-            raise UpstreamTimeoutError(
-                f"no answer was sure enough within {self._limit_s:g} s (TIERWISE_DEADLINE_S)"
-            ) from None
 
 
 async def _tell(

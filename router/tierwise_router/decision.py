@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Final, NamedTuple
 
+from tierwise_core import swift
 from tierwise_core.cost import Usage
 from tierwise_core.plan_context import LatencyClass
 from tierwise_core.route_table import Route
@@ -72,7 +73,7 @@ def tier_of(route: Route) -> str:
     return route.tier or ("external" if route.external else "unplaced")
 
 
-@dataclass(frozen=True, slots=True)
+@swift.dataclass(frozen=True, slots=True)
 class Step:
     """One Specialist that was asked: how sure its answer was, or why it gave none.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 from zlib import crc32
 
 from tierwise_core.breaker import BreakerState
@@ -219,6 +219,10 @@ class _Loads(Mapping[str, LoadSignal]):
 
     def __getitem__(self, key: str) -> LoadSignal:
         return self._guards[key].signal()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        guard = self._guards.get(key)
+        return default if guard is None else guard.signal()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._guards)

@@ -12,6 +12,7 @@ from tierwise_core.plan_context import NOBODY_BUSY, LoadSignal
 from tierwise_router.admission import Admission
 from tierwise_router.balance import Balancer
 from tierwise_router.brain import Brain
+from tierwise_router.deadline import Deadlines
 from tierwise_router.decision import DecisionIds
 from tierwise_router.dispatch import Dispatch, SecretFiles
 from tierwise_router.inside import AsgiApp
@@ -58,6 +59,7 @@ class Dispatcher:
     dispatch: Dispatch
     holds: Holds
     admission: Admission
+    deadlines: Deadlines
     ids: DecisionIds = field(default_factory=DecisionIds)
     lengths: AnswerLengths = field(default_factory=AnswerLengths)
     densities: Densities = field(default_factory=Densities)
@@ -84,7 +86,15 @@ class Dispatcher:
         holds = Holds(tally, settings.held_requests, settings.hold_progress_s)
         admission = Admission(tally, settings.dispatchers)
         return cls(
-            settings, client, balancer, tally, dispatch, holds, admission, loads=dispatch.loads
+            settings,
+            client,
+            balancer,
+            tally,
+            dispatch,
+            holds,
+            admission,
+            Deadlines(settings.deadline_s),
+            loads=dispatch.loads,
         )
 
     @property

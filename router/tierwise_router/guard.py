@@ -80,15 +80,15 @@ class Guard:
 
     def signal(self) -> LoadSignal:
         """Tell how busy the Specialist is."""
-        loads = self.siblings.loads
-        told = [load.engine for load in loads if load.engine.kv_usage is not None]
-        return LoadSignal(
-            self.gate.queue.in_flight,
-            len(loads),
-            self.gate.queue.waiting + sum(engine.waiting for engine in told),
-            max((engine.kv_usage or 0.0 for engine in told), default=None),
-            self.breaker.state is not BreakerState.OPEN,
-        )
+        loads, queue = self.siblings.loads, self.gate.queue
+        waiting, fullest = queue.waiting, None
+        for load in loads:
+            usage = load.engine.kv_usage
+            if usage is not None:
+                waiting += load.engine.waiting
+                fullest = usage if fullest is None or usage > fullest else fullest
+        available = self.breaker.state is not BreakerState.OPEN
+        return LoadSignal(queue.in_flight, len(loads), waiting, fullest, available)
 
     # The Specialist.
 

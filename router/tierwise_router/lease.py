@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from tierwise_core.route_table import Endpoint, Route
+from tierwise_core.swift import dataclass
 from tierwise_core.tenant import ANYBODY, Admitted
 from tierwise_router.balance import EndpointLoad
 from tierwise_router.guard import Guard

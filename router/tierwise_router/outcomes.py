@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from tierwise_core.routing import Hop
+from tierwise_core.swift import dataclass
 from tierwise_router.call import Call
 from tierwise_router.decision import Decision
 from tierwise_router.dispatch import Lease

@@ -128,8 +128,10 @@ def _remedy(needed: int, table: RouteTable) -> str:
 
 def overflow_of(plan: CascadePlan, call: Call, table: RouteTable) -> ContextLengthError | None:
     """Say that a plan has no hops because the request is too long for everybody, if it is so."""
+    if plan.hops:
+        return None
     too_small = [skip.route_name for skip in plan.skipped if skip.code == "context"]
-    if plan.hops or not too_small:
+    if not too_small:
         return None
     prompt, wanted = about_prompt_tokens(call), output_tokens(call)
     rooms = {name: table.routes[name].context_tokens for name in too_small if name in table.routes}

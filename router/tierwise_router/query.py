@@ -19,7 +19,7 @@ from tierwise_router.auto import (
     without_sleepers,
 )
 from tierwise_router.call import CHAT, Call, forwarded_headers, when_asleep
-from tierwise_router.completions import refuse, within_deadline
+from tierwise_router.completions import refuse
 from tierwise_router.decision import Decision, tier_of
 from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.errors import RequestError
@@ -63,7 +63,7 @@ async def answer_query(dispatcher: Dispatcher, exchange: Exchange, decision: Dec
         raise overflow
     hops = without_sleepers(dispatcher, call, decision, next_hops(plan, brain.table))
     with exchange.watch():
-        async with within_deadline(dispatcher):
+        with dispatcher.deadlines.limit():
             outcome = await run_cascade(dispatcher, call, decision, hops)
         if isinstance(outcome, Accepted):
             exchange.extra += decision.headers()
