@@ -24,6 +24,7 @@ __all__ = [
     "oldest_first",
     "segment_name",
     "tail",
+    "tail_pieces",
 ]
 
 NAME: Final = re.compile(r"journal-([a-z0-9]+)-(\d+)\.jsonl")
@@ -97,15 +98,21 @@ def tail(directory: Path, marks: Marks) -> Iterator[dict[str, Any]]:
 
     Rows of one process come in the order they were written.
     """
+    for piece in tail_pieces(directory, marks):
+        yield from _rows(piece)
+
+
+def tail_pieces(directory: Path, marks: Marks) -> Iterator[bytes]:
+    """Yield the same as pieces of whole lines, for whoever wants few of them."""
     present = sorted(_segments(directory))
     kept = {path.name for path in present}
     for name in [name for name in marks.bytes_read if name not in kept]:
         del marks.bytes_read[name]
     for path in present:
-        yield from _rows_since(path, marks)
+        yield from _pieces_since(path, marks)
 
 
-def _rows_since(path: Path, marks: Marks) -> Iterator[dict[str, Any]]:
+def _pieces_since(path: Path, marks: Marks) -> Iterator[bytes]:
     begin = marks.bytes_read.get(path.name, 0)
     try:
         with path.open("rb") as file:
@@ -117,7 +124,7 @@ def _rows_since(path: Path, marks: Marks) -> Iterator[dict[str, Any]]:
                 begin += whole
                 marks.bytes_read[path.name] = begin
                 file.seek(begin)
-                yield from _rows(piece[:whole])
+                yield piece[:whole]
     except OSError:
         return
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from tierwise_core.query_features import query_features
 
@@ -59,6 +60,6 @@ def write_rows(directory: Path, rows: Iterable[Mapping[str, Any]], segment: int 
     """Append rows to a file of the journal."""
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"journal-one-{segment:06d}.jsonl"
-    with path.open("a", encoding="utf-8") as file:
-        file.writelines(f"{json.dumps(row)}\n" for row in rows)
+    with path.open("ab") as file:
+        file.writelines(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
     return path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -136,3 +137,43 @@ async def test_learning_runs_beside_an_event_loop(learner: Learner, tmp_path: Pa
     model = await asyncio.to_thread(learner.poll, POLICY)
 
     assert model is not None
+
+
+def test_feedback_on_one_of_thousands_finds_its_decision(
+    learner: Learner, clock: Clock, tmp_path: Path
+) -> None:
+    """Of the decisions that nobody judged only a sample is read; the rest is looked up."""
+    write_rows(tmp_path, [decision(number) for number in range(8000)])
+    learner.poll(POLICY)
+    write_rows(tmp_path, [feedback(number, accepted=True) for number in range(0, 8000, 80)])
+    clock.now += 60.0
+
+    found = record(learner)
+
+    assert found is not None
+    assert found.accepted == pytest.approx(100.0, rel=1e-3)
+
+
+def test_feedback_on_a_decision_that_is_written_later_waits_for_it(
+    learner: Learner, clock: Clock, tmp_path: Path
+) -> None:
+    write_rows(tmp_path, [feedback(1, accepted=False)], segment=1)
+    learner.poll(POLICY)
+    write_rows(tmp_path, [decision(1)], segment=2)
+    clock.now += 60.0
+
+    found = record(learner)
+
+    assert found is not None
+    assert found.rejected == pytest.approx(1.0, rel=1e-3)
+
+
+def test_ten_thousand_rows_a_second_are_read_in_a_fraction_of_it(
+    learner: Learner, tmp_path: Path
+) -> None:
+    write_rows(tmp_path, [decision(number) for number in range(10_000)])
+
+    began_at = time.perf_counter()
+    learner.poll(POLICY)
+
+    assert time.perf_counter() - began_at < 0.5

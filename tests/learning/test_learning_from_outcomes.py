@@ -220,12 +220,17 @@ def test_rows_that_are_no_outcomes_are_passed_over(row: dict[str, Any]) -> None:
     assert len(book) == 0
 
 
-def test_memory_is_bounded() -> None:
+def test_memory_is_bounded_and_what_nobody_judged_crowds_out_nothing() -> None:
     book = OutcomeBook(100)
-    for number in range(1000):
+    for number in range(300):
+        book.take(decision(number, verified=True))
+    for number in range(1000, 6000):
         book.take(decision(number))
         book.take(feedback(number + 100_000, accepted=True))
 
-    assert len(book) == 100
+    sources = [one.source for one in book]
+    assert sources.count("verifier") == 100
+    assert sources.count("gate") == 2000
     assert not book.take(feedback(0, accepted=True))
-    assert book.take(feedback(999, accepted=True))
+    assert book.take(feedback(299, accepted=True))
+    assert book.take(feedback(5999, accepted=True))

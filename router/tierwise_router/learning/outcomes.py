@@ -11,6 +11,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from typing import Any, Final, Literal
 
 from tierwise_core.decision_record import DECISION_KIND, FEEDBACK_KIND
@@ -19,7 +20,9 @@ from tierwise_core.query_features import QueryFeatures
 __all__ = ["Outcome", "OutcomeBook", "Source"]
 
 Source = Literal["feedback", "verifier", "gate"]
+Key = tuple[str, int]
 EARLY_FEEDBACK: Final = 10_000
+MOST_UNJUDGED: Final = 2_000
 JUDGED_VERDICTS: Final = frozenset({"accept", "escalate", "abstain"})
 
 
@@ -59,7 +62,10 @@ class Outcome:
 
 
 class OutcomeBook:
-    """The latest outcomes, at most so many; the oldest are forgotten first.
+    """The latest outcomes that were judged, at most so many, and some that were not yet.
+
+    The oldest are forgotten first. Those that nobody judged have a bound of their own: they come by
+    the thousand and must not crowd out what somebody said.
 
     >>> book = OutcomeBook(1000)
     >>> book.take({"kind": "decision", "id": "d-1", "at": 5.0, "specialist": "demo/sorter",
@@ -73,20 +79,21 @@ class OutcomeBook:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._found: OrderedDict[tuple[str, int], Outcome] = OrderedDict()
-        self._answers: dict[str, tuple[str, int]] = {}
+        self._judged: OrderedDict[Key, Outcome] = OrderedDict()
+        self._others: OrderedDict[Key, Outcome] = OrderedDict()
+        self._answers: dict[str, Key] = {}
         self._early: OrderedDict[str, bool] = OrderedDict()
-        self.unmatched = 0
 
     def __len__(self) -> int:
-        return len(self._found)
+        return len(self._judged) + len(self._others)
 
     def __iter__(self) -> Iterator[Outcome]:
-        return iter(self._found.values())
+        return (outcome for _, outcome in self.steps())
 
     def steps(self) -> Iterator[tuple[int, Outcome]]:
         """Give each outcome with the number of its step."""
-        return ((key[1], outcome) for key, outcome in self._found.items())
+        found = chain(self._judged.items(), self._others.items())
+        return ((key[1], outcome) for key, outcome in found)
 
     def keep(self, most: int) -> None:
         """Change how many are kept."""
@@ -104,7 +111,8 @@ class OutcomeBook:
     def add(self, outcome: Outcome, step: int) -> None:
         """Add one outcome, of a step of its decision."""
         key = (outcome.decision, step)
-        self._found[key] = outcome
+        store = self._others if outcome.source == "gate" else self._judged
+        store[key] = outcome
         if outcome.answered:
             self._answers[outcome.decision] = key
         self._forget()
@@ -119,9 +127,9 @@ class OutcomeBook:
             self._early[decision] = accepted
             if len(self._early) > EARLY_FEEDBACK:
                 self._early.popitem(last=False)
-                self.unmatched += 1
             return False
-        self._found[key] = replace(self._found[key], source="feedback", accepted=float(accepted))
+        found = self._others.pop(key, None) or self._judged[key]
+        self.add(replace(found, source="feedback", accepted=float(accepted)), key[1])
         return True
 
     def _take_decision(self, row: Mapping[str, Any]) -> bool:
@@ -136,16 +144,17 @@ class OutcomeBook:
             outcome = _outcome(
                 row, decision, step, said=said if answered else None, answered=answered
             )
-            if outcome is not None:
+            if outcome is not None and (decision, number) not in self._judged:
                 self.add(outcome, number)
                 took = True
         return took
 
     def _forget(self) -> None:
-        while len(self._found) > self._most:
-            key, _ = self._found.popitem(last=False)
-            if self._answers.get(key[0]) == key:
-                del self._answers[key[0]]
+        for store, most in ((self._judged, self._most), (self._others, MOST_UNJUDGED)):
+            while len(store) > most:
+                key, _ = store.popitem(last=False)
+                if self._answers.get(key[0]) == key:
+                    del self._answers[key[0]]
 
 
 def _outcome(
