@@ -182,6 +182,24 @@ FIELD_PROFILE = (
 
 ROUTER_POLICY = (
     RuleCase(
+        name="an embeddings endpoint has an address",
+        kind="RouterPolicy",
+        good={"spec.classifier.embeddings": {"baseURL": "http://embedder:8000/v1", "model": "m"}},
+        bad={"spec.classifier.embeddings": {"baseURL": "embedder:8000/v1", "model": "m"}},
+        at="spec.classifier.embeddings.baseURL",
+        says="baseURL must be an http or https address without a query, such as "
+        'http://embedder.demo:8000/v1; got "embedder:8000/v1"',
+    ),
+    RuleCase(
+        name="word vectors lie at an absolute path",
+        kind="RouterPolicy",
+        good={"spec.classifier.wordVectors": "/models/words"},
+        bad={"spec.classifier.wordVectors": "models/words"},
+        at="spec.classifier.wordVectors",
+        says="wordVectors must be an absolute path, such as /models/potion-base-8M; "
+        'got "models/words"',
+    ),
+    RuleCase(
         name="a pattern is of one kind",
         kind="RouterPolicy",
         good={
