@@ -91,13 +91,23 @@ class Known:
 class AcceptanceModel:
     """Everything that was learned from outcomes, for prediction in a few microseconds.
 
-    ``known`` is by (route key, revision); the revision ``""`` stands for those not seen yet.
+    ``known`` is by (route key, revision); the revision ``""`` stands for those not seen yet. Where
+    ``reads_features`` is False, a question need not be measured to be predicted.
     """
 
     known: Mapping[tuple[str, str], Known] = field(default_factory=dict)
     initial_floor: float = INITIAL_FLOOR
     version: str = ""
     figures: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    reads_features: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Work out once whether any prediction depends on a question's features."""
+        reads = any(
+            known.weights or any(isinstance(key, tuple) for key in known.cells)
+            for known in self.known.values()
+        )
+        object.__setattr__(self, "reads_features", reads)
 
     @classmethod
     def empty(cls) -> Self:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
+from math import log
 from struct import Struct
 from typing import Final, NamedTuple, Self
 from zlib import crc32
 
 __all__ = ["FEATURE_NAMES", "LANES", "QueryFeatures", "query_features"]
 
-LANES: Final = 16
+LANES: Final = 8
 """How many random projections of the words are kept."""
 
 FEATURE_NAMES: Final = (
@@ -46,6 +47,9 @@ DIGIT_LANE: Final = 1 << LANES * LANE_BITS
 SIGN_LANE: Final = DIGIT_LANE << LANE_BITS
 SHAPE_LENGTHS: Final = (50, 150, 500, 1500)
 MANY_DIGITS: Final = 0.1
+# By the count of words, of which twice 600 characters have 601 at the most.
+LOGS: Final = tuple(log(count or 1) - 3.0 for count in range(2 * READ_AT_EACH_END + 2))
+SCALES: Final = tuple(2.0 / (count or 1) ** 0.5 for count in range(2 * READ_AT_EACH_END + 2))
 
 
 class QueryFeatures(NamedTuple):
@@ -101,37 +105,32 @@ def query_features(text: str) -> QueryFeatures:
     >>> query_features("what is 17+25?").opening == query_features("What is 8+9?").opening
     True
     """
-    whole = len(text)
+    # Written in one piece, as every request pays for it.
+    whole = seen = len(text)
     if whole > 2 * READ_AT_EACH_END:
         text = f"{text[:READ_AT_EACH_END]} {text[-READ_AT_EACH_END:]}"
+        seen = len(text)
     words = text.lower().split()
-    count = len(words) or 1
+    count = len(words)
     *ones, digits, signs = UNPACK(sum(map(_packed, words)).to_bytes(PACKED_BYTES, "little"))
-    share = digits / (len(text) or 1)
-    middle = len(words) / 2.0
-    scale = 2.0 / count**0.5
+    size = 1.0 / (seen or 1)
+    middle, scale = count / 2.0, SCALES[count]
     values = (
-        math.log(whole + 1) - 5.0,
-        math.log(count) - 3.0,
-        math.log(text.count("\n") + 1),
-        min(5.0 * share, 3.0),
-        min(10.0 * signs / (len(text) or 1), 3.0),
+        log(whole + 1) - 5.0,
+        LOGS[count],
+        log(text.count("\n") + 1),
+        5.0 * digits * size,
+        10.0 * signs * size,
         1.0 if "?" in text else 0.0,
         1.0 if "```" in text or "def " in text or "();" in text else 0.0,
         1.0 if "\nB" in text or "(B)" in text else 0.0,
         *[(one - middle) * scale for one in ones],
     )
-    opening = _openings[" ".join(words[:OPENING_WORDS])]
-    return QueryFeatures(values, opening, _shape(whole, share), _question(words))
-
-
-def _shape(length: int, digits: float) -> int:
-    size = bisect_left(SHAPE_LENGTHS, length)
-    return 3 * size + (0 if digits == 0.0 else 1 if digits < MANY_DIGITS else 2)
-
-
-def _question(words: Sequence[str]) -> int:
-    return _crc(" ".join(words).rstrip(TRAILING))
+    shape = 3 * bisect_left(SHAPE_LENGTHS, whole)
+    if digits:
+        shape += 1 if digits * size < MANY_DIGITS else 2
+    question = crc32(" ".join(words).rstrip(TRAILING).encode("utf-8", "surrogatepass"))
+    return QueryFeatures(values, _openings[" ".join(words[:OPENING_WORDS])], shape, question)
 
 
 def _crc(text: str) -> int:
@@ -151,7 +150,7 @@ class _Openings(dict[str, int]):
 
 # Which lanes each value of a byte adds to.
 SPREAD: Final = tuple(
-    sum((byte >> lane & 1) << (lane * LANE_BITS) for lane in range(8)) for byte in range(256)
+    sum((byte >> lane & 1) << (lane * LANE_BITS) for lane in range(LANES)) for byte in range(256)
 )
 
 
@@ -165,7 +164,7 @@ class _Packed(dict[str, int]):
         if len(self) >= MOST_CACHED:
             self.clear()
         bits = _crc(word)
-        packed = SPREAD[bits & 255] + (SPREAD[bits >> 8 & 255] << 8 * LANE_BITS)
+        packed = SPREAD[bits & 255]
         if not word.isalpha():
             packed += DIGIT_LANE * sum(map(word.count, DIGITS))
             packed += SIGN_LANE * sum(map(word.count, SIGNS))

@@ -88,7 +88,7 @@ class Brain:
             reading,
             floor=floor,
             acceptance=self.acceptance,
-            features=query_features(text),
+            features=query_features(text) if self.acceptance.reads_features else None,
             context=context,
             scoring=self.scoring,
             limits=Limits.of(self.table.policy.decision, context),

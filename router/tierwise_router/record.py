@@ -9,6 +9,7 @@ from typing import Any, Final
 from tierwise_core.confidence import Action, verdict
 from tierwise_core.decision_record import DECISION_KIND, CandidateRecord, FinalState
 from tierwise_core.query import query_id
+from tierwise_core.query_features import query_features
 from tierwise_core.routing import CascadePlan
 from tierwise_router.decision import Decision, Step, tier_of
 
@@ -38,7 +39,7 @@ def row_of(decision: Decision) -> dict[str, Any]:
         "latency_class": decision.latency_class,
         "stream": decision.stream,
         "query_id": query_id(decision.text) if decision.text else "",
-        **(_planned(decision.plan) if decision.plan is not None else {}),
+        **(_planned(decision.plan, decision.text) if decision.plan is not None else {}),
         "steps": [_step(step, is_last=at == len(steps) - 1) for at, step in enumerate(steps)],
         "state": state,
         "status": decision.status,
@@ -59,12 +60,13 @@ def row_of(decision: Decision) -> dict[str, Any]:
     }
 
 
-def _planned(plan: CascadePlan) -> dict[str, Any]:
+def _planned(plan: CascadePlan, text: str) -> dict[str, Any]:
     question = plan.question
-    reading, features = question.reading, question.features
+    # Measured here where the prediction had no use for it; somebody may learn from it later.
+    reading, features = question.reading, question.features or query_features(text)
     elsewhere = question.way.elsewhere
     return {
-        "features": features.row() if features is not None else [],
+        "features": features.row(),
         "field": reading.field,
         "field_probability": reading.probability,
         "in_domain": reading.in_domain,
