@@ -69,6 +69,7 @@ class App:
             *(("get", path) for path in self._get),
             ("get", f"{MODELS_PREFIX}{{model}}"),
             *self.decisions.served(),
+            *self.desk.served(),
         }
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:

@@ -31,6 +31,18 @@ __all__ = ["Desk"]
 
 Handler = Callable[..., Awaitable[None]]
 DEFAULT_POLICY: Final = BatchPolicy()
+ONE, ALL = True, False
+SERVED: Final = (
+    ("POST", "files", ALL, ""), ("GET", "files", ALL, ""), ("GET", "files", ONE, ""),
+    ("GET", "files", ONE, "content"), ("DELETE", "files", ONE, ""),
+    ("POST", "batches", ALL, ""), ("GET", "batches", ALL, ""), ("GET", "batches", ONE, ""),
+    ("POST", "batches", ONE, "cancel"),
+    ("GET", "background", ALL, ""), ("GET", "background", ONE, ""),
+    ("POST", "background", ONE, "cancel"), ("DELETE", "background", ONE, ""),
+    ("GET", "responses", ONE, ""), ("POST", "responses", ONE, "cancel"),
+    ("DELETE", "responses", ONE, ""),
+)  # fmt: skip
+"""Method, kind, whether one thing is named, and what is done with it."""
 KNOWN: Final = re.compile(r"/v1/(files|batches|background|responses)(?:/([^/]+))?(?:/([^/]+))?/?")
 
 
@@ -68,24 +80,33 @@ class Desk:
             await self._crew.run()
 
     @staticmethod
+    def served() -> set[tuple[str, str]]:
+        """Tell what is served, as (method, path template)."""
+        return {
+            (method.lower(), "/".join(filter(None, ("/v1", kind, "{id}" if one else "", verb))))
+            for method, kind, one, verb in SERVED
+        }
+
+    @staticmethod
     def knows(path: str) -> bool:
         """Tell whether a path is one of the desk's."""
         return KNOWN.fullmatch(path) is not None
 
     async def answer(self, exchange: Exchange) -> None:
         """Answer a request for one of the desk's paths; raises what goes wrong."""
-        self.start()
-        if not self._paths:
-            raise _closed()
         found = KNOWN.fullmatch(exchange.path)
         kind, name, verb = found.groups() if found else ("", None, None)
         method = exchange.method
         wanted = "GET" if method == "HEAD" else method
-        handler = self._paths.get((wanted, kind, name is not None, verb or ""))
-        if handler is None:
+        called = (wanted, kind, name is not None, verb or "")
+        if called not in SERVED:
             await self._refuse(exchange, kind, named=name is not None, verb=verb or "")
             return
         tenant = self._dispatcher.admission.identify(exchange).tenant_key
+        self.start()
+        if not self._paths:
+            raise _closed()
+        handler = self._paths[called]
         with exchange.watch() if wanted == "GET" else _Unwatched():
             await (handler(exchange, tenant, name) if name else handler(exchange, tenant))
 
@@ -112,7 +133,7 @@ class Desk:
     async def _refuse(self, exchange: Exchange, kind: str, *, named: bool, verb: str) -> None:
         methods = [
             method
-            for method, of, with_name, with_verb in self._paths
+            for method, of, with_name, with_verb in SERVED
             if (of, with_name, with_verb) == (kind, named, verb)
         ]
         path = exchange.path[:200]

@@ -7,14 +7,14 @@ from typing import Any, Final
 
 import orjson
 
-from tierwise_router.openapi import completions, decisions, service, surface
+from tierwise_router.openapi import completions, decisions, service, surface, work
 from tierwise_router.openapi.operation import Operation
 from tierwise_router.openapi.parts import COMPONENTS
 
 __all__ = ["DOCUMENT", "OPERATIONS", "document"]
 
 # A part that serves paths adds its module here: OPERATIONS, and the SCHEMAS they refer to.
-PARTS: Final = (completions, surface, decisions, service)
+PARTS: Final = (completions, surface, work, decisions, service)
 
 OPERATIONS: Final[tuple[Operation, ...]] = tuple(one for part in PARTS for one in part.OPERATIONS)
 
