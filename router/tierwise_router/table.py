@@ -26,9 +26,15 @@ from tierwise_core.router_policy import POLICY_NAME
 from tierwise_core.router_policy import RouterPolicy as RouterPolicyOfCore
 from tierwise_core.served_tasks import Task, last_value, served_tasks
 from tierwise_core.tenant import TenantLimits, TenantRoute
-from tierwise_core.verifier_spec import BUILT_IN, VerifierSpec, resolve_verifiers
+from tierwise_core.verifier_spec import VerifierSpec, resolve_verifiers
 from tierwise_router.patterns.problems import pattern_problems
 from tierwise_router.problem import Problem
+from tierwise_router.table_checks import (
+    dangling,
+    decision_problems,
+    placed_on,
+    unknown_verifiers,
+)
 from tierwise_router.tariff import floor_of, loosened_floor_of, price_of
 from tierwise_router.terms import compliance_of, provider_of, region_of, requirements_of
 
@@ -94,9 +100,10 @@ def build_table(
     tenants = [_tenant_route(key, item) for key, item in reading.tenants.items()]
     problems = [
         *reading.problems,
-        *_dangling(reading),
+        *dangling(reading.tiers, reading.specialists),
         *_unused_policies(reading, policy),
-        *_unknown_verifiers(reading, described),
+        *unknown_verifiers(reading.specialists, described),
+        *decision_problems(obeyed.decision, policy, reading.specialists),
     ]
     table = RouteTable.of(routes, tiers, obeyed, tenants)
     return table, (*problems, *pattern_problems(table, policy))
@@ -229,7 +236,7 @@ def _route(
         field=spec.field,
         upstream_model=external.model if external is not None else name,
         endpoints=_endpoints(item),
-        tier="" if external is not None else _placed_on(item),
+        tier="" if external is not None else placed_on(item),
         parent=None if spec.parent is None else _key(item, spec.parent),
         price=price_of(item, tiers),
         confidence_floor=floor_of(item, tiers),
@@ -296,11 +303,6 @@ def _sleep(item: Specialist) -> Sleep | None:
     return Sleep(scaling.when_asleep, scaling.hold_timeout_s)
 
 
-def _placed_on(item: Specialist) -> str:
-    placement = item.status.placement
-    return (placement.tier if placement is not None else None) or ""
-
-
 def _endpoints(item: Specialist) -> tuple[Endpoint, ...]:
     if item.spec.external is not None:
         external = item.spec.external
@@ -310,41 +312,3 @@ def _endpoints(item: Specialist) -> tuple[Endpoint, ...]:
         Endpoint(ready.url.rstrip("/"), ready.revision or "", ready.pod or "", ready.tier or "")
         for ready in item.status.endpoints
     )
-
-
-def _dangling(reading: _Reading) -> Iterator[Problem]:
-    """Find names that lead nowhere: harmless to others, but the way is shorter than meant."""
-    for name, tier in reading.tiers.items():
-        if tier.spec.escalate_to is not None and tier.spec.escalate_to not in reading.tiers:
-            yield _leads_nowhere(f"GPUTier {name}", "escalateTo", tier.spec.escalate_to)
-    for key, item in reading.specialists.items():
-        title, spec = f"Specialist {key}", item.spec
-        if spec.parent is not None and _key(item, spec.parent) not in reading.specialists:
-            yield _leads_nowhere(title, "parent", spec.parent)
-        for index, target in enumerate(spec.routing.escalate_to):
-            if _key(item, target) not in reading.specialists:
-                yield _leads_nowhere(title, f"routing.escalateTo[{index}]", target)
-        placed = _placed_on(item)
-        if spec.external is None and placed and placed not in reading.tiers:
-            remedy = "no GPUTier of that name is known, so calls count as free; create it"
-            yield Problem(title, "status.placement.tier", repr(placed), remedy)
-
-
-def _unknown_verifiers(reading: _Reading, described: tuple[VerifierSpec, ...]) -> Iterator[Problem]:
-    """Find verifiers that nobody has described: answers then pass without that check."""
-    known = ", ".join(sorted({*BUILT_IN, *(spec.name for spec in described)}))
-    remedy = (
-        f"no verifier of that name is known; use one of {known}, or describe it in the "
-        "RouterPolicy's spec.decision.verifiers"
-    )
-    for key, item in reading.specialists.items():
-        names = item.spec.routing.verifiers
-        unknown = resolve_verifiers(names, described)[1]
-        for name in unknown:
-            where = f"spec.routing.verifiers[{names.index(name)}]"
-            yield Problem(f"Specialist {key}", where, repr(name), remedy)
-
-
-def _leads_nowhere(title: str, name: str, target: str) -> Problem:
-    remedy = "nothing of that name is known; create it, name another, or leave the field out"
-    return Problem(title, f"spec.{name}", repr(target), remedy)

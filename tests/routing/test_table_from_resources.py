@@ -330,3 +330,39 @@ def test_models_list_patterns() -> None:
 
     assert [model["id"] for model in list_models(table)["data"]] == ["auto", "both", "sorter"]
     assert one_model(table, "both")["tierwise"] == {"pattern": "OrchestratorWorkers"}
+
+
+def test_names_of_the_policy_s_decisions_that_lead_nowhere_are_told() -> None:
+    policy = {
+        "apiVersion": "tierwise.dev/v1alpha1",
+        "kind": "RouterPolicy",
+        "metadata": {"name": "default"},
+        "spec": {
+            "decision": {
+                "scorers": [{"name": "cost", "weight": 1}, {"name": "astrology", "weight": 1}],
+                "verifiers": [
+                    {"name": "short", "length": {"maxCharacters": 9}},
+                    {"name": "judge", "llmJudge": {"specialist": "demo/ghost"}},
+                ],
+            }
+        },
+    }
+    sorter = {
+        "apiVersion": "tierwise.dev/v1alpha1",
+        "kind": "Specialist",
+        "metadata": {"name": "sorter", "namespace": "demo"},
+        "spec": {
+            "field": "sorting",
+            "external": {"baseURL": "http://127.0.0.1:8000", "model": "sorter"},
+            "routing": {"verifiers": ["short", "json", "magic"]},
+        },
+    }
+
+    table, problems = build_table([policy, sorter])
+
+    assert [spec.kind for spec in table.resolve("sorter").verifiers] == ["length", "json"]
+    assert [(one.object_name, one.field) for one in problems] == [
+        ("Specialist demo/sorter", "spec.routing.verifiers[2]"),
+        ("RouterPolicy default", "spec.decision.scorers[1].name"),
+        ("RouterPolicy default", "spec.decision.verifiers[1].llmJudge.specialist"),
+    ]
