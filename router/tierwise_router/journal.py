@@ -1,13 +1,16 @@
 """The append-only log of outcomes: JSON lines in files, written in batches off the path.
 
-A dispatcher appends to a queue and goes on; a thread of its own turns what is there into lines and
-writes them in one go. A full disk keeps them waiting, and past a bound the oldest are dropped and
-counted: an answer never fails for its record. A process that is killed loses what it had not
-written yet, a quarter of a second; what a torn write leaves behind is skipped by every reader.
+A dispatcher appends to a queue and goes on. Its event loop turns what is there into lines, a few
+after each answer: a second thread that did it would take the interpreter away from the loop for
+longer than the work itself takes. A thread writes the lines in one go. A full disk keeps them
+waiting, and past a bound the oldest are dropped and counted: an answer never fails for its record.
+A process that is killed loses what it had not written yet, a quarter of a second; what a torn write
+leaves behind is skipped by every reader.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import threading
@@ -73,6 +76,9 @@ class Journal:
         self._segment_bytes = max(SMALLEST_SEGMENT, max_bytes // SEGMENTS)
         self._write = write
         self._waiting: deque[Recordable] = deque()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._rendering = False
+        self._rendered: deque[bytes] = deque()
         self._lines: deque[bytes] = deque()
         self._wake = threading.Event()
         self._busy = threading.Lock()
@@ -85,17 +91,22 @@ class Journal:
         self._thread: threading.Thread | None = None
 
     def record(self, outcome: Recordable) -> None:
-        """Take one outcome: an append, no more. It becomes a row in the journal's thread."""
+        """Take one outcome: an append, no more. It becomes a row when its answer is out."""
         self._waiting.append(outcome)
-        if len(self._waiting) >= WAKE_AT:
+        if self._loop is not None:
+            if not self._rendering:
+                self._rendering = True
+                self._loop.call_soon(self._render_some)
+        elif len(self._waiting) >= WAKE_AT:
             self._wake.set()
 
     def row(self, row: Mapping[str, Any]) -> None:
         """Take a row that is ready: ``{"kind": ..., ...}`` in JSON's types."""
         self.record(Row(row))
 
-    def start(self) -> None:
-        """Begin to write."""
+    def start(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """Begin to write. Outcomes become lines in ``loop``, or in the journal's own thread."""
+        self._loop = loop
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
@@ -114,24 +125,47 @@ class Journal:
         """Write everything that was recorded before this call; from any thread."""
         with self._busy:
             self._render()
+            self._collect()
             self._write_lines()
 
     def _run(self) -> None:
         while not self._ended:
             self._wake.wait(FLUSH_S)
             self._wake.clear()
-            self.flush()
+            if self._loop is None:
+                self.flush()
+            else:
+                with self._busy:
+                    self._collect()
+                    self._write_lines()
+
+    def _render_some(self) -> None:
+        """Turn a few outcomes into lines, in the event loop, and the rest in its next turns."""
+        for _ in range(CHUNK):
+            try:
+                outcome = self._waiting.popleft()
+            except IndexError:
+                self._rendering = False
+                return
+            self._rendered.append(_line(outcome))
+        if self._loop is not None:
+            self._loop.call_soon(self._render_some)
 
     def _render(self) -> None:
-        """Turn outcomes into lines, a few at a time: the event loop wants the interpreter too."""
-        waiting, lines = self._waiting, self._lines
+        """Turn all outcomes into lines, a few at a time: others want the interpreter too."""
         done = 0
-        while waiting:
+        while self._waiting:
             with contextlib.suppress(IndexError):
-                lines.append(_line(waiting.popleft()))
+                self._rendered.append(_line(self._waiting.popleft()))
             done += 1
             if done % CHUNK == 0:
                 time.sleep(0)
+
+    def _collect(self) -> None:
+        """Take what has become lines, and drop the oldest beyond the bound."""
+        lines, rendered = self._lines, self._rendered
+        while rendered:
+            lines.append(rendered.popleft())
         while len(lines) > MOST_WAITING:
             lines.popleft()
             self.dropped += 1
