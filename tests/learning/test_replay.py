@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 from typing import Any
@@ -216,3 +217,26 @@ def test_a_file_without_a_good_row_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(LogError, match=r"no row of outcomes; the first: .*:1: not JSON"):
         read_log(tmp_path / "a.jsonl")
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        [("the same question", n % 2, 1) for n in range(40)],
+        [(f"question {n}", 1, 1) for n in range(40)],
+        [("\U0001f600 \u6f22\u5b57 " * n, n % 2, 1) for n in range(40)],
+        [("word " * 500 * n, n % 2, 1) for n in range(25)],
+    ],
+    ids=["one question", "all right", "signs", "long"],
+)
+def test_odd_logs_are_replayed_too(found: list[tuple[str, int, int]], tmp_path: Path) -> None:
+    made = (
+        {"query": text, "outcomes": {"small": {"accepted": cheap}, "large": {"accepted": strong}}}
+        for text, cheap, strong in found
+    )
+    log = read_log(write_log(tmp_path / "a.jsonl", made))
+
+    said = report(replay(log, log, choose_models(log.rows, None, "small", "large")))
+
+    assert json.loads(json.dumps(said, allow_nan=False)) == said
+    assert 0.0 <= said["threshold"]["accepted"] <= 1.0

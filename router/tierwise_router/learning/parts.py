@@ -12,7 +12,7 @@ from scipy import sparse
 from tierwise_router.learning.design import Columns, Groups
 from tierwise_router.learning.ridge import Ridge
 from tierwise_router.learning.tables import GroupTable, best_strength
-from tierwise_router.learning.text import DENSE, Floats, stacked
+from tierwise_router.learning.text import Floats, stacked
 from tierwise_router.learning.trees import MOST_ROWS, Trees
 
 __all__ = ["CLUSTER_TABLE", "FIELD_TABLE", "PARTS", "FittedPart", "Part"]
@@ -25,6 +25,8 @@ DENSE_SCALE: Final = 0.1
 SHAPE_SCALE: Final = 0.3
 ROUNDS: Final = 80
 MOST_CROSSED: Final = 64
+MOST_SHARES: Final = 6
+MOST_MEASURES: Final = 32
 TEXT_PENALTY: Final = 30.0
 
 
@@ -198,7 +200,11 @@ def _by_trees(model: tuple[list[FittedPart], Trees], columns: Columns) -> Floats
 
 
 def _tree_columns(tables: list[FittedPart], columns: Columns) -> Floats:
-    return np.hstack([columns.dense[:, :DENSE], *(one.predict(columns) for one in tables)])
+    told = [one.predict(columns) for one in tables]
+    if told[0].shape[1] > MOST_SHARES:
+        # Of many models what they have in common: how hard the field or cluster is.
+        told = [one.mean(axis=1, keepdims=True) for one in told]
+    return np.hstack([columns.dense[:, :MOST_MEASURES], *told])
 
 
 _FIELDS: Final = _Table(FIELD_TABLE, "field")

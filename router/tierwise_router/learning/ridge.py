@@ -35,6 +35,8 @@ class Ridge:
         >>> Ridge.fit(rows, np.array([[1.0], [0.0], [0.5]]), 1.0).predict(rows).ravel().round(2)
         array([0.75, 0.25, 0.5 ])
         """
+        if not len(targets):
+            return cls(np.zeros((rows.shape[1], targets.shape[1])), np.full(targets.shape[1], 0.5))
         offset = targets.mean(axis=0)
         dual = _solve(rows, targets - offset, penalty)
         return cls(np.asarray(rows.T @ dual), offset)
