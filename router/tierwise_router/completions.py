@@ -35,6 +35,7 @@ from tierwise_router.patterns.answer import answer_pattern
 from tierwise_router.patterns.tapping import offer_to_shadows, tap_for_shadows
 from tierwise_router.planning import begin, plan_auto, read_wishes
 from tierwise_router.relay import client_headers, relay_named
+from tierwise_router.requirements import check_named
 from tierwise_router.sse import chat_events, completion_events, response_events
 from tierwise_router.streaming import EVENT_STREAM, escalation_comments, flow
 from tierwise_router.surface import UPLOADS, name_needed
@@ -66,6 +67,7 @@ async def answer_completion(
             await answer_pattern(dispatcher, exchange, decision, call, pattern)
         elif call.model != AUTO_MODEL:
             route = brain.table.resolve(call.model)
+            check_named(route, exchange.headers, decision.tenant)
             begin(decision, brain, call, read_wishes(exchange.headers))
             await relay_named(dispatcher, exchange, call, decision, route)
         elif endpoint in DIALECTS:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import lru_cache
 
-from tierwise_core.provider import NO_REQUIREMENTS, Requirements
+from tierwise_core.provider import NO_REQUIREMENTS, Requirements, refusal
+from tierwise_core.route_table import Route
+from tierwise_core.tenant import TenantRoute
+from tierwise_router.errors import RequestError
 from tierwise_router.upstream.response import Headers
 
-__all__ = ["requirements_for"]
+__all__ = ["KEPT_HEADERS", "check_named", "requirements_for"]
 
 COMPLIANCE = b"x-tierwise-compliance"
 REGION = b"x-tierwise-region"
 DAY_S = 86400
+KEPT_HEADERS = frozenset({b"x-session-id", b"x-tierwise-when-asleep", COMPLIANCE, REGION})
+"""The headers of a request that hold for it when it is answered later, too."""
 
 
 def requirements_for(
@@ -34,6 +40,27 @@ def requirements_for(
     return _read(
         compliance, region, of_tenant, int(time.time() if now_s is None else now_s) // DAY_S
     )
+
+
+def check_named(route: Route, headers: Headers, tenant: TenantRoute | None) -> None:
+    """Refuse a request by name whose Specialist does not list what is required.
+
+    A model that has ended is asked all the same: who names it decides for himself. Raises
+    RequestError (403).
+    """
+    of_tenant = NO_REQUIREMENTS if tenant is None else tenant.requirements
+    asked = any(name in {COMPLIANCE, REGION} for name, _value in headers)
+    if not asked and of_tenant == NO_REQUIREMENTS:
+        return
+    needed = replace(requirements_for(headers, of_tenant), today=None)
+    if why := refusal(route, needed):
+        raise RequestError(
+            f"model {route.title!r} may not answer this: {why}; name another one, or leave the "
+            "choice to 'auto'",
+            status=403,
+            param="model",
+            code="requirements_unmet",
+        )
 
 
 @lru_cache(maxsize=256)

@@ -12,10 +12,14 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import structlog
 
+from tierwise_core.conditions import FALSE
+from tierwise_core.deprecation import provider_verdict
 from tierwise_core.policy_learning import LearningPolicy
+from tierwise_core.route_table import RouteTable
 from tierwise_core.router_policy import POLICY_NAME
 from tierwise_router.dispatcher import Phase
 from tierwise_router.learning.learner import Learner, packed_model
@@ -186,6 +190,7 @@ class RouteWatch:
         if table.version == self._version:
             return
         _log_problems(problems)
+        _log_endings(table)
         self._version, self._packed = table.version, pack(table)
         self._learning = table.policy.learning
         log.info(
@@ -206,3 +211,12 @@ class RouteWatch:
 def _log_problems(problems: tuple[Problem, ...]) -> None:
     for problem in problems:
         log.warning("resource left out or corrected", problem=str(problem))
+
+
+def _log_endings(table: RouteTable) -> None:
+    today = datetime.now(tz=UTC).date()
+    for key, route in table.routes.items():
+        terms = route.provider
+        verdict = provider_verdict(route.upstream_model, terms, today) if terms else None
+        if verdict is not None and verdict.status == FALSE:
+            log.warning("provider ends a model", specialist=key, reason=verdict.message)

@@ -15,7 +15,7 @@ from tierwise_router.batches.inputs import read_lines
 from tierwise_router.batches.job import Job, JobStore, Spec
 from tierwise_router.batches.view import as_background, as_response
 from tierwise_router.desk.file_paths import storage_error
-from tierwise_router.desk.reading import Query, listing, not_found
+from tierwise_router.desk.reading import Query, kept_headers, listing, not_found
 from tierwise_router.errors import RequestError
 from tierwise_router.exchange import Exchange
 from tierwise_router.files.disk import Disk
@@ -26,11 +26,6 @@ __all__ = ["BackgroundPaths"]
 MOST_LISTED: Final = 100
 ONE: Final = "request"
 RESPONSES: Final = "/v1/responses"
-KEPT_HEADERS: Final = frozenset(
-    {
-        b"x-session-id", b"x-tierwise-compliance", b"x-tierwise-region", b"x-tierwise-when-asleep",
-    }
-)  # fmt: skip
 
 
 class BackgroundPaths:
@@ -113,7 +108,6 @@ class BackgroundPaths:
 
     def _spec(self, exchange: Exchange, tenant: str, latency_class: str, path: str) -> Spec:
         now = time.time()
-        kept = [pair for pair in exchange.headers if pair[0] in KEPT_HEADERS]
         return Spec(
             id=new_id("resp_" if path == RESPONSES else "bg_", now),
             kind="background",
@@ -122,7 +116,7 @@ class BackgroundPaths:
             expires_at=int(now + self._policy().results_kept_s),
             tenant=tenant,
             latency_class=latency_class,
-            headers=tuple((name.decode(), value.decode("latin-1")) for name, value in kept),
+            headers=kept_headers(exchange),
         )
 
     async def _find(self, tenant: str, job_id: str) -> Job:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from tierwise_core.batch import ENDPOINTS, TERMINAL, window_seconds
@@ -12,7 +13,7 @@ from tierwise_core.policy_batch import BatchPolicy
 from tierwise_router.batches.job import Job, JobStore, Spec
 from tierwise_router.batches.view import as_batch
 from tierwise_router.desk.file_paths import storage_error
-from tierwise_router.desk.reading import Query, json_object, listing, not_found, only
+from tierwise_router.desk.reading import Query, json_object, kept_headers, listing, not_found, only
 from tierwise_router.errors import RequestError
 from tierwise_router.exchange import Exchange
 from tierwise_router.files.store import FileStore, new_id
@@ -52,7 +53,7 @@ class BatchPaths:
         """Begin a batch over the requests of an uploaded file."""
         fields = await json_object(exchange)
         only(fields, FIELDS)
-        spec = self._spec(fields, tenant)
+        spec = replace(self._spec(fields, tenant), headers=kept_headers(exchange))
         stored = await asyncio.to_thread(self._files.get, spec.input_file, tenant)
         if stored is None:
             raise not_found("file", spec.input_file, "upload it with POST /v1/files")

@@ -11,8 +11,9 @@ import orjson
 
 from tierwise_router.errors import RequestError
 from tierwise_router.exchange import Exchange
+from tierwise_router.requirements import KEPT_HEADERS
 
-__all__ = ["Query", "json_object", "listing", "not_found", "only"]
+__all__ = ["Query", "json_object", "kept_headers", "listing", "not_found", "only"]
 
 LONGEST_JSON_BYTES: Final = 64 * 1024
 SHOWN: Final = 60
@@ -51,6 +52,12 @@ async def json_object(exchange: Exchange) -> dict[str, Any]:
         kind = type(fields).__name__
         raise RequestError(f"the body is a JSON {kind}; give an object", code="invalid_json")
     return fields
+
+
+def kept_headers(exchange: Exchange) -> tuple[tuple[str, str], ...]:
+    """Take the headers that hold for what is answered later, too."""
+    kept = (pair for pair in exchange.headers if pair[0] in KEPT_HEADERS)
+    return tuple((name.decode(), value.decode("latin-1")) for name, value in kept)
 
 
 def only(fields: Mapping[str, Any], known: Iterable[str]) -> None:
