@@ -191,7 +191,7 @@ class FakeEngine:
     @classmethod
     async def start(cls, script: Script, host: str = "127.0.0.1", port: int = 0) -> Self:
         engine = cls(script)
-        engine._server = await asyncio.start_server(engine._serve, host, port)
+        engine._server = await asyncio.start_server(engine._serve, host, port, backlog=4096)
         port = engine._server.sockets[0].getsockname()[1]
         engine.url = f"http://{host}:{port}"
         return engine
