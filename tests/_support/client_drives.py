@@ -92,14 +92,23 @@ async def told_by(name: str, url: str, only: str = "", key: str = "any") -> Told
     return {line["case"]: line for line in map(json.loads, lines)}
 
 
-async def run(command: Sequence[str], url: str, key: str = "any") -> str:
-    """Run a program of the environment and return what it printed."""
+def tool(name: str) -> str:
+    """The path of a program: the environment's own, or else the system's."""
+    own = clientenv.ensure().programs / name
+    return str(own) if own.exists() else name
+
+
+async def run(
+    command: Sequence[str], url: str, key: str = "any", folder: Path | None = None
+) -> str:
+    """Run a program in the environment, in a folder; return what it printed."""
     client = clientenv.ensure()
     path = f"{client.programs}{os.pathsep}{os.environ['PATH']}"
     given = {"ROUTER_URL": url, "ROUTER_KEY": key, "PATH": path}
     modules = {"NODE_PATH": str(client.javascript / "node_modules")}
     process = await asyncio.create_subprocess_exec(
         *command,
+        cwd=folder,
         env=os.environ | OFFLINE | modules | given,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,

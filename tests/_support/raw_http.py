@@ -61,26 +61,32 @@ def answers_in(data: bytes) -> list[Answered]:
     return reader.answers
 
 
-async def raw(router: Running, *pieces: bytes) -> bytes:
-    """Send pieces and read until the router closes the connection; fails if it does not."""
+async def raw(router: Running, *pieces: bytes, patience_s: float = 0) -> bytes:
+    """Send pieces and read until the router closes the connection; fails if it does not.
+
+    With a patience the client leaves by itself after that time.
+    """
     reader, writer = await asyncio.open_connection("127.0.0.1", router.listener.port)
     try:
         with contextlib.suppress(ConnectionError):
             for piece in pieces:
                 writer.write(piece)
                 await writer.drain()
-        async with asyncio.timeout(PATIENCE_S):
-            return await _all(reader)
+        data = bytearray()
+        try:
+            async with asyncio.timeout(patience_s or PATIENCE_S):
+                await _read_into(data, reader)
+        except TimeoutError:
+            assert patience_s, f"the router keeps the connection open after {bytes(data)!r}"
+        return bytes(data)
     finally:
         writer.transport.abort()
 
 
-async def _all(reader: asyncio.StreamReader) -> bytes:
-    data = b""
+async def _read_into(data: bytearray, reader: asyncio.StreamReader) -> None:
     with contextlib.suppress(ConnectionError):
         while piece := await reader.read(65536):
             data += piece
-    return data
 
 
 async def talk(router: Running, *pieces: bytes) -> list[Answered]:

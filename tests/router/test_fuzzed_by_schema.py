@@ -15,6 +15,7 @@ from openai_engine import OpenAIEngine
 from raw_http import nothing_is_left
 
 import clientenv
+from tierwise_router.settings import Settings
 
 Engine = Callable[[Script], Awaitable[FakeEngine]]
 Run = Callable[..., Awaitable[Running]]
@@ -28,9 +29,11 @@ MODELS = {"enum": ["auto", "sorter", "frontier"]}
 
 
 @pytest.fixture
-async def router(engine: Engine, run: Run) -> Running:
+async def router(engine: Engine, run: Run, tmp_path: Path) -> Running:
     pod, frontier = await engine(OpenAIEngine()), await engine(OpenAIEngine())
-    return await run(route("sorter", pod.url), general("frontier", frontier.url))
+    settings = Settings(files_dir=str(tmp_path / "files"))
+    routes = route("sorter", pod.url), general("frontier", frontier.url)
+    return await run(*routes, settings=settings)
 
 
 async def published(router: Running, folder: Path) -> str:
@@ -52,7 +55,7 @@ async def fuzz(router: Running, document: str, *options: str) -> str:
         *("--phases", "examples,coverage,fuzzing", "--generation-database", "none"),
         *("--request-timeout", "10", "--continue-on-failure", *options),
     ]
-    printed = await run_client(command, router.url)
+    printed = await run_client(command, router.url, folder=Path(document).parent)
     await router.client.aclose()
     await nothing_is_left(router)
     return printed
