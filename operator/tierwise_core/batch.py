@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
@@ -172,5 +173,5 @@ def _check_body(number: int, body: Any) -> LineProblem | None:
 
 
 def _shown(value: Any) -> str:
-    text = "missing" if value is None else repr(value)
+    text = "missing" if value is None else reprlib.repr(value)
     return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."

@@ -131,6 +131,22 @@ def test_garbage_is_a_problem_and_never_an_error(tmp_path: Path, content: bytes)
     assert problems
 
 
+async def test_what_cannot_be_written_again_is_one_failed_line(
+    engine: Engine, office: Offices
+) -> None:
+    upstream = await engine(answers("abcd"))
+    desk = await office(route("sorter", upstream.url))
+    deep = chat_line("deep")
+    deep["body"]["extra"] = 0
+    raw = jsonl([deep]).replace(b'"extra": 0', b'"extra": ' + b"[" * 500 + b"]" * 500)
+
+    done = await desk.ended((await desk.submit(raw + jsonl([chat_line("a")]))).id)
+
+    assert (done.status, done.request_counts.completed) == ("completed", 1)
+    (failed,) = await desk.lines_of(done.error_file_id)
+    assert "nested too deeply" in failed["response"]["body"]["error"]["message"]
+
+
 def test_more_requests_than_allowed_are_told_at_the_first_of_them(tmp_path: Path) -> None:
     content = jsonl(chat_line(f"q-{n}") for n in range(5))
 

@@ -17,7 +17,7 @@ from tierwise_core.policy_batch import BatchPolicy
 from tierwise_router.batches.job import Job, Line
 from tierwise_router.inside import AsgiApp, Checkpoints, InProcessWork, Inside, ask_inside
 
-__all__ = ["Asker", "answered_well", "result_of", "undone"]
+__all__ = ["Asker", "answered_well", "result_of", "undone", "written"]
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +46,10 @@ class Asker:
         headers.append((b"x-tierwise-latency-class", spec.latency_class.encode()))
         headers.append((b"x-request-id", f"{spec.id}-{line.number}".encode()))
         work = InProcessWork(spec.tenant, spec.latency_class, checkpoints)
-        body = orjson.dumps(line.body)
+        try:
+            body = orjson.dumps(line.body)
+        except TypeError:  # orjson reads 1024 levels and writes 254
+            return _failure(400, "the body is nested too deeply; send less", "invalid_json")
         for attempt in count(1):
             told = await self._try(spec.endpoint, headers, body, work)
             policy = self.policy()
@@ -63,8 +66,7 @@ class Asker:
             return await ask_inside(self.app, path, list(headers), body, work=work)
         except Exception:
             log.exception("a request of a batch failed", path=path)
-            error = {"message": "internal error", "type": "server_error", "code": "internal_error"}
-            return Inside(500, [], orjson.dumps({"error": error}))
+            return _failure(500, "internal error", "internal_error")
 
 
 def result_of(line: Line, told: Inside) -> dict[str, Any]:
@@ -80,6 +82,21 @@ def result_of(line: Line, told: Inside) -> dict[str, Any]:
         "error": None,
         "tierwise": {word: value for word, value in decided.items() if value},
     }
+
+
+def written(line: Line, told: Inside) -> tuple[dict[str, Any], bytes]:
+    """Shape an answer as a line, and write it; what cannot be written as JSON becomes text."""
+    result = result_of(line, told)
+    try:
+        return result, orjson.dumps(result) + b"\n"
+    except TypeError:
+        result["response"]["body"] = told.body.decode("utf-8", "replace")
+        return result, orjson.dumps(result) + b"\n"
+
+
+def _failure(status: int, message: str, code: str) -> Inside:
+    error = {"message": message, "type": "invalid_request_error", "param": None, "code": code}
+    return Inside(status, [], orjson.dumps({"error": error}))
 
 
 def undone(custom_id: str, code: str, message: str) -> dict[str, Any]:

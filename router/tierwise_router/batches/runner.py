@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Final
 
-import orjson
 import structlog
 
 from tierwise_core.batch import BatchState, Counts, LineProblem, Status
@@ -20,7 +19,7 @@ from tierwise_router.batches.finish import write_files
 from tierwise_router.batches.inputs import check_input, read_lines, unhurried
 from tierwise_router.batches.job import Job, JobStore, Line
 from tierwise_router.batches.lease import Lease
-from tierwise_router.batches.lines import Asker, answered_well, result_of
+from tierwise_router.batches.lines import Asker, answered_well, written
 from tierwise_router.batches.recorder import LostRunError, Recorder
 from tierwise_router.batches.slots import RANKS, Slots
 from tierwise_router.files.store import FileStore
@@ -83,7 +82,12 @@ class Runner:
         except LostRunError as error:
             log.warning("run lost", job=self._job.id, error=str(error))
         except OSError as error:
-            await self._storage_failed(error)
+            log.error("a job's storage failed", job=self._job.id, error=str(error))  # noqa: TRY400
+            await self._fail(_storage_problem(error))
+        except Exception:
+            # Begun again it would fail again, and ask every line again that was under way.
+            log.exception("a job failed", job=self._job.id)
+            await self._fail(LineProblem("internal_error", "internal error; the log has more"))
         finally:
             await asyncio.shield(self._let_go())
 
@@ -181,8 +185,8 @@ class Runner:
         background = self._job.spec.kind == "background"
         checkpoints = DiskCheckpoints(self._job) if background else None
         told = await self._bench.asker.ask(self._job, line, checkpoints)
-        result = result_of(line, told)
-        await self._recorder.record(orjson.dumps(result) + b"\n")
+        result, raw = written(line, told)
+        await self._recorder.record(raw)
         self._progress.count(result)
 
     async def _save_counts(self) -> None:
@@ -230,15 +234,8 @@ class Runner:
 
         await asyncio.to_thread(save)
 
-    async def _storage_failed(self, error: OSError) -> None:
-        """End a batch whose answers cannot be kept; what was kept stays on the disk."""
-        log.error("a job's storage failed", job=self._job.id, error=str(error))
-        code = "storage_full" if error.errno in FULL else "storage_failed"
-        message = (
-            f"the answers cannot be kept ({error}); free space below TIERWISE_FILES_DIR, or make "
-            "its volume larger, and submit what is missing again"
-        )
-        problem = LineProblem(code, message)
+    async def _fail(self, problem: LineProblem) -> None:
+        """End a job that cannot go on; what was kept stays on the disk."""
         self._state = replace(self._state, problems=(*self._state.problems, problem))
         with contextlib.suppress(OSError, LostRunError, ValueError):
             await asyncio.to_thread(self._job.free_reserve)
@@ -247,6 +244,15 @@ class Runner:
             )
             await self._move("failed")
             await asyncio.to_thread(self._bench.jobs.ended, self._job)
+
+
+def _storage_problem(error: OSError) -> LineProblem:
+    code = "storage_full" if error.errno in FULL else "storage_failed"
+    message = (
+        f"the answers cannot be kept ({error}); free space below TIERWISE_FILES_DIR, or make its "
+        "volume larger, and submit what is missing again"
+    )
+    return LineProblem(code, message)
 
 
 def _first_os_error(group: BaseExceptionGroup[OSError]) -> OSError:

@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-import orjson
-
 from tierwise_core.batch import check_line
 from tierwise_core.policy_batch import BatchPolicy
 from tierwise_router.batches.inputs import read_lines
@@ -20,6 +18,7 @@ from tierwise_router.errors import RequestError
 from tierwise_router.exchange import Exchange
 from tierwise_router.files.disk import Disk
 from tierwise_router.files.store import FileStore, new_id
+from tierwise_router.json_body import write_again
 
 __all__ = ["BackgroundPaths"]
 
@@ -55,7 +54,7 @@ class BackgroundPaths:
             raise RequestError(problem.message, param=problem.param, code=problem.code)
         spec = self._spec(exchange, tenant, latency_class, path)
         try:
-            job = await asyncio.to_thread(self._create, spec, orjson.dumps(line) + b"\n")
+            job = await asyncio.to_thread(self._create, spec, write_again(line) + b"\n")
         except OSError as error:
             raise storage_error(error) from error
         self._changed()

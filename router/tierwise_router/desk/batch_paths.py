@@ -17,6 +17,7 @@ from tierwise_router.desk.reading import Query, json_object, kept_headers, listi
 from tierwise_router.errors import RequestError
 from tierwise_router.exchange import Exchange
 from tierwise_router.files.store import FileStore, new_id
+from tierwise_router.json_body import shown
 
 __all__ = ["BatchPaths"]
 
@@ -160,4 +161,4 @@ def _metadata(value: Any) -> dict[str, str] | None:
 
 
 def _wrong(name: str, value: Any, remedy: str) -> RequestError:
-    return RequestError(f"{name!r} is {value!r:.60}; {remedy}", param=name, code="invalid_value")
+    return RequestError(f"{name!r} is {shown(value)}; {remedy}", param=name, code="invalid_value")

@@ -7,10 +7,9 @@ from itertools import islice
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-import orjson
-
 from tierwise_router.errors import RequestError
 from tierwise_router.exchange import Exchange
+from tierwise_router.json_body import read_object
 from tierwise_router.requirements import KEPT_HEADERS
 
 __all__ = ["Query", "json_object", "kept_headers", "listing", "not_found", "only"]
@@ -43,15 +42,7 @@ class Query:
 
 async def json_object(exchange: Exchange) -> dict[str, Any]:
     """Read a small JSON object."""
-    body = await exchange.read_body(LONGEST_JSON_BYTES)
-    try:
-        fields = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise RequestError(f"the body is not valid JSON: {error}", code="invalid_json") from None
-    if not isinstance(fields, dict):
-        kind = type(fields).__name__
-        raise RequestError(f"the body is a JSON {kind}; give an object", code="invalid_json")
-    return fields
+    return read_object(await exchange.read_body(LONGEST_JSON_BYTES))
 
 
 def kept_headers(exchange: Exchange) -> tuple[tuple[str, str], ...]:
