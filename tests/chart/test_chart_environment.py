@@ -40,3 +40,12 @@ def test_the_router_reads_every_variable_of_ours() -> None:
     assert set(ours) <= seen.asked
     assert (settings.dispatchers, settings.drain_s, settings.withdraw_s) == (3, 7, 2)
     assert "TIERWISE_DISPATCHERS" not in os.environ  # what the test sets is what was read
+
+
+def test_the_journal_outlives_a_container_unless_it_is_said_where_to_keep_it() -> None:
+    mine = [{"name": "TIERWISE_JOURNAL_DIR", "value": "/volume/journal"}]
+    usual = environment_of(rendered({}), "tierwise-router")
+    chosen = environment_of(rendered({"router": {"env": mine}}), "tierwise-router")
+
+    assert usual["TIERWISE_JOURNAL_DIR"] == "/tmp/journal"  # noqa: S108 - the pod's own volume
+    assert chosen["TIERWISE_JOURNAL_DIR"] == "/volume/journal"
