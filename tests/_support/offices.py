@@ -16,6 +16,7 @@ from openai import AsyncOpenAI
 
 from tierwise_core.batch import TERMINAL
 from tierwise_core.route_table import Route
+from tierwise_core.tenant import TenantRoute
 from tierwise_router.batches.lease import Watchman
 from tierwise_router.files.disk import Disk
 from tierwise_router.settings import Settings
@@ -55,9 +56,10 @@ class Office:
         still_s: float = 0.3,
         disk: Disk | None = None,
         settings: Settings | None = None,
+        tenants: Iterable[TenantRoute] = (),
     ) -> Self:
         settings = settings or Settings(files_dir=str(folder))
-        running = await Running.start(*routes, settings=settings)
+        running = await Running.start(*routes, settings=settings, tenants=list(tenants))
         desk = running.app.desk
         if disk is not None:
             desk._disk = disk
