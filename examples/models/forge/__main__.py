@@ -27,6 +27,7 @@ examples:
   python -m forge questions                  write questions/*.jsonl and examples.yaml
   python -m forge evaluate --model all       measure, then write evaluation.json and the cards
   python -m forge evidence                   what one more certain token says about an answer
+  python -m forge early                      how often a stream that began turns doubtful
   python -m forge ask sorter "sort dbca"     one answer and its confidence
   python -m forge adapter                    train the sorter's adapter in ten minutes, measure it
   python -m forge verify --model sorter      serve with vLLM on loopback, compare its answers
@@ -100,6 +101,17 @@ def run_evidence(_: argparse.Namespace) -> None:
         print(f"{name:<10} over {floor}: {share[True]:.1%} of right, {share[False]:.1%} of wrong")
 
 
+def run_early(_: argparse.Namespace) -> None:
+    """Walk through every answer and say what each setting of a stream's beginning leads to."""
+    from forge.early import beginnings  # noqa: PLC0415
+    from forge.evaluation import walked  # noqa: PLC0415
+
+    every = [one for name in RECIPES for one in walked(name, RECIPES[name].families)]
+    print(f"{len(every):,} answers, {sum(one.accepted for one in every):,} accepted in the end")
+    for found in beginnings(every):
+        print(found)
+
+
 def run_cards(_: argparse.Namespace) -> None:
     """Write the cards and the overview's tables again."""
     for path, text in pages(read_json(EVALUATION)).items():
@@ -162,6 +174,9 @@ def parser() -> argparse.ArgumentParser:
     evaluate.set_defaults(run=run_evaluate)
     commands.add_parser("evidence", help="fit what tokens say of an answer").set_defaults(
         run=run_evidence
+    )
+    commands.add_parser("early", help="measure streams that begin early").set_defaults(
+        run=run_early
     )
     commands.add_parser("cards", help="write cards from evaluation.json").set_defaults(
         run=run_cards

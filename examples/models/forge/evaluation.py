@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from forge.directory import MODELS, load
+from forge.early import Walked
 from forge.evidence import Answered
 from forge.outside import outside_questions
 from forge.questions import FAMILIES, Question, newly_worded_questions, some_questions
@@ -18,6 +19,9 @@ SPECIALIST_PREDICTED: Final = 0.91
 """What the router predicts of a new Specialist and a question that is clearly of its field."""
 GENERALIST_PREDICTED: Final = 0.85
 """What it predicts of a new generalist."""
+SPECIALIST_FLOOR: Final = 0.85
+FLOORS: Final = {"generalist": 0.80, "frontier": 0.55}
+"""The floors of the quickstart's tiers, which hold for generalists."""
 SEED: Final = 20_260
 """Differs from every seed of training; the payloads are disjoint by their checksum anyway."""
 
@@ -74,6 +78,24 @@ def answered(name: str, own: tuple[str, ...]) -> list[Answered]:
             lowest=min(reply.probabilities),
             right=reply.ended and one["family"] != "outside" and reply.text == one["answer"],
             predicted=SPECIALIST_PREDICTED if len(own) == 1 else GENERALIST_PREDICTED,
+        )
+        for one, reply in zip(asked, replies, strict=True)
+    ]
+
+
+def walked(name: str, own: tuple[str, ...]) -> list[Walked]:
+    """Ask the same questions as :func:`answered`, and keep every token."""
+    from forge.answering import answer  # noqa: PLC0415 - only training machines have torch
+
+    asked = [one for one in read_questions() if one["family"] in (*own, "outside")]
+    replies = answer(load(MODELS / name), [one["question"] for one in asked])
+    alone = len(own) == 1
+    return [
+        Walked(
+            probabilities=reply.probabilities,
+            right=reply.ended and one["family"] != "outside" and reply.text == one["answer"],
+            predicted=SPECIALIST_PREDICTED if alone else GENERALIST_PREDICTED,
+            floor=FLOORS.get(name, SPECIALIST_FLOOR),
         )
         for one, reply in zip(asked, replies, strict=True)
     ]
