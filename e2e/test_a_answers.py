@@ -127,7 +127,9 @@ def test_auto_streams_too(cluster: Cluster) -> None:
 
     with httpx.stream("POST", f"{cluster.url}/v1/chat/completions", json=body, timeout=60) as got:
         name = got.headers["x-tierwise-specialist"]
-        lines = [line.removeprefix("data: ") for line in got.iter_lines() if line]
+        data = [line for line in got.iter_lines() if line.startswith("data: ")]
+
+    lines = [line.removeprefix("data: ") for line in data]
 
     assert name == "default/reverser"
     deltas = [json.loads(line)["choices"] for line in lines[:-1]]
