@@ -95,7 +95,7 @@ class DecisionRecord:
     those that are not listed. ``floor_asked`` is the request's own floor. ``pattern`` is the one
     that was run, and ``parts`` the decisions of its sub-requests.
     ``specialist`` is who answered, empty when nobody did. ``features`` are the predictor's measures
-    of the question, as a row (:meth:`tierwise_core.query_features.QueryFeatures.row`).
+    of the question (:func:`tierwise_core.query_features.feature_row`).
     """
 
     id: str

@@ -6,7 +6,6 @@ per request, in a few microseconds.
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from math import log
@@ -14,7 +13,7 @@ from struct import Struct
 from typing import Final, NamedTuple, Self
 from zlib import crc32
 
-__all__ = ["FEATURE_NAMES", "LANES", "QueryFeatures", "query_features"]
+__all__ = ["FEATURE_NAMES", "LANES", "QueryFeatures", "feature_row", "query_features"]
 
 LANES: Final = 8
 """How many random projections of the words are kept."""
@@ -33,8 +32,11 @@ FEATURE_NAMES: Final = (
 """What each number of :attr:`QueryFeatures.values` says, in order."""
 
 READ_AT_EACH_END: Final = 600
+MOST_SEEN: Final = 2 * READ_AT_EACH_END + 1
 OPENING_WORDS: Final = 3
-NAMES: Final = 3
+NAMED: Final = 8
+COUNT_AT: Final = 3
+ASKS, CODE, CHOICES = 1, 2, 4
 MOST_CACHED: Final = 20_000
 LANE_BITS: Final = 16
 DIGITS: Final = "0123456789"
@@ -58,34 +60,50 @@ class QueryFeatures(NamedTuple):
     ``values`` are as FEATURE_NAMES says, each about between -3 and 3. ``opening`` names how the
     question begins, its numbers aside: what comes from one template shares it. ``question`` names
     the question itself, so that equal ones share their evidence. ``shape`` is a coarse class of
-    size and digits.
+    size and digits. ``row`` is what all of them are made of: counts, as :func:`feature_row` gives.
     """
 
     values: tuple[float, ...]
-    opening: int = 0
-    shape: int = 0
-    question: int = 0
+    opening: int
+    shape: int
+    question: int
+    row: Sequence[int]
 
-    def row(self) -> list[float | int]:
-        """Turn it into a row of JSON: opening, shape, question, then the values to three digits.
-
-        >>> features = query_features("what is 17+25?")
-        >>> again = QueryFeatures.from_row(features.row())
-        >>> again is not None and again.opening == features.opening
-        True
-        """
-        numbers = (round(value, 3) for value in self.values)
-        return [self.opening, self.shape, self.question, *numbers]
+    @classmethod
+    def of(cls, row: Sequence[int]) -> Self:
+        """Work them out from what was counted."""
+        question, opening, whole, count, lines, signs_seen, digits, signs, *ones = row
+        size = 1.0 / (min(whole, MOST_SEEN) or 1)
+        middle, scale = count / 2.0, SCALES[count]
+        values = (
+            log(whole + 1) - 5.0,
+            LOGS[count],
+            log(lines + 1),
+            5.0 * digits * size,
+            10.0 * signs * size,
+            1.0 if signs_seen & ASKS else 0.0,
+            1.0 if signs_seen & CODE else 0.0,
+            1.0 if signs_seen & CHOICES else 0.0,
+            *[(one - middle) * scale for one in ones],
+        )
+        shape = 3 * bisect_left(SHAPE_LENGTHS, whole)
+        if digits:
+            shape += 1 if digits * size < MANY_DIGITS else 2
+        return cls(values, opening, shape, question, row)
 
     @classmethod
     def from_row(cls, row: object) -> Self | None:
-        """Read what :meth:`row` wrote; None for anything else, such as another version's row."""
-        if not isinstance(row, Sequence) or len(row) != len(FEATURE_NAMES) + NAMES:
+        """Read a row of the journal; None for anything else, such as another version's row.
+
+        >>> features = query_features("what is 17+25?")
+        >>> QueryFeatures.from_row(feature_row("what is 17+25?")) == features
+        True
+        """
+        if not isinstance(row, Sequence) or len(row) != NAMED + LANES:
             return None
-        if not all(isinstance(value, int | float) and math.isfinite(value) for value in row):
+        if not all(isinstance(value, int) and value >= 0 for value in row):
             return None
-        values = tuple(float(value) for value in row[NAMES:])
-        return cls(values, int(row[0]), int(row[1]), int(row[2]))
+        return cls.of(row) if row[COUNT_AT] < len(LOGS) else None
 
 
 def query_features(text: str) -> QueryFeatures:
@@ -105,32 +123,32 @@ def query_features(text: str) -> QueryFeatures:
     >>> query_features("what is 17+25?").opening == query_features("What is 8+9?").opening
     True
     """
+    return QueryFeatures.of(feature_row(text))
+
+
+def feature_row(text: str) -> list[int]:
+    """Count what features are made of: for the journal, where nobody needs the features yet.
+
+    The question's name and its opening's, characters, words, lines, what signs there are, digits,
+    operators, then the words' projections.
+
+    >>> feature_row("What is 17+25?")[2:8]
+    [14, 3, 0, 1, 4, 1]
+    """
     # Written in one piece, as every request pays for it.
-    whole = seen = len(text)
-    if whole > 2 * READ_AT_EACH_END:
+    whole = len(text)
+    if whole >= MOST_SEEN:
         text = f"{text[:READ_AT_EACH_END]} {text[-READ_AT_EACH_END:]}"
-        seen = len(text)
     words = text.lower().split()
-    count = len(words)
     *ones, digits, signs = UNPACK(sum(map(_packed, words)).to_bytes(PACKED_BYTES, "little"))
-    size = 1.0 / (seen or 1)
-    middle, scale = count / 2.0, SCALES[count]
-    values = (
-        log(whole + 1) - 5.0,
-        LOGS[count],
-        log(text.count("\n") + 1),
-        5.0 * digits * size,
-        10.0 * signs * size,
-        1.0 if "?" in text else 0.0,
-        1.0 if "```" in text or "def " in text or "();" in text else 0.0,
-        1.0 if "\nB" in text or "(B)" in text else 0.0,
-        *[(one - middle) * scale for one in ones],
-    )
-    shape = 3 * bisect_left(SHAPE_LENGTHS, whole)
-    if digits:
-        shape += 1 if digits * size < MANY_DIGITS else 2
+    seen = ASKS if "?" in text else 0
+    if "```" in text or "def " in text or "();" in text:
+        seen |= CODE
+    if "\nB" in text or "(B)" in text:
+        seen |= CHOICES
     question = crc32(" ".join(words).rstrip(TRAILING).encode("utf-8", "surrogatepass"))
-    return QueryFeatures(values, _openings[" ".join(words[:OPENING_WORDS])], shape, question)
+    opening = _openings[" ".join(words[:OPENING_WORDS])]
+    return [question, opening, whole, len(words), text.count("\n"), seen, digits, signs, *ones]
 
 
 def _crc(text: str) -> int:

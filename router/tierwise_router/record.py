@@ -9,7 +9,7 @@ from typing import Any, Final
 from tierwise_core.confidence import Action, verdict
 from tierwise_core.decision_record import DECISION_KIND, CandidateRecord, FinalState
 from tierwise_core.query import query_id
-from tierwise_core.query_features import query_features
+from tierwise_core.query_features import feature_row
 from tierwise_core.routing import CascadePlan
 from tierwise_router.decision import Decision, Step, tier_of
 
@@ -63,10 +63,10 @@ def row_of(decision: Decision) -> dict[str, Any]:
 def _planned(plan: CascadePlan, text: str) -> dict[str, Any]:
     question = plan.question
     # Measured here where the prediction had no use for it; somebody may learn from it later.
-    reading, features = question.reading, question.features or query_features(text)
+    reading, features = question.reading, question.features
     elsewhere = question.way.elsewhere
     return {
-        "features": features.row(),
+        "features": feature_row(text) if features is None else features.row,
         "field": reading.field,
         "field_probability": reading.probability,
         "in_domain": reading.in_domain,

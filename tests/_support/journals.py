@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from tierwise_core.query_features import query_features
+from tierwise_core.query_features import feature_row
 
 NOON = 1_750_000_000.0
 
@@ -45,7 +45,7 @@ def decision(
         "field": "sorting",
         "in_domain": 1.0,
         "field_shares": {"sorting": 1.0},
-        "features": query_features(text).row(),
+        "features": feature_row(text),
         "specialist": specialist,
         "steps": [step],
     } | more

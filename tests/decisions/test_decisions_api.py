@@ -13,7 +13,7 @@ from fake_engine import FakeEngine, Script, answers, dies
 
 from tierwise_core.decision_record import DecisionRecord
 from tierwise_core.query import query_id
-from tierwise_core.query_features import query_features
+from tierwise_core.query_features import feature_row
 
 Engine = Callable[[Script], Awaitable[FakeEngine]]
 Start = Callable[..., Awaitable[Running]]
@@ -48,7 +48,7 @@ async def test_an_escalation_is_told_with_every_candidate_and_every_call(
 
     assert (record.state, record.status, record.specialist) == ("escalated", 200, "demo/frontier")
     assert record.query_id == query_id("sort dbca")
-    assert list(record.features) == query_features("Sort dbca!").row()
+    assert list(record.features) == feature_row("Sort dbca!")
     assert (record.field, record.table) == (
         "sorting",
         router.dispatcher.current_brain().table.version,

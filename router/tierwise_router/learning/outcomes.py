@@ -51,7 +51,7 @@ class Outcome:
     def to_row(self) -> dict[str, Any]:
         """Turn it into JSON's types."""
         row = asdict(self)
-        row["features"] = self.features.row() if self.features is not None else None
+        row["features"] = list(self.features.row) if self.features is not None else None
         return row
 
     @classmethod
