@@ -110,9 +110,9 @@ lock: setup ## Resolve the dependencies again into requirements/
 models: setup ## Train the small example models again (minutes each)
 	@PYTHONPATH=hack $(PYTHON) -m quickstart models
 
-.PHONY: bench
-bench: setup ## Measure the router's data path beside its upstream
-	@$(PYTHON) bench/router/run.py
+.PHONY: bench-router
+bench-router: setup ## The router beside vllm-router and LiteLLM, 15 minutes (QUICK=yes: 2; RECORD=yes: into docs/)
+	@$(PYTHON) bench/router/run.py $(if $(QUICK),--quick) $(if $(RECORD),--record)
 
 .PHONY: bench-placement
 bench-placement: setup ## Placement beside CP-SAT and first-fit (RECORD=yes: into docs/placement.md)

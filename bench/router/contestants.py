@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from figures import Use
 from load import KEY
@@ -82,11 +83,13 @@ class Scene:
         self.peers = peers
         self.whole_port, self.streams_port = free_port(), free_port()
         self._stack = contextlib.ExitStack()
+        self._starting: list[tuple[subprocess.Popen[bytes], int, str, Path]] = []
 
-    def __enter__(self) -> Scene:
+    def __enter__(self) -> Self:
         config = nginx_config(self.folder, self.whole_port)
         self._start(["nginx", "-c", str(config)], self.whole_port, "nginx")
         self._start(_servers("streams", self.streams_port), self.streams_port, "streams")
+        self.ready()
         self.resources = resources(self.folder, self.whole_port, self.streams_port)
         return self
 
@@ -143,8 +146,13 @@ class Scene:
     def _start(self, command: list[str], port: int, name: str) -> int:
         log = self.folder / f"{name}.log"
         process = self._stack.enter_context(running(command, log))
-        wait_until_it_answers(process, port, name, log)
+        self._starting.append((process, port, name, log))
         return process.pid
+
+    def ready(self) -> None:
+        """Wait until everybody who was started answers."""
+        while self._starting:
+            wait_until_it_answers(*self._starting.pop(0))
 
 
 def _servers(*arguments: object) -> list[str]:
@@ -183,7 +191,7 @@ def wait_until_it_answers(
     until = time.monotonic() + PATIENCE_S
     why = "nothing listens"
     while time.monotonic() < until and process.poll() is None:
-        request = urllib.request.Request(url, body, headers)  # noqa: S310 - loopback
+        request = urllib.request.Request(url, body, headers)
         try:
             urllib.request.urlopen(request, timeout=5).read()  # noqa: S310
         except urllib.error.HTTPError as error:

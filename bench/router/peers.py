@@ -1,4 +1,4 @@
-"""What the bench needs on this machine: wrk and nginx by apt, the peers in an environment of their own.
+"""What the bench needs: wrk and nginx by apt, the peers in an environment of their own.
 
 LiteLLM alone pulls in more than a hundred packages and must not hold the project's versions back.
 The environment is made once from hash-locked requirements, and made anew when they change.

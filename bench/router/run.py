@@ -1,195 +1,216 @@
-"""What does a dispatcher cost? The same load on an upstream alone, and through the router.
+"""What does a router cost? tierwise beside the Rust vllm-router and LiteLLM, in one run.
 
-    python bench/router/run.py            # about a minute
-    python bench/router/run.py --seconds 10 --connections 1 16 64
+All of them stand before the same instant upstream on this machine, and take turns for each figure.
+tierwise makes its full decision: the tenant's key, the field, the prediction, the pick, the record;
+by name, where nothing is to be chosen, and auto. Every request has another prompt than the last
+(500 in turn), so that no cache can stand in for the decision. Latencies are closed-loop: each
+connection asks again as soon as it is answered. On a busy machine only the ratios say much.
 
-The upstream answers every POST with the same 300 bytes from a raw asyncio protocol, so that what
-is measured is the router. Every server is one process; wrk makes the load from one thread. On a
-busy machine rates and latencies say little; the processor time per request says more.
+examples:
+    python bench/router/run.py                       # about fifteen minutes
+    python bench/router/run.py --quick               # about two
+    python bench/router/run.py --without litellm --connections 1 16
+    python bench/router/run.py --record              # tables and chart into docs/benchmarks.md
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import contextlib
-import json
-import os
-import re
-import shutil
-import socket
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-import httptools
-import uvloop
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(Path(__file__).parent), str(ROOT / "hack")]
 
-from tierwise_core.route_table import Endpoint, Route, RouteTable
-from tierwise_router.app import App
-from tierwise_router.brain import Brain
-from tierwise_router.dispatcher import Dispatcher
-from tierwise_router.listener import Listener, claim_port
-from tierwise_router.settings import Settings
+import uvloop  # noqa: E402 - the path is set first
+from contestants import Contestant, Scene  # noqa: E402
+from figures import Cell, cpu_us_per_request, median_cell  # noqa: E402
+from load import Load, measure  # noqa: E402
+from page import MAIN, Figures, machine, ratios, record, tables  # noqa: E402
+from peers import ensure_peers, ensure_programs  # noqa: E402
+from streams import StreamLoad, run_streams  # noqa: E402
 
-BODY = json.dumps(
-    {"model": "sorter", "messages": [{"role": "user", "content": "sort dbca"}], "temperature": 0}
-)
-EXAMPLES = ("sort dbca", "sort zyx", "please sort hgfe", "put qwe in order")
-ANSWER = json.dumps(
-    {
-        "id": "chatcmpl-1",
-        "object": "chat.completion",
-        "created": 1,
-        "model": "sorter",
-        "choices": [
-            {
-                "index": 0,
-                "message": {"role": "assistant", "content": "abcd"},
-                "logprobs": {"content": [{"token": "a", "logprob": -0.0001}]},
-                "finish_reason": "stop",
-            }
-        ],
-        "usage": {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8},
+PAGE, CHART = ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "benchmarks.svg"
+CONNECTIONS = (1, 16, 256, 1024)
+MEMORY_REQUESTS, MEMORY_S = 200_000, 60.0
+SLOW = 64
+
+
+def lineup(scene: Scene, without: Sequence[str]) -> list[tuple[str, Contestant]]:
+    """Start everybody, and name each way of asking them."""
+    say("starting the upstreams and the contestants ...")
+    found = [("direct", scene.direct())]
+    if "alone" not in without:
+        alone = scene.alone()
+        found += [("tierwise, by name", alone), ("tierwise, auto", auto(alone))]
+    for dispatchers in (1, 2):
+        if f"ray{dispatchers}" not in without and "ray" not in without:
+            pod = scene.ray(dispatchers)
+            found.append((f"tierwise on Ray x{dispatchers}, auto", auto(pod)))
+            if dispatchers == 2:
+                found.append(("tierwise on Ray x2, by name", pod))
+    if "vllm-router" not in without:
+        found.append(("vllm-router", scene.vllm_router()))
+    if "litellm" not in without:
+        found.append(("litellm", scene.litellm()))
+    scene.ready()
+    return found
+
+
+def auto(contestant: Contestant) -> Contestant:
+    return replace(contestant, whole_model="auto", streams_model="auto")
+
+
+def whole_cell(scene: Scene, one: Contestant, load: Load, seconds: float) -> Cell:
+    before = one.use()
+    cell = measure(scene.folder, one.whole_port, load, seconds)
+    return replace(cell, cpu_us=cpu_us_per_request(before, one.use(), cell.requests))
+
+
+def streams_cell(one: Contestant, load: StreamLoad, seconds: float) -> Cell:
+    before = one.use()
+    began_at = time.perf_counter()
+    result = uvloop.run(run_streams(one.streams_port, load, seconds))
+    cell = result.cell(time.perf_counter() - began_at)
+    return replace(cell, cpu_us=cpu_us_per_request(before, one.use(), cell.requests))
+
+
+def measure_all(
+    scene: Scene, contestants: list[tuple[str, Contestant]], options: argparse.Namespace
+) -> Figures:
+    figures = Figures()
+    for kind in ("whole", "streams"):
+        for large in (False, True) if kind == "whole" else (False,):
+            for connections in options.connections:
+                key = (kind, connections, large)
+                figures.cells[key] = one_figure(scene, contestants, key, options)
+    return figures
+
+
+def one_figure(
+    scene: Scene,
+    contestants: list[tuple[str, Contestant]],
+    key: tuple[str, int, bool],
+    options: argparse.Namespace,
+) -> dict[str, Cell]:
+    """Measure everybody under one load, in turns; the headline three times over."""
+    kind, connections, large = key
+    rounds = options.rounds if key == MAIN else 1
+    found: dict[str, list[Cell]] = {name: [] for name, _ in contestants}
+    for _ in range(rounds):
+        for name, one in contestants:
+            if kind == "whole":
+                load = Load(one.whole_model, connections, large)
+                cell = whole_cell(scene, one, load, options.seconds)
+            else:
+                gap_ms = 50 if connections > 256 else 0
+                streams = StreamLoad(one.streams_model, connections, gap_ms=gap_ms)
+                cell = streams_cell(one, streams, options.seconds)
+            found[name].append(cell)
+            size = "200 KB" if large else "150 B"
+            say(
+                f"{kind:8}{size:>7}{connections:6}  {name:28}{cell.rps:10,.0f}/s "
+                f"p50 {cell.p50_ms:8.3f} p99 {cell.p99_ms:8.2f} ms  {cell.cpu_us:7.0f} us CPU "
+                f"{cell.errors:5} errors"
+            )
+    return {name: median_cell(cells) for name, cells in found.items()}
+
+
+def memory(
+    scene: Scene, contestants: list[tuple[str, Contestant]], most: int, longest_s: float
+) -> dict[str, tuple[int, int, int]]:
+    """Look at memory before and after that many requests, or as many as go into the time."""
+    found = {}
+    for name, one in contestants:
+        if not one.processes or name == "tierwise, by name":
+            continue
+        before, done, began_at = one.use().rss_bytes, 0, time.monotonic()
+        while done < most and time.monotonic() - began_at < longest_s:
+            done += measure(scene.folder, one.whole_port, Load(one.whole_model, 16), 3).requests
+        found[name] = (done, before, one.use().rss_bytes)
+        say(f"memory {name}: {before >> 20} -> {found[name][2] >> 20} MiB after {done:,} requests")
+    return found
+
+
+def neighbours(scene: Scene, one: Contestant, seconds: float) -> dict[str, float]:
+    """Measure others beside clients that read nothing, and beside an engine that says nothing."""
+    import asyncio  # noqa: PLC0415 - here alone
+
+    async def beside(load: StreamLoad | None) -> float:
+        held = []
+        if load is not None:
+            from streams import hold_streams  # noqa: PLC0415
+
+            held = await hold_streams(one.streams_port, load)
+        args = (scene.folder, one.whole_port, Load(one.whole_model, 16), seconds)
+        cell = await asyncio.to_thread(measure, *args)
+        for writer in held:
+            writer.transport.abort()
+        return cell.p99_ms
+
+    slow = StreamLoad(one.streams_model, 0, events=100_000, slow=SLOW)
+    stuck = StreamLoad(one.streams_model, 0, events=2, gap_ms=600_000, slow=SLOW)
+    found = {
+        "nobody": uvloop.run(beside(None)),
+        f"{SLOW} clients that read nothing of endless streams": uvloop.run(beside(slow)),
+        f"{SLOW} streams of an engine that fell silent": uvloop.run(beside(stuck)),
+        "nobody, again": uvloop.run(beside(None)),
     }
-).encode()
-REPLY = (
-    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(ANSWER)
-) + ANSWER
+    for name, value in found.items():
+        say(f"p99 beside {name}: {value:.2f} ms")
+    return found
 
 
-class Static(asyncio.Protocol):
-    """Answers every request with the same bytes."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-        self._parser = httptools.HttpRequestParser(self)
-
-    def data_received(self, data: bytes) -> None:
-        self._parser.feed_data(data)
-
-    def on_message_complete(self) -> None:
-        self._transport.write(REPLY)  # type: ignore[attr-defined]
+def say(text: str) -> None:
+    print(text, flush=True)
 
 
-async def serve_upstream(port: int) -> None:
-    server = await asyncio.get_running_loop().create_server(Static, "127.0.0.1", port)
-    await server.serve_forever()
-
-
-async def serve_dispatcher(port: int, upstream: str) -> None:
-    dispatcher = Dispatcher.create(Settings())
-    sorter = Route("demo", "sorter", "sorting", "sorter", (Endpoint(upstream),), examples=EXAMPLES)
-    dispatcher.take(Brain.build(RouteTable.of([sorter])))
-    await Listener.open(App(dispatcher), claim_port("127.0.0.1", port), drain_s=1)
-    await asyncio.Event().wait()
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One run of wrk: requests per second, and latencies in milliseconds."""
-
-    rps: float
-    p50_ms: float
-    p99_ms: float
-    errors: int
-
-
-def measure(url: str, model: str, connections: int, seconds: int) -> Result:
-    with tempfile.TemporaryDirectory() as folder:
-        script = Path(folder) / "post.lua"
-        body = BODY.replace('"sorter"', f'"{model}"')
-        script.write_text(
-            f"wrk.method='POST'\nwrk.body=[[{body}]]\n"
-            "wrk.headers['content-type']='application/json'\n"
-            "done=function(s,l,r) io.write(string.format('RESULT %f %f %f %d\\n',"
-            "s.requests/(s.duration/1e6), l:percentile(50)/1e3, l:percentile(99)/1e3,"
-            "s.errors.connect+s.errors.read+s.errors.write+s.errors.status+s.errors.timeout)) end\n"
-        )
-        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), url]
-        told = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-    found = re.search(r"RESULT (\S+) (\S+) (\S+) (\d+)", told)
-    if found is None:
-        raise SystemExit(f"wrk said nothing that can be read:\n{told}")
-    return Result(float(found[1]), float(found[2]), float(found[3]), int(found[4]))
-
-
-def cpu_s(process: int) -> float:
-    """Processor time of a process so far, in seconds."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-@contextlib.contextmanager
-def running(*arguments: str) -> Iterator[int]:
-    process = subprocess.Popen([sys.executable, __file__, *arguments])
-    try:
-        wait_for(int(arguments[1]))
-        yield process.pid
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def wait_for(port: int) -> None:
-    for _ in range(300):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.1)
-    raise SystemExit(f"nothing listens on port {port} after 30 s")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def compare(connections: list[int], seconds: int) -> None:
-    upstream, router = free_port(), free_port()
-    path = "/v1/chat/completions"
-    with (
-        running("upstream", str(upstream)) as serving,
-        running("dispatcher", str(router), f"http://127.0.0.1:{upstream}") as routing,
-    ):
-        cases = [
-            ("upstream alone", serving, upstream, "sorter"),
-            ("dispatcher, by name", routing, router, "sorter"),
-            ("dispatcher, auto", routing, router, "auto"),
-        ]
-        titles = f"{'c':>5}{'rps':>10}{'p50 ms':>9}{'p99 ms':>9}{'errors':>8}{'of alone':>10}"
-        print(f"{'':22}{titles}{'cpu us/request':>16}")
-        for count in connections:
-            alone = 0.0
-            for name, process, port, model in cases:
-                used_s = cpu_s(process)
-                got = measure(f"http://127.0.0.1:{port}{path}", model, count, seconds)
-                used_us = (cpu_s(process) - used_s) * 1e6 / (got.rps * seconds)
-                alone = alone or got.rps
-                print(
-                    f"{name:22}{count:5}{got.rps:10,.0f}{got.p50_ms:9.3f}{got.p99_ms:9.2f}"
-                    f"{got.errors:8}{got.rps / alone:10.0%}{used_us:16.1f}"
-                )
+def arguments() -> argparse.Namespace:
+    about, _, examples = (__doc__ or "").partition("examples:")
+    parser = argparse.ArgumentParser(
+        description=about, epilog=f"examples:{examples}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--quick", action="store_true", help="few loads, a second each")
+    parser.add_argument("--seconds", type=float, help="for each figure (3; quick: 1)")
+    parser.add_argument("--rounds", type=int, help="of the main figure, the median kept (3; 1)")
+    parser.add_argument("--connections", type=int, nargs="+", help="1 16 256 1024; quick: 1 16")
+    parser.add_argument(
+        "--without", nargs="+", default=[], metavar="NAME",
+        choices=["alone", "ray", "ray1", "ray2", "vllm-router", "litellm"],
+        help="leave out: alone, ray, ray1, ray2, vllm-router, litellm",
+    )  # fmt: skip
+    parser.add_argument("--record", action="store_true", help="write docs/benchmarks.md")
+    options = parser.parse_args()
+    options.rounds = options.rounds or (1 if options.quick else 3)
+    options.seconds = options.seconds or (1.0 if options.quick else 3.0)
+    options.connections = options.connections or (CONNECTIONS[:2] if options.quick else CONNECTIONS)
+    return options
 
 
 def main() -> None:
-    match sys.argv[1:]:
-        case ["upstream", port]:
-            uvloop.run(serve_upstream(int(port)))
-        case ["dispatcher", port, upstream]:
-            uvloop.run(serve_dispatcher(int(port), upstream))
-        case _:
-            parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-            parser.add_argument("--seconds", type=int, default=5, help="per measurement")
-            parser.add_argument("--connections", type=int, nargs="+", default=[1, 16])
-            options = parser.parse_args()
-            if shutil.which("wrk") is None:
-                raise SystemExit("wrk is not installed; try: apt-get install wrk")
-            compare(options.connections, options.seconds)
+    options = arguments()
+    began_at = time.monotonic()
+    ensure_programs()
+    needs = {"vllm-router", "litellm"} - set(options.without)
+    peers = ensure_peers() if needs else None
+    with tempfile.TemporaryDirectory() as folder, Scene(Path(folder), peers) as scene:
+        contestants = lineup(scene, options.without)
+        figures = measure_all(scene, contestants, options)
+        mine = [one for name, one in contestants if name == "tierwise, by name"]
+        if mine:
+            figures.neighbours = neighbours(scene, mine[0], options.seconds)
+        most, longest_s = (3_000, 3.0) if options.quick else (MEMORY_REQUESTS, MEMORY_S)
+        figures.memory = memory(scene, contestants, most, longest_s)
+    figures.seconds = time.monotonic() - began_at
+    say(f"\n{tables(figures)}\n\n{ratios(figures)}\n{machine()}; {figures.seconds:.0f} s")
+    if options.record:
+        quick = " QUICK=yes" if options.quick else ""
+        record(figures, PAGE, CHART, f"make bench-router RECORD=yes{quick}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """The tierwise side of the bench, as processes: one dispatcher alone, or a router pod on Ray.
 
-    python bench/router/servers.py alone PORT RESOURCES RUN_DIR
-    python bench/router/servers.py ray PORT RESOURCES RUN_DIR DISPATCHERS
-    python bench/router/servers.py streams PORT
+python bench/router/servers.py alone PORT RESOURCES RUN_DIR
+python bench/router/servers.py ray PORT RESOURCES RUN_DIR DISPATCHERS
+python bench/router/servers.py streams PORT
 """
 
 from __future__ import annotations

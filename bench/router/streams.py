@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from figures import Cell, percentile
 from load import KEY, prompts
 
-__all__ = ["StreamLoad", "StreamResult", "run_streams"]
+__all__ = ["StreamLoad", "StreamResult", "hold_streams", "run_streams"]
 
 DONE = b"data: [DONE]\n\n"
+LAST_CHUNK = b"0\r\n\r\n"
 LONGEST_S = 60.0
 
 
@@ -69,7 +70,7 @@ class Reader(asyncio.Protocol):
         self._result = result
         self._until = until
         self._at = 0
-        self._tail = b""
+        self._tail, self._end = b"", LAST_CHUNK
         self._begun = self._first = 0.0
         self.ended = asyncio.get_running_loop().create_future()
 
@@ -79,7 +80,7 @@ class Reader(asyncio.Protocol):
 
     def _ask(self) -> None:
         if time.perf_counter() >= self._until:
-            self._end()
+            self._leave()
             return
         self._tail, self._first = b"", 0.0
         self._begun = time.perf_counter()
@@ -92,10 +93,12 @@ class Reader(asyncio.Protocol):
             if not data.startswith(b"HTTP/1.1 200"):
                 self._failed()
                 return
+            head = data.partition(b"\r\n\r\n")[0].lower()
+            # A stream that is there at once may come as a whole, with its length.
+            self._end = LAST_CHUNK if b"chunked" in head else DONE
         seen = self._tail + data
         self._tail = seen[-64:]
-        # The stream is whole when its last event, and then its last chunk, have come.
-        if seen.endswith(b"0\r\n\r\n") and DONE in seen:
+        if seen.endswith(self._end) and DONE in seen:
             now = time.perf_counter()
             self._result.streams += 1
             self._result.first_ms.append((self._first - self._begun) * 1e3)
@@ -108,9 +111,9 @@ class Reader(asyncio.Protocol):
 
     def _failed(self) -> None:
         self._result.errors += 1
-        self._end()
+        self._leave()
 
-    def _end(self) -> None:
+    def _leave(self) -> None:
         if not self.ended.done():
             self.ended.set_result(None)
         self._transport.abort()  # type: ignore[attr-defined]
@@ -124,14 +127,20 @@ async def stuck_reader(port: int, request: bytes) -> asyncio.StreamWriter:
     return writer
 
 
+async def hold_streams(port: int, load: StreamLoad) -> list[asyncio.StreamWriter]:
+    """Begin ``slow`` streams that nobody reads to their end; the caller drops them."""
+    asked = prompts(200)
+    return [
+        await stuck_reader(port, request_bytes(load, asked[at % 200], events=load.events))
+        for at in range(load.slow)
+    ]
+
+
 async def run_streams(port: int, load: StreamLoad, seconds: float) -> StreamResult:
     """Keep that many streams going for a while, and let the last ones end."""
     loop = asyncio.get_running_loop()
     asked = prompts(200)
-    slow = [
-        await stuck_reader(port, request_bytes(load, asked[at % 200], events=100_000))
-        for at in range(load.slow)
-    ]
+    slow = await hold_streams(port, replace(load, events=100_000))
     result = StreamResult()
     requests = [request_bytes(load, prompt, events=load.events) for prompt in asked]
     until = time.perf_counter() + seconds

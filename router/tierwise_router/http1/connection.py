@@ -111,7 +111,9 @@ class ClientConnection(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             # Clients that would like HTTP/2 offer it this way; we stay with HTTP/1.1.
-            self._read_raw(data[upgrade.args[0] :])
+            if rest := self._read_raw(data[upgrade.args[0] :]):
+                self._read(rest)
+                return
         except httptools.HttpParserError as error:
             self._refuse(400, f"this is no valid HTTP/1.1 ({error.__context__ or error})")
             return
