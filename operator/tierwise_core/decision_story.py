@@ -84,7 +84,9 @@ def _question(record: DecisionRecord) -> Iterator[str]:
         )
     if record.field_shares and len(record.field_shares) > 1:
         shares = sorted(record.field_shares.items(), key=lambda pair: -pair[1])
-        yield "next to it: " + ", ".join(f"{name} {share:.2f}" for name, share in shares[1:4])
+        begin, words = (0, "closest fields") if record.field is None else (1, "next to it")
+        near = ", ".join(f"{name} {share:.2f}" for name, share in shares[begin : begin + 3])
+        yield f"{words}: {near}"
     if record.floor_asked is not None:
         yield f"the request asked for a floor of {record.floor_asked:.2f}"
     if record.latency_class != "realtime":

@@ -7,6 +7,7 @@ or a router are shown a small one that is made up here.
 from __future__ import annotations
 
 import io
+import json
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager, redirect_stdout
@@ -14,9 +15,10 @@ from typing import Any
 
 from big_models import LLAMA_8B, repository
 from docblocks import ROOT
-from fakerouter import completion, fake_router
+from fakerouter import Reply, completion, fake_router
 from fleetseen import deployment, healthy, lease, node, ready, specialist, tier
 from hub_server import fake_hub
+from recorded_decisions import an_escalation
 from typer.testing import CliRunner
 
 from tierwise_cli import doctor, status
@@ -33,6 +35,13 @@ def printed(command: str) -> str:
     scene = _SCENES.get(words[0], _on_files)
     lines = scene(words).splitlines()
     return "\n".join(line.rstrip() for line in lines).strip() + "\n"
+
+
+def _explain(words: list[str]) -> str:
+    with fake_router() as router:
+        row = {**an_escalation().to_row(), "feedback": None}
+        router.reply = Reply(body=json.dumps(row).encode())
+        return _run([*words, "--url", router.url])
 
 
 def _run(words: list[str], **environment: str) -> str:
@@ -57,7 +66,7 @@ def _ask(words: list[str]) -> str:
                 "x-tierwise-tier": "h100",
                 "x-tierwise-cost-usd": "0.000052",
                 "x-tierwise-path": "generalist@rtx-4090=0.41<0.80, frontier@h100=0.97",
-                "x-tierwise-decision": "d-076779f8d5-000003",
+                "x-tierwise-decision": "d-x7k2p-076779f8-000003",
             },
         )
         return _run([*words, "--url", router.url])
@@ -138,5 +147,6 @@ def _captured() -> Iterator[io.StringIO]:
 _SCENES: dict[str, Callable[[list[str]], str]] = {
     "ask": _ask,
     "doctor": _doctor,
+    "explain": _explain,
     "status": _status,
 }

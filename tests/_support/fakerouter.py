@@ -76,6 +76,14 @@ class _Handler(BaseHTTPRequestHandler):
         router: FakeRouter = self.server.router  # type: ignore[attr-defined]
         length = int(self.headers["content-length"])
         router.asked.append((self.path, json.loads(self.rfile.read(length))))
+        self._answer(router)
+
+    def do_GET(self) -> None:
+        router: FakeRouter = self.server.router  # type: ignore[attr-defined]
+        router.asked.append((self.path, {}))
+        self._answer(router)
+
+    def _answer(self, router: FakeRouter) -> None:
         self.send_response(router.reply.status)
         for name, value in router.reply.headers.items():
             self.send_header(name, value)
