@@ -44,6 +44,8 @@ ENVIRONMENT: Final = {
     "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
     "RAY_prestart_worker_first_driver": "0",
     "RAY_enable_worker_prestart": "0",
+    # The workers are the router: by default Ray lets everything else of the machine go before them.
+    "RAY_worker_niceness": "0",
     "RAY_SERVE_LOG_TO_STDERR": "0",
     # See _patience: the same for what Ray's native processes wait for.
     "RAY_agent_register_timeout_ms": "180000",
