@@ -58,7 +58,7 @@ class FairQueue:
         self.length = length
         self.in_flight = 0
         self.waiting = 0
-        self._held: Counter[str] = Counter()
+        self._held: dict[str, int] = {}
         self._queued: Counter[str] = Counter()
         self._bands: dict[Band, dict[str, dict[Waiting, None]]] = {}
         self._spent: defaultdict[str, float] = defaultdict(float)
@@ -81,7 +81,7 @@ class FairQueue:
         if self.in_flight >= self.slots:
             return False
         self.in_flight += 1
-        self._held[tenant] += 1
+        self._held[tenant] = self._held.get(tenant, 0) + 1
         return True
 
     def give_back(self, tenant: str, cost: float = 1.0) -> None:

@@ -7,10 +7,13 @@ A minute of cells and the one that runs: so that never more than the limit fall 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, MutableSequence, Sequence
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Final, Protocol
 
-__all__ = ["RING_CELLS", "count_request", "current_slice", "requests_counted", "seconds_until_free"]
+__all__ = [
+    "RING_CELLS", "Ring", "count_request", "current_slice", "requests_counted",
+    "seconds_until_free",
+]  # fmt: skip
 
 SLICE_S: Final = 5.0
 SLICES: Final = 13
@@ -18,12 +21,22 @@ RING_CELLS: Final = 2 * SLICES
 """How many numbers a ring has."""
 
 
+class Ring(Protocol):
+    """What a ring is kept in: a list, or memory that processes share."""
+
+    def __getitem__(self, cell: int, /) -> int:
+        """Read a number."""
+
+    def __setitem__(self, cell: int, number: int, /) -> None:
+        """Write a number."""
+
+
 def current_slice(now: float) -> int:
     """Number the slice of a moment; ``now`` are seconds of a clock that all processes share."""
     return int(now / SLICE_S)
 
 
-def count_request(ring: MutableSequence[int], place: int) -> None:
+def count_request(ring: Ring, place: int) -> None:
     """Count one request in the slice of that number.
 
     >>> ring = [0] * RING_CELLS
@@ -38,7 +51,7 @@ def count_request(ring: MutableSequence[int], place: int) -> None:
     ring[cell + 1] += 1
 
 
-def requests_counted(rings: Iterable[Sequence[int]], place: int) -> int:
+def requests_counted(rings: Iterable[Ring], place: int) -> int:
     """Add up what all rings have counted in the last minute."""
     oldest = place - SLICES + 1
     return sum(
@@ -49,7 +62,7 @@ def requests_counted(rings: Iterable[Sequence[int]], place: int) -> int:
     )
 
 
-def seconds_until_free(rings: Sequence[Sequence[int]], now: float, limit: int) -> float:
+def seconds_until_free(rings: Sequence[Ring], now: float, limit: int) -> float:
     """Tell when fewer than ``limit`` requests will be left in the last minute.
 
     >>> ring = [0] * RING_CELLS

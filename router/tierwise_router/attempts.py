@@ -75,11 +75,17 @@ class Attempts:
             asked.budget.take_call()
         several = len(guard.siblings.loads) > 1
         began_at = self._clock()
-        ticket = load.breaker.begin()
+        breaker, policy = load.breaker, self._policy
+        ticket = breaker.era if breaker.state is CLOSED else breaker.begin()
         load.in_flight += 1
         lease: Lease | None = None
         try:
-            response = await self._send(route, load, asked, began_at, several=several)
+            if several or policy.timeout_overrides:
+                response = await self._send(route, load, asked, began_at, several=several)
+            else:
+                response = await self._client.send(
+                    load.target, asked.path, asked.headers, asked.body, policy.timeouts
+                )
             lease = Lease(route, load, response)
             headed_at = lease.headed_at = self._clock()
             if route.adapter and response.status == NOT_FOUND:
@@ -96,10 +102,10 @@ class Attempts:
             raise
         if response.status >= FIRST_SERVER_ERROR:
             kind = f"status-{response.status}"
-            guard.endpoint_failed(load, ticket, headed_at, self._policy, kind)
-        elif several or load.breaker.state is not CLOSED:
+            guard.endpoint_failed(load, ticket, headed_at, policy, kind)
+        elif several or breaker.state is not CLOSED:
             took_s = headed_at - began_at
-            guard.endpoint_succeeded(load, ticket, took_s, headed_at, self._policy)
+            guard.endpoint_succeeded(load, ticket, took_s, headed_at, policy)
         return lease
 
     async def _send(
@@ -142,13 +148,15 @@ class Attempts:
         else:
             load.breaker.abandon(ticket)
 
-    async def hedged(
+    async def hedged(  # noqa: PLR0913 - an attempt, and what was tried before it
         self,
         route: Route,
         load: EndpointLoad,
         asked: Ask,
         guard: Guard,
         tried: list[EndpointLoad],
+        *,
+        is_last: bool,
     ) -> Lease:
         """Ask one endpoint, and a second one beside it when the first is slower than most.
 
@@ -171,7 +179,7 @@ class Attempts:
         guard.hedges.deposit(rules.budget_share, 1.0)
         delay_s = max(rules.least_delay_s, recent.quantile(rules.quantile))
         began_at = self._clock()
-        first = self.one(route, load, asked, guard, is_last=True)
+        first = self.one(route, load, asked, guard, is_last=is_last)
         lease = await race(first, second, delay_s, Lease.release)
         recent.add(lease.headed_at - began_at)
         if len(tried) > before:

@@ -27,6 +27,7 @@ __all__ = ["WHOLE_BYTES", "Ask", "Dispatch", "Lease", "SecretFiles"]
 
 FIRST_SERVER_ERROR: Final = 500
 CLOSED: Final = BreakerState.CLOSED
+KNOWN_ROUTES: Final = 4096
 
 
 class Dispatch:
@@ -56,6 +57,7 @@ class Dispatch:
         self._dispatchers = dispatchers
         self._attempts = Attempts(client, balancer, tally.pressure)
         self._guards: dict[str, Guard] = {}
+        self._known: dict[int, tuple[Route, Guard]] = {}
         self._policy = ResiliencePolicy()
         self._limits = ProviderLimits(balancer, tally, provider_share)
         self.loads: Mapping[str, LoadSignal] = _Loads(self._guards)
@@ -64,6 +66,7 @@ class Dispatch:
         """Take in a new table: its policy counts from the next request on."""
         self._policy = policy = table.policy.resilience
         self._attempts.learn(policy)
+        self._known.clear()
         self._limits.learn(table)
         queue = policy.queue.share(self._dispatchers)
         self._balancer.most_in_flight = queue.max_in_flight_per_endpoint
@@ -104,39 +107,43 @@ class Dispatch:
         if not guard.gate.queue.take(tenant):
             await guard.wait(route, admitted, self._policy.queue.max_wait_s)
             now = self._clock()
+        ticket = -1
         try:
-            lease = await self._guarded(route, asked, guard)
-        except BaseException:
+            if guard.breaker.state is not CLOSED:  # it may have opened while the request waited
+                guard.check(now)
+            ticket = guard.breaker.begin()
+            lease = await self._try(route, asked, guard)
+        except BaseException as error:
+            self._gave_up(guard, ticket, error)
             guard.gate.leave(tenant, self._clock() - now)
             raise
         lease.guard, lease.tenant, lease.held_since = guard, tenant, now
         lease.on_release = self._released
-        return lease
-
-    async def _guarded(self, route: Route, asked: Ask, guard: Guard) -> Lease:
-        if guard.breaker.state is not CLOSED:  # it may have opened while the request waited
-            guard.check(self._clock())
-        ticket = guard.breaker.begin()
-        try:
-            lease = await self._try(route, asked, guard)
-        except UpstreamError:
-            guard.failed(ticket, self._clock(), self._policy)
-            raise
-        except BaseException:
-            guard.breaker.abandon(ticket)
-            raise
         if lease.response.status >= FIRST_SERVER_ERROR:
             guard.failed(ticket, lease.headed_at, self._policy)
         else:
             guard.succeeded(ticket, lease.headed_at, self._policy)
         return lease
 
+    def _gave_up(self, guard: Guard, ticket: int, error: BaseException) -> None:
+        if isinstance(error, UpstreamError):
+            guard.failed(ticket, self._clock(), self._policy)
+        else:
+            guard.breaker.abandon(ticket)
+
     async def _try(self, route: Route, asked: Ask, guard: Guard) -> Lease:
-        policy, count = self._policy, len(guard.siblings.loads)
-        guard.retries.deposit(policy.retries.budget_share, policy.retries.burst)
-        attempts = min(policy.retries.max_attempts, max(1, count))
-        prefix = b"" if count <= 1 or asked.session else self._prefix(asked.body)
-        hedges = policy.hedging.enabled and count > 1 and asked.idempotent
+        policy, loads = self._policy, guard.siblings.loads
+        rules, count = policy.retries, len(loads)
+        if guard.retries.saved < rules.burst:
+            guard.retries.deposit(rules.budget_share, rules.burst)
+        if count == 1:  # nobody else to ask, whatever becomes of it
+            return await self._only(route, loads[0], asked, guard)
+        return await self._among(route, asked, guard, min(rules.max_attempts, count))
+
+    async def _among(self, route: Route, asked: Ask, guard: Guard, attempts: int) -> Lease:
+        policy = self._policy
+        prefix = b"" if asked.session else self._prefix(asked.body)
+        hedges = policy.hedging.enabled and asked.idempotent
         tried: list[EndpointLoad] = []
         while True:
             load = self._balancer.pick(
@@ -146,7 +153,9 @@ class Dispatch:
             is_last = len(tried) >= attempts
             try:
                 if hedges:
-                    lease = await self._attempts.hedged(route, load, asked, guard, tried)
+                    lease = await self._attempts.hedged(
+                        route, load, asked, guard, tried, is_last=is_last
+                    )
                 else:
                     lease = await self._attempts.one(route, load, asked, guard, is_last=is_last)
             except AdapterAbsentError:
@@ -162,6 +171,12 @@ class Dispatch:
                 return lease
             self._tally.retries[route.key] += 1
 
+    async def _only(self, route: Route, load: EndpointLoad, asked: Ask, guard: Guard) -> Lease:
+        try:
+            return await self._attempts.one(route, load, asked, guard, is_last=True)
+        except AdapterAbsentError:
+            raise NoEndpointError(_being_loaded(route)) from None
+
     def _repeats(self, error: UpstreamError, asked: Ask, guard: Guard) -> bool:
         never_sent = isinstance(error, UpstreamUnreachableError)
         return (asked.idempotent or never_sent) and guard.may_retry(self._clock(), self._policy)
@@ -174,6 +189,17 @@ class Dispatch:
                 guard.broke_off(lease.load, now, self._policy)
 
     def _guard(self, route: Route) -> Guard:
+        # The route is nearly always the very object that it was the last time.
+        known = self._known.get(id(route))
+        if known is not None and known[0] is route:
+            return known[1]
+        guard = self._find_guard(route)
+        if len(self._known) >= KNOWN_ROUTES:
+            self._known.clear()
+        self._known[id(route)] = (route, guard)
+        return guard
+
+    def _find_guard(self, route: Route) -> Guard:
         guard = self._guards.get(route.title)
         if guard is None:
             siblings = self._balancer.siblings(route)

@@ -74,14 +74,14 @@ class Gate:
 
     def leave(self, tenant: str, held_s: float) -> None:
         """Give a slot back that was held for so long, and let the next in."""
-        usual_s = self.usual_s
-        self.usual_s = usual_s + SMOOTHING * (held_s - usual_s) if usual_s else held_s
-        if self.queue.waiting:
-            cost = held_s / self.usual_s if self.usual_s else 1.0
-            self.queue.give_back(tenant, min(max(cost, LEAST_COST), MOST_COST))
+        queue, usual_s = self.queue, self.usual_s
+        self.usual_s = usual_s = usual_s + SMOOTHING * (held_s - usual_s) if usual_s else held_s
+        if queue.waiting:
+            cost = held_s / usual_s if usual_s else 1.0
+            queue.give_back(tenant, min(max(cost, LEAST_COST), MOST_COST))
             self.serve()
         else:
-            self.queue.give_back(tenant)
+            queue.give_back(tenant)
 
     def serve(self) -> None:
         """Let in whoever may go now."""
