@@ -12,7 +12,7 @@ and every further token makes an unlikely one weigh less. So three questions are
    is held back: 42 tokens where 0.91 was predicted and the floor is 0.85.
 3. Is it sure enough by now? After some tokens, with most of the doubt gone that the floor allows:
    accept. This is the one that may be wrong; how often was measured on the example models'
-   answers (docs/decisions/streaming.md).
+   answers (docs/decisions/streams-begin-early.md).
 
 Else the stream is held back and the next token awaited. An answer that ends is judged whole.
 """
