@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
+import openai
 import orjson
 import pytest
 from dispatchers import route
@@ -53,6 +55,14 @@ class FullDisk(Disk):
         super().remove(path)
 
 
+def allow(desk: Office, **limits: int) -> None:
+    """Let a policy with these limits count from now on."""
+    dispatcher = desk.running.dispatcher
+    brain = dispatcher.current_brain()
+    policy = replace(brain.table.policy, batch=BatchPolicy(**limits))
+    dispatcher.brain = replace(brain, table=replace(brain.table, policy=policy))
+
+
 def a_job(root: Path, content: bytes, disk: Disk | None = None) -> Job:
     """A batch over some input, that expires in a far future."""
     root.mkdir(parents=True, exist_ok=True)
@@ -87,6 +97,28 @@ async def test_an_upload_that_finds_no_room_is_a_507(office: Offices) -> None:
 
     assert told.status_code == 507
     assert told.json()["error"]["code"] == "storage_full"
+
+
+@pytest.mark.parametrize(
+    ("limits", "status", "code"),
+    [
+        ({"max_file_bytes": 100_000}, 413, "file_too_large"),
+        ({"max_storage_bytes": 100_000}, 507, "storage_full"),
+    ],
+)
+async def test_a_giant_file_is_refused_and_leaves_nothing_behind(
+    office: Offices, tmp_path: Path, limits: dict[str, int], status: int, code: str
+) -> None:
+    desk = await office(route("sorter", "http://127.0.0.1:1"))
+    allow(desk, **limits)
+
+    with pytest.raises(openai.APIStatusError) as refused:
+        await desk.openai.files.create(file=("big", b"x" * 5_000_000), purpose="batch")
+
+    assert refused.value.status_code == status
+    assert refused.value.code == code
+    assert not list((tmp_path / "incoming").iterdir())
+    assert [one async for one in await desk.openai.files.list()] == []
 
 
 @pytest.mark.parametrize(
