@@ -113,7 +113,7 @@ FAILURES: Final = errors(
 def _completion(path: str, name: str, summary: str, schema: str) -> Operation:
     answered = Answer(
         "The answer; as events when `stream` is true, the last one being `data: [DONE]`.",
-        {JSON: ref("Completion"), EVENT_STREAM: TEXT},
+        {JSON: ref("Completion"), EVENT_STREAM: {}},
         decided=True,
     )
     return Operation(

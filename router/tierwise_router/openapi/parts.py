@@ -54,6 +54,7 @@ MEANINGS: Final = {
     "404": "There is no such thing; the message lists what there is.",
     "405": "The path has another method; `allow` names it.",
     "413": "The body is larger than this router takes.",
+    "415": "The body is of another type than the path takes.",
     "422": "Nobody is sure enough (`abstained`, `human_review`).",
     "429": "Too many requests; `retry-after` says when to come back.",
     "500": "A fault of this router; please report it.",

@@ -191,7 +191,7 @@ ORDER: Final = {"name": "order", "in": "query", "schema": {"enum": ["asc", "desc
 OPERATIONS: Final = (
     _operation(
         "post", "/v1/files", "createFile", "Upload a file", "File", body=ref("Upload"),
-        media="multipart/form-data", more=("413",),
+        media="multipart/form-data", more=("413", "415"),
     ),
     _operation(
         "get", "/v1/files", "listFiles", "List files", "Files",
