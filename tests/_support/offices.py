@@ -46,6 +46,7 @@ class Office:
     running: Running
     openai: AsyncOpenAI
     crew: asyncio.Task[None]
+    folder: Path
 
     @classmethod
     async def open(
@@ -69,7 +70,7 @@ class Office:
         client = AsyncOpenAI(
             base_url=f"{running.url}/v1", api_key="none", max_retries=0, http_client=http
         )
-        return cls(running, client, crew)
+        return cls(running, client, crew, folder)
 
     async def submit(self, lines: bytes, **options: Any) -> Any:
         """Upload requests and begin a batch over them."""

@@ -9,14 +9,19 @@ from collections.abc import Awaitable, Callable
 import httpx
 import openai
 import pytest
-from dispatchers import route
+from dispatchers import ADDING, TIERS, route
 from fake_engine import FakeEngine, Script, Turn, answers, refuses, until_hung_up
 from offices import Office, patiently
 
+from tierwise_core.policy_patterns import OrchestratorWorkers, Pattern, PatternsPolicy
+from tierwise_core.route_table import RouteTable
+from tierwise_core.router_policy import RouterPolicy
+from tierwise_router.brain import Brain
 from tierwise_router.settings import Settings
 
 Engine = Callable[[Script], Awaitable[FakeEngine]]
 Offices = Callable[..., Awaitable[Office]]
+PARTS = "1. sort dbca\n2. add 17 and 25"
 
 
 def later(office: Office, latency_class: str, text: str = "sort dbca") -> Awaitable[httpx.Response]:
@@ -124,6 +129,45 @@ async def test_another_pod_resumes_what_was_under_way(engine: Engine, office: Of
 
     assert told["status"] == "completed"
     assert len(upstream.requests) == 2
+
+
+async def test_steps_that_were_reached_are_not_paid_for_twice(
+    engine: Engine, office: Offices
+) -> None:
+    """A pattern asks a sorter and an adder; its pod goes away while the adder works."""
+
+    async def script(turn: Turn) -> None:
+        if len(adder.requests) == 1:
+            await asyncio.Event().wait()
+        await answers("42", -0.0001)(turn)
+
+    sorter, adder = await engine(answers("abcd", -0.0001)), await engine(script)
+    routes = (
+        route("sorter", sorter.url),
+        route("adder", adder.url, field="arithmetic", examples=ADDING),
+    )
+    pattern = PatternsPolicy((Pattern("both", OrchestratorWorkers()),))
+    brain = Brain.build(RouteTable.of(routes, TIERS, RouterPolicy(patterns=pattern)))
+    first = await office(*routes, host="pod-a")
+    first.running.dispatcher.take(brain)
+    body = {"model": "both", "messages": [{"role": "user", "content": PARTS}]}
+    headers = {"x-tierwise-latency-class": "background"}
+    taken = await first.running.client.post("/v1/chat/completions", json=body, headers=headers)
+    steps = first.folder / "jobs" / taken.json()["id"] / "steps"
+
+    async def sorted_and_adding() -> bool:
+        return adder.arrived.is_set() and steps.exists() and bool(list(steps.glob("*")))
+
+    await patiently(sorted_and_adding)
+    await first.leave()
+    second = await office(*routes, host="pod-b")
+    second.running.dispatcher.take(brain)
+    told = await fetched(second, taken.headers["location"])
+
+    assert told["status"] == "completed"
+    message = told["response"]["body"]["choices"][0]["message"]  # type: ignore[index]
+    assert message["content"] == "sort dbca\nabcd [1]\n\nadd 17 and 25\n42 [2]"
+    assert (len(sorter.requests), len(adder.requests)) == (1, 2)
 
 
 async def test_where_there_is_no_directory_it_says_so(engine: Engine, office: Offices) -> None:
