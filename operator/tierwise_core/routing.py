@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from tierwise_core import swift
 from tierwise_core.acceptance import AcceptanceModel, Prediction
@@ -133,11 +133,13 @@ class CascadePlan:
     @property
     def candidates(self) -> tuple[CandidateRecord, ...]:
         """Everyone who could have answered, with every score; worked out anew on each use."""
-        found: dict[str, CandidateRecord] = {}
-        chosen = select(self.question, _recorder(self.question, found))
-        for judged in chosen:
-            found[judged.stop.key] = _candidate(self.question, judged, "")
-        return tuple(sorted(found.values(), key=lambda one: bool(one.lost)))
+        return tuple(CandidateRecord(**row) for row in self.candidate_rows())
+
+    def candidate_rows(self) -> list[dict[str, Any]]:
+        """Tell the same as rows of JSON, those who were chosen first."""
+        question, lost = self.question, list[dict[str, Any]]()
+        chosen = select(question, _recorder(question, lost))
+        return [*(_row(question, judged, "") for judged in chosen), *lost]
 
 
 Lose = Callable[[Judged, str, str], None]
@@ -349,27 +351,32 @@ def _teller(lost: list[Skip]) -> Lose:
     return lose
 
 
-def _recorder(question: Question, found: dict[str, CandidateRecord]) -> Lose:
+def _recorder(question: Question, lost: list[dict[str, Any]]) -> Lose:
     def lose(judged: Judged, _code: str, why: str) -> None:
-        found[judged.stop.key] = _candidate(question, judged, why)
+        lost.append(_row(question, judged, why))
 
     return lose
 
 
-def _candidate(question: Question, judged: Judged, lost: str) -> CandidateRecord:
+def _row(question: Question, judged: Judged, lost: str) -> dict[str, Any]:
+    """Tell a candidate as :class:`~tierwise_core.decision_record.CandidateRecord` has it."""
     stop, prediction = judged.stop, judged.prediction
     looked_at = facts(question, judged)
-    return CandidateRecord(
-        specialist=stop.key,
-        tier=stop.route.tier or ("external" if stop.route.external else ""),
-        revision=stop.revision,
-        predicted=prediction.probability,
-        lower=prediction.lower,
-        support=prediction.support,
-        floor=judged.floor,
-        expected_usd=judged.usd,
-        scores=dict(question.scoring.scores(looked_at)),
-        total=question.scoring.total(looked_at),
-        why=stop.reason,
-        lost=lost,
-    )
+    scores, total = {}, 0.0
+    for name, scorer, weight in question.scoring.parts:
+        scores[name] = value = scorer(looked_at)
+        total += weight * value
+    return {
+        "specialist": stop.key,
+        "tier": stop.route.tier or ("external" if stop.route.external else ""),
+        "revision": stop.revision,
+        "predicted": prediction.probability,
+        "lower": prediction.lower,
+        "support": prediction.support,
+        "floor": judged.floor,
+        "expected_usd": judged.usd,
+        "scores": scores,
+        "total": total,
+        "why": stop.reason,
+        "lost": lost,
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -46,7 +47,7 @@ class DecisionIds:
     """
 
     def __init__(self, pod: str = "", process: str = "") -> None:
-        self.pod = pod or pod_tag(os.environ.get("HOSTNAME", ""))
+        self.pod = pod or pod_tag(os.environ.get("HOSTNAME") or platform.node())
         self.process = process or os.urandom(4).hex()
         self._prefix = f"{self.pod}-{self.process}".encode()
         self._count = count(1)

@@ -7,7 +7,7 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from tierwise_core.confidence import Action, verdict
-from tierwise_core.decision_record import DECISION_KIND, CandidateRecord, FinalState
+from tierwise_core.decision_record import DECISION_KIND, FinalState
 from tierwise_core.query import query_id
 from tierwise_core.query_features import feature_row
 from tierwise_core.routing import CascadePlan
@@ -72,14 +72,10 @@ def _planned(plan: CascadePlan, text: str) -> dict[str, Any]:
         "in_domain": reading.in_domain,
         "field_shares": _most(reading.probabilities),
         "floor_asked": question.floor,
-        "candidates": [_candidate(one) for one in plan.candidates],
+        "candidates": plan.candidate_rows(),
         "elsewhere": dict(elsewhere[:ELSEWHERE_NAMED]),
         "elsewhere_count": len(elsewhere),
     }
-
-
-def _candidate(one: CandidateRecord) -> dict[str, Any]:
-    return {name: getattr(one, name) for name in CandidateRecord.__slots__}
 
 
 def _most(shares: Mapping[str, float]) -> dict[str, float]:
