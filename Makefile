@@ -111,7 +111,7 @@ models: setup ## Train the small example models again (minutes each)
 	@PYTHONPATH=hack $(PYTHON) -m quickstart models
 
 .PHONY: bench-router
-bench-router: setup ## The router beside vllm-router and LiteLLM, 15 minutes (QUICK=yes: 2; RECORD=yes: into docs/)
+bench-router: setup ## The router beside vllm-router and LiteLLM, 10 minutes (QUICK=yes: 3; RECORD=yes: into docs/)
 	@$(PYTHON) bench/router/run.py $(if $(QUICK),--quick) $(if $(RECORD),--record)
 
 .PHONY: bench-placement

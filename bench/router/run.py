@@ -7,7 +7,7 @@ by name, where nothing is to be chosen, and auto. Every request has another prom
 connection asks again as soon as it is answered. On a busy machine only the ratios say much.
 
 examples:
-    python bench/router/run.py                       # about fifteen minutes
+    python bench/router/run.py                       # about ten minutes
     python bench/router/run.py --quick               # about two
     python bench/router/run.py --without litellm --connections 1 16
     python bench/router/run.py --record              # tables and chart into docs/benchmarks.md
@@ -16,6 +16,7 @@ examples:
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -36,7 +37,7 @@ from streams import StreamLoad, run_streams  # noqa: E402
 
 PAGE, CHART = ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "benchmarks.svg"
 CONNECTIONS = (1, 16, 256, 1024)
-MEMORY_REQUESTS, MEMORY_S = 200_000, 60.0
+MEMORY_REQUESTS, MEMORY_S = 200_000, 45.0
 SLOW = 64
 
 
@@ -176,7 +177,7 @@ def arguments() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="few loads, a second each")
-    parser.add_argument("--seconds", type=float, help="for each figure (3; quick: 1)")
+    parser.add_argument("--seconds", type=float, help="for each figure (2; quick: 1)")
     parser.add_argument("--rounds", type=int, help="of the main figure, the median kept (3; 1)")
     parser.add_argument("--connections", type=int, nargs="+", help="1 16 256 1024; quick: 1 16")
     parser.add_argument(
@@ -187,13 +188,15 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--record", action="store_true", help="write docs/benchmarks.md")
     options = parser.parse_args()
     options.rounds = options.rounds or (1 if options.quick else 3)
-    options.seconds = options.seconds or (1.0 if options.quick else 3.0)
+    options.seconds = options.seconds or (1.0 if options.quick else 2.0)
     options.connections = options.connections or (CONNECTIONS[:2] if options.quick else CONNECTIONS)
     return options
 
 
 def main() -> None:
     options = arguments()
+    # Ended from outside it ends what it has started all the same.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     began_at = time.monotonic()
     ensure_programs()
     needs = {"vllm-router", "litellm"} - set(options.without)
