@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 
-from dispatchers import Running, route
+from dispatchers import Running, route, until
 from fake_engine import FakeEngine, Script, Turn, answers, sse
 
 Engine = Callable[[Script], Awaitable[FakeEngine]]
@@ -45,13 +45,13 @@ async def slowest_s(router: Running) -> float:
 
 async def held(router: Running, model: str) -> list[asyncio.StreamWriter]:
     """Begin streams of a model, and read nothing of them."""
-    body = json.dumps({"model": model, "messages": [{"role": "user", "content": "x"}], "stream": 1})
-    body = body.replace('"stream": 1', '"stream": true')
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n{body}"
+    messages = [{"role": "user", "content": "x"}]
+    body = json.dumps({"model": model, "messages": messages, "stream": True})
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n"
     writers = []
     for _ in range(SLOW):
         _, writer = await asyncio.open_connection("127.0.0.1", router.listener.port, limit=1024)
-        writer.write(head.encode())
+        writer.write(f"{head}{body}".encode())
         writers.append(writer)
     return writers
 
@@ -65,9 +65,7 @@ async def test_others_are_answered_beside_clients_that_do_not_read(
     alone_s = await slowest_s(router)
 
     writers = await held(router, "endless") + await held(router, "silent")
-    async with asyncio.timeout(5):
-        while router.dispatcher.tally.in_flight < 2 * SLOW:  # noqa: ASYNC110 - it has no event
-            await asyncio.sleep(0.001)
+    await until(lambda: router.dispatcher.tally.in_flight == 2 * SLOW)
     beside_s = await slowest_s(router)
 
     for writer in writers:
