@@ -28,6 +28,7 @@ from tierwise_router.patterns.result import (
     chat_answer,
     spent_usd,
 )
+from tierwise_router.requirements import KEPT_HEADERS
 from tierwise_router.sse import chat_events
 from tierwise_router.upstream.response import Headers
 
@@ -40,11 +41,8 @@ EVENT_STREAM: Final = (b"content-type", b"text/event-stream; charset=utf-8")
 
 # What a step takes over from the client's request: how to spend and whom to ask, not its shape.
 PASSED_ON: Final = frozenset(
-    {
-        b"x-session-id", b"x-tierwise-compliance", b"x-tierwise-max-cost-usd",
-        b"x-tierwise-region", b"x-tierwise-when-asleep",
-    }
-)  # fmt: skip
+    {b"x-session-id", b"x-tierwise-max-cost-usd", b"x-tierwise-when-asleep", *KEPT_HEADERS}
+)
 
 # What only a single answer of a single model can have.
 ONE_MODEL_ONLY: Final = {

@@ -22,6 +22,7 @@ from tierwise_router.events import DONE_DATA, EventReader
 from tierwise_router.inside import AsgiApp, InProcessWork, ask_inside
 from tierwise_router.journal import Journal
 from tierwise_router.patterns.asking import Reply, read_reply
+from tierwise_router.upstream.response import Headers
 
 __all__ = ["Answer", "Shadows", "note_comparison", "sampled", "shown_text"]
 
@@ -37,7 +38,10 @@ Count = Callable[[str, str, float], None]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer that a client got: to which request, by whom, as which bytes."""
+    """An answer that a client got: to which request, by whom, as which bytes.
+
+    ``headers`` are those of the request that limit who may be asked.
+    """
 
     path: str
     fields: Mapping[str, Any]
@@ -46,6 +50,7 @@ class Answer:
     decision: str
     body: bytes
     tenant_key: str = ""
+    headers: Headers = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -98,7 +103,9 @@ class Shadows:
     async def _run(self, shadow: Shadow, answer: Answer) -> None:
         began_at = self.clock()
         work = InProcessWork(answer.tenant_key, "background")
-        told = await ask_inside(self.app, answer.path, [], _body(shadow, answer), work=work)
+        told = await ask_inside(
+            self.app, answer.path, answer.headers, _body(shadow, answer), work=work
+        )
         reply = read_reply(told)
         row = _row(shadow, answer, reply)
         self.count(shadow.name, str(row["outcome"]), reply.cost_usd)

@@ -8,6 +8,7 @@ from tierwise_router.decision import Decision
 from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.exchange import Exchange
 from tierwise_router.patterns.shadows import Answer
+from tierwise_router.requirements import KEPT_HEADERS
 
 __all__ = ["offer_to_shadows", "tap_for_shadows"]
 
@@ -41,5 +42,6 @@ def offer_to_shadows(
         decision=decision.id.decode(),
         body=b"".join(exchange.tap or ()),
         tenant_key=decision.admitted.tenant_key,
+        headers=[pair for pair in exchange.headers if pair[0] in KEPT_HEADERS],
     )
     dispatcher.shadows.answered(policy, answer)
