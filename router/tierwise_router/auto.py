@@ -136,7 +136,7 @@ async def _ask_and_judge(attempt: Attempt) -> Outcome | None:
     reply = Reply(asked.status, response.headers, await read_whole(asked.lease, hop))
     attempt.dispatcher.tally.first_byte[hop.route.key].add(attempt.took_s)
     answer = read_answer(reply.body)
-    spent = _charge(attempt, usage_of(answer))
+    spent = _charge(attempt, usage_of(answer), asked.lease.url)
     if answer is None:
         attempt.decision.steps.append(spent.step(hop, failure="no_answer"))
         raise UpstreamDiedError(f"model {hop.route.key!r} answered what is no answer")
@@ -144,7 +144,7 @@ async def _ask_and_judge(attempt: Attempt) -> Outcome | None:
 
 
 def _refused_by_engine(attempt: Attempt, asked: Asked) -> Rejected | None:
-    spent = _charge(attempt, None)
+    spent = _charge(attempt, None, asked.lease.url)
     said = say_context_length(asked.status, asked.refusal)
     failure = f"status-{asked.status}" if said is asked.refusal else ContextLengthError.CODE
     attempt.decision.steps.append(spent.step(attempt.hop, failure=failure))
@@ -153,11 +153,11 @@ def _refused_by_engine(attempt: Attempt, asked: Asked) -> Rejected | None:
     return Rejected(attempt.hop, asked.status, asked.lease.response.headers, said)
 
 
-def _charge(attempt: Attempt, usage: Usage | None) -> Spent:
+def _charge(attempt: Attempt, usage: Usage | None, url: str) -> Spent:
     took_s = attempt.took_s
     cost_usd = call_cost_usd(attempt.hop.route.price, took_s, usage)
     attempt.decision.cost_usd += cost_usd
-    return Spent(took_s, cost_usd, usage)
+    return Spent(took_s, cost_usd, usage, url)
 
 
 async def _judge(

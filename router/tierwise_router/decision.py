@@ -112,15 +112,18 @@ class Step:
 
 
 class Spent(NamedTuple):
-    """What asking somebody took: seconds, dollars, and tokens where they are known."""
+    """What asking somebody took: seconds, dollars, tokens where known; and who it was."""
 
     seconds: float
     cost_usd: float
     usage: Usage | None = None
+    endpoint: str = ""
 
     def step(self, hop: Hop, confidence: float | None = None, failure: str = "") -> Step:
         """Make the step of what was asked."""
-        return Step(hop, confidence, failure, self.seconds, self.cost_usd, self.usage)
+        return Step(
+            hop, confidence, failure, self.seconds, self.cost_usd, self.usage, self.endpoint
+        )
 
 
 @dataclass(slots=True)

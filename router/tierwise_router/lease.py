@@ -70,9 +70,14 @@ class Lease:
         self.released = False
 
     @property
+    def url(self) -> str:
+        """The address of the endpoint that answers."""
+        return self.load.target.url
+
+    @property
     def endpoint(self) -> Endpoint:
         """The endpoint that answers, with its pod, revision and tier."""
-        url = self.load.target.url
+        url = self.url
         return next((one for one in self.route.endpoints if one.url == url), Endpoint(url))
 
     def release(self) -> None:

@@ -98,7 +98,7 @@ async def relay_hop(  # noqa: PLR0913 - the exchange, the call and who answers i
     dispatcher.tally.first_byte[route.key].add(waited_s)
     status = lease.response.status
     failure = f"status-{status}" if status >= FIRST_ERROR_STATUS else ""
-    decision.steps.append(Step(hop, predicted, failure))
+    decision.steps.append(Step(hop, predicted, failure, endpoint=lease.url))
     try:
         if lease.response.complete and (meter is None or failure):
             await _relay_whole(exchange, lease.response, decision, route, waited_s)

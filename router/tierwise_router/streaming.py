@@ -49,10 +49,11 @@ async def decide_stream(attempt: Attempt, lease: Lease) -> Flowing | Refused | N
         _charge(attempt, stream)
         lease.release()
         raise
-    attempt.decision.steps.append(Step(hop, stream.confidence))
+    attempt.decision.steps.append(Step(hop, stream.confidence, endpoint=lease.url))
     if accepted:
         return Flowing(attempt, stream, lease)
-    attempt.decision.steps[-1] = _charge(attempt, stream).step(hop, stream.confidence)
+    spent = _charge(attempt, stream)._replace(endpoint=lease.url)
+    attempt.decision.steps[-1] = spent.step(hop, stream.confidence)
     # The engine stops at once: nobody wants the rest.
     lease.release()
     _note_end(attempt, stream, "rejected")
@@ -93,6 +94,8 @@ async def flow(exchange: Exchange, flowing: Flowing) -> None:
         await exchange.start(200, EVENT_STREAM)
         if await _tell_events(exchange, decision, stream):
             outcome = "flowed" if stream.confidence >= attempt.hop.floor else "collapsed"
+            if outcome == "collapsed":
+                decision.reason = "the answer turned doubtful after it had begun"
     except BaseException as error:
         decision.steps[-1] = replace(decision.steps[-1], failure=failure_word(error))
         raise

@@ -14,6 +14,7 @@ from fake_engine import FakeEngine, Script, answers, dies
 from tierwise_core.decision_record import DecisionRecord
 from tierwise_core.query import query_id
 from tierwise_core.query_features import feature_row
+from tierwise_core.route_table import Endpoint
 
 Engine = Callable[[Script], Awaitable[FakeEngine]]
 Start = Callable[..., Awaitable[Running]]
@@ -215,3 +216,25 @@ async def test_other_methods_are_refused_with_the_right_one(
 
     assert (reply.status_code, reply.headers["allow"]) == (405, "POST")
     assert json.loads(reply.text)["error"]["code"] == "method_not_allowed"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("model", ["sorter", "auto"])
+async def test_the_record_names_the_pod_that_answered(
+    engine: Engine,
+    recording: Start,
+    model: str,
+    stream: bool,  # noqa: FBT001 - a parameter of the story
+) -> None:
+    pods = [await engine(answers("abcd", SURE)) for _ in range(2)]
+    endpoints = tuple(
+        Endpoint(pod.url, revision=f"r{number}", pod=f"sorter-{number}")
+        for number, pod in enumerate(pods)
+    )
+    router = await recording(route("sorter", endpoints=endpoints))
+
+    reply = await router.chat("sort dbca", model, stream=stream)
+
+    (asked,) = [number for number, pod in enumerate(pods) if pod.requests]
+    (step,) = (await told(router, reply.headers["x-tierwise-decision"]))["steps"]
+    assert (step["pod"], step["revision"]) == (f"sorter-{asked}", f"r{asked}")
