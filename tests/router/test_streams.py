@@ -55,6 +55,16 @@ def body(**fields: object) -> dict[str, object]:
     return {"model": "auto", "messages": messages, "stream": True, **fields}
 
 
+class Noted:
+    """A journal in memory."""
+
+    def __init__(self) -> None:
+        self.decisions: list[Any] = []
+
+    def record(self, decision: Any) -> None:
+        self.decisions.append(decision)
+
+
 async def test_a_sure_stream_flows_before_it_has_ended(engine: Engine, run: Run) -> None:
     more = asyncio.Event()
 
@@ -181,6 +191,8 @@ async def test_a_doubt_after_the_beginning_is_flagged(engine: Engine, run: Run) 
 
     router, *_ = await cascade(engine, run, late, answers("A", SURE))
 
+    journal = Noted()
+    router.dispatcher.journal = journal  # type: ignore[assignment]
     text = ""
     async with router.client.stream("POST", "/v1/chat/completions", json=body()) as reply:
         async for got in reply.aiter_text():
@@ -195,6 +207,9 @@ async def test_a_doubt_after_the_beginning_is_flagged(engine: Engine, run: Run) 
     assert flag.endswith(" < 0.85), after its answer had begun")
     assert "<0.85" in end
     assert router.dispatcher.tally.streams["demo/sorter", "collapsed"] == 1
+    (decision,) = journal.decisions
+    assert "turned doubtful" in decision.reason
+    assert decision.steps[-1].confidence < 0.85
 
 
 async def test_nobody_sure_is_a_refusal_and_no_stream(engine: Engine, run: Run) -> None:
