@@ -188,7 +188,10 @@ class QueueSpec(Spec):
         default=8192, description="Requests in progress in one router pod."
     )
     max_in_flight_per_endpoint: Count = Field(
-        default=512, description="Requests that one router pod has at one endpoint."
+        default=2048,
+        description="Requests that one router pod has at one endpoint; with less than the engine "
+        "takes at a time, requests wait here, in order, and not in the engine.",
+        examples=[256],
     )
     max_queued: int = Field(
         default=2048,

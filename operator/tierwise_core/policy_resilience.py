@@ -127,7 +127,7 @@ class QueueRules:
     """
 
     max_in_flight: int = 8192
-    max_in_flight_per_endpoint: int = 512
+    max_in_flight_per_endpoint: int = 2048
     max_queued: int = 2048
     max_wait_s: float = 30.0
 

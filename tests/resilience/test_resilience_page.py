@@ -54,7 +54,7 @@ def test_defaults_are_said_once_and_the_same() -> None:
     assert ResilienceSpec().to_core() == ResiliencePolicy()
     for name, value in (
         ("maxInFlight", "8192"),
-        ("maxInFlightPerEndpoint", "512"),
+        ("maxInFlightPerEndpoint", "2048"),
         ("maxQueued", "2048"),
         ("maxWait", "30s"),
         ("failureShare", "0.5"),
