@@ -6,9 +6,11 @@ brain never changes, so that a request that started with one may finish with it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Self
+
+import structlog
 
 from tierwise_core.acceptance import AcceptanceModel
 from tierwise_core.plan_context import PLAIN_CONTEXT, PlanContext
@@ -26,9 +28,15 @@ from tierwise_core.routing import (
 from tierwise_core.scoring import Weighted
 from tierwise_core.spending import Limits
 from tierwise_router.classifier import FieldClassifier
+from tierwise_router.classifier.knowledge import WordKnowledge, shipped_words
+from tierwise_router.classifier.static_model import StaticModelError, known_words
 from tierwise_router.scorers import known_scorers
 
 __all__ = ["Brain"]
+
+log = structlog.get_logger(__name__)
+
+Opinion = Callable[[str, FieldReading], FieldReading]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +65,11 @@ class Brain:
         classifier over and cost microseconds. What was learned of outcomes is taken over too.
         """
         examples = examples_of(table)
-        if previous is not None and previous.classifier.examples == examples:
+        words = table.policy.classifier.word_vectors
+        if previous is not None and previous.knows(examples, words):
             classifier = previous.classifier
         else:
-            classifier = FieldClassifier.train(examples)
+            classifier = FieldClassifier.train(examples, known=_words_in(words))
         if acceptance is None:
             acceptance = previous.acceptance if previous is not None else NO_RECORD
         scoring = Weighted.of(table.policy.decision.scorers, known_scorers())
@@ -73,13 +82,20 @@ class Brain:
         floor: float | None = None,
         field: str | None = None,
         context: PlanContext = PLAIN_CONTEXT,
+        opinion: Opinion | None = None,
     ) -> CascadePlan:
         """Plan a request that leaves the choice to us (``model: auto``); well under 1 ms.
 
         ``floor`` raises every floor. ``field`` is what the caller says the question is about; it
-        replaces the classifier. A field that no Specialist has goes to the generalists.
+        replaces the classifier. A field that no Specialist has goes to the generalists. ``opinion``
+        may refine what the classifier says.
         """
-        reading = self.classifier.read(text) if field is None else _told(field)
+        if field is not None:
+            reading = _told(field)
+        else:
+            reading = self.classifier.read(text)
+            if opinion is not None:
+                reading = opinion(text, reading)
         way = self.itineraries.get(reading.field)
         if way is None:
             way = itinerary_of_unknown(self.itineraries, reading.field or "")
@@ -93,6 +109,20 @@ class Brain:
             scoring=self.scoring,
             limits=Limits.of(self.table.policy.decision, context),
         )
+
+    def knows(self, examples: Mapping[str, tuple[str, ...]], words: str) -> bool:
+        """Tell whether the classifier was trained on just these examples and words."""
+        before = self.table.policy.classifier.word_vectors
+        return self.classifier.examples == examples and before == words
+
+
+def _words_in(path: str) -> WordKnowledge:
+    """Give the policy's word vectors; where they cannot be read the shipped ones go on serving."""
+    try:
+        return known_words(path)
+    except StaticModelError as error:
+        log.warning("the shipped word vectors are used", error=str(error))
+        return shipped_words()
 
 
 def examples_of(table: RouteTable) -> Mapping[str, tuple[str, ...]]:

@@ -82,6 +82,8 @@ async def _answer_auto(
     dispatcher: Dispatcher, exchange: Exchange, decision: Decision, brain: Brain, call: Call
 ) -> None:
     text = _text_of(call)
+    if dispatcher.opinion.active:
+        await dispatcher.opinion.hear(text)
     prompt_tokens, counted = about_prompt_tokens(call), None
     while True:
         planned = plan_auto(

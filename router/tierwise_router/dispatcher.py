@@ -19,6 +19,7 @@ from tierwise_router.inside import AsgiApp
 from tierwise_router.journal import Journal
 from tierwise_router.lengths import AnswerLengths, Densities
 from tierwise_router.patterns.shadows import Shadows
+from tierwise_router.second_opinion import SecondOpinion
 from tierwise_router.session_homes import SessionHomes
 from tierwise_router.settings import Settings
 from tierwise_router.tally import Tally
@@ -70,6 +71,7 @@ class Dispatcher:
     journal: Journal | None = None
     loads: Mapping[str, LoadSignal] = field(default_factory=lambda: NOBODY_BUSY)
     homes: SessionHomes = field(default_factory=SessionHomes)
+    opinion: SecondOpinion = field(default_factory=lambda: SecondOpinion(SecretFiles("")))
     app: AsgiApp | None = None
     shadows: Shadows | None = None
     keep: Callable[..., Awaitable[bool]] | None = None
@@ -95,6 +97,7 @@ class Dispatcher:
             admission,
             Deadlines(settings.deadline_s),
             loads=dispatch.loads,
+            opinion=SecondOpinion(secrets),
         )
 
     @property
@@ -120,3 +123,4 @@ class Dispatcher:
         self.dispatch.learn(brain.table)
         self.admission.learn(brain.table)
         self.holds.learn(brain.table)
+        self.opinion.follow(brain.table.policy.classifier.embeddings, brain.classifier.examples)

@@ -141,7 +141,11 @@ def plan_auto(  # noqa: PLR0913 - a request, who asks it, and what it wants
     )
     decision.text = text
     decision.plan = brain.plan(
-        text, floor=wishes.floor if floor is None else floor, field=field, context=context
+        text,
+        floor=wishes.floor if floor is None else floor,
+        field=field,
+        context=context,
+        opinion=dispatcher.opinion.refined if dispatcher.opinion.active else None,
     )
     return decision.plan
 

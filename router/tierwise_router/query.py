@@ -54,6 +54,8 @@ async def answer_query(dispatcher: Dispatcher, exchange: Exchange, decision: Dec
     asked = read_query(await exchange.read_body(dispatcher.settings.max_body_bytes))
     call = _chat_call(asked, exchange)
     brain = dispatcher.current_brain()
+    if dispatcher.opinion.active and asked.field is None:
+        await dispatcher.opinion.hear(asked.query)
     plan = plan_auto(
         dispatcher, decision, brain, call, asked.query, headers=exchange.headers,
         floor=asked.confidence_floor, field=asked.field, prompt_tokens=about_prompt_tokens(call),

@@ -154,6 +154,7 @@ class DispatcherReplica:
             leave_tally(self._dispatcher)
             if self._dispatcher.journal is not None:
                 await asyncio.to_thread(self._dispatcher.journal.close)
+            await self._dispatcher.opinion.close()
         await self._report(DRAINED)
         log.info("dispatcher drained", process=os.getpid())
 

@@ -17,7 +17,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NOTHING", "ShippedWords", "WordKnowledge", "shipped_words"]
+__all__ = ["NOTHING", "ShippedWords", "Vector", "WordKnowledge", "shipped_words"]
 
 Vector = NDArray[np.float32]
 
@@ -105,6 +105,11 @@ class ShippedWords:
         weights = [commonness_weight(rank) for rank in self.ranks[rows].tolist()]
         unpacked = _unpacked(self.levels[rows], self.scales[rows]) - self.centre
         return unpacked * np.array(weights, dtype=np.float32)[:, None]
+
+    def weight(self, word: str) -> float:
+        """Weigh a word by its rank; one that the table does not have is rare."""
+        row = self.index.get(word)
+        return 1.0 if row is None else commonness_weight(int(self.ranks[row]))
 
     def commonest(self, most: int) -> tuple[str, ...]:
         """Name the commonest words of the table."""

@@ -25,7 +25,7 @@ from tierwise_router.classifier.gradients import solve_by_gradients
 from tierwise_router.classifier.knowledge import WordKnowledge
 from tierwise_router.classifier.votes import Learned, Votes
 
-__all__ = ["Step", "Trained", "train"]
+__all__ = ["Step", "Trained", "train", "train_exactly"]
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -113,6 +113,12 @@ def _exactly(corpus: Corpus, fields: int, step: Step) -> tuple[Singles, float, D
     inside = np.flatnonzero(corpus.labels != OUTSIDE)
     temperature = fit_temperature(ridge.without_each()[inside], corpus.labels[inside])
     return ridge.dual, temperature, _fit_gate(corpus, ridge, fields)
+
+
+def train_exactly(corpus: Corpus, fields: int) -> tuple[Singles, float, DomainGate]:
+    """Solve a corpus of any kind: the dual weights, the temperature and the domain's gate."""
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _exactly(corpus, fields, lambda _said: None)
 
 
 def _solve(corpus: Corpus, fields: int) -> _Ridge:
