@@ -12,7 +12,7 @@ from pathlib import Path
 
 from figures import Cell
 
-__all__ = ["KEY", "PROMPTS", "Load", "measure", "prompts"]
+__all__ = ["KEY", "PROMPTS", "Load", "measure", "prompts", "sums"]
 
 KEY = "sk-tw-bench-0123456789abcdef0123456789abcdef"
 PROMPTS = 500
@@ -43,6 +43,7 @@ ASKED = (
     "can you arrange the letters {} from a to z for me?",
     "what is {} sorted?",
 )
+ADDED = ("add {} and {}", "what is {} plus {}", "sum of {} and {}", "how much is {} plus {}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,15 @@ class Load:
     model: str
     connections: int
     large: bool = False
+
+
+def sums(count: int, seed: int = 5) -> list[str]:
+    """Make up that many different sums to ask for: the questions of the streams."""
+    rng = random.Random(seed)
+    return [
+        ADDED[at % len(ADDED)].format(rng.randint(1, 99), rng.randint(1, 99) + 100 * at)
+        for at in range(count)
+    ]
 
 
 def prompts(count: int, seed: int = 5) -> list[str]:

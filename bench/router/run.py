@@ -87,6 +87,8 @@ def measure_all(
     figures = Figures()
     for connections in options.connections:
         for kind, large in (("whole", False), ("whole", True), ("streams", False)):
+            if kind not in options.kinds:
+                continue
             key = (kind, connections, large)
             figures.cells[key] = one_figure(scene, contestants, key, options)
     return figures
@@ -159,6 +161,8 @@ def neighbours(scene: Scene, one: Contestant, seconds: float) -> dict[str, float
             from streams import hold_streams  # noqa: PLC0415
 
             held = await hold_streams(one.streams_port, load)
+            # Until the buffers between engine and reader are full, it is a load and no standstill.
+            await asyncio.to_thread(settle, one)
         args = (scene.folder, one.whole_port, Load(one.whole_model, 16), seconds)
         cell = await asyncio.to_thread(measure, *args)
         for writer in held:
@@ -197,6 +201,11 @@ def arguments() -> argparse.Namespace:
         choices=["alone", "ray", "ray1", "ray2", "vllm-router", "litellm"],
         help="leave out: alone, ray, ray1, ray2, vllm-router, litellm",
     )  # fmt: skip
+    parser.add_argument(
+        "--kinds", nargs="+", default=["whole", "streams"], choices=["whole", "streams"],
+        help="answers in one piece, streams, or both (default)",
+    )  # fmt: skip
+    parser.add_argument("--no-memory", action="store_true", help="leave the long loads out")
     parser.add_argument("--record", action="store_true", help="write docs/benchmarks.md")
     options = parser.parse_args()
     options.rounds = options.rounds or (1 if options.quick else 3)
@@ -219,6 +228,8 @@ def main() -> None:
         mine = [one for name, one in contestants if name == "tierwise, by name"]
         if mine:
             figures.neighbours = neighbours(scene, mine[0], options.seconds)
+        if options.no_memory:
+            contestants = []
         most, longest_s = (3_000, 3.0) if options.quick else (MEMORY_REQUESTS, MEMORY_S)
         figures.memory = memory(scene, contestants, most, longest_s)
     figures.seconds = time.monotonic() - began_at

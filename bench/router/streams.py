@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field, replace
 
 from figures import Cell, percentile
-from load import KEY, prompts
+from load import KEY, sums
 
 __all__ = ["StreamLoad", "StreamResult", "hold_streams", "run_streams"]
 
@@ -129,7 +129,7 @@ async def stuck_reader(port: int, request: bytes) -> asyncio.StreamWriter:
 
 async def hold_streams(port: int, load: StreamLoad) -> list[asyncio.StreamWriter]:
     """Begin ``slow`` streams that nobody reads to their end; the caller drops them."""
-    asked = prompts(200)
+    asked = sums(200)
     return [
         await stuck_reader(port, request_bytes(load, asked[at % 200], events=load.events))
         for at in range(load.slow)
@@ -139,7 +139,7 @@ async def hold_streams(port: int, load: StreamLoad) -> list[asyncio.StreamWriter
 async def run_streams(port: int, load: StreamLoad, seconds: float) -> StreamResult:
     """Keep that many streams going for a while, and let the last ones end."""
     loop = asyncio.get_running_loop()
-    asked = prompts(200)
+    asked = sums(200)
     slow = await hold_streams(port, replace(load, events=100_000))
     result = StreamResult()
     requests = [request_bytes(load, prompt, events=load.events) for prompt in asked]

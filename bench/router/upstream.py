@@ -83,7 +83,7 @@ FIRST, LAST = event(0, None), event(1, "stop") + chunk(b"data: [DONE]\n\n") + b"
 
 
 class Streams(asyncio.Protocol):
-    """Streams ``max_tokens`` events, ``seed`` milliseconds apart; a field named hang never ends."""
+    """Streams ``max_tokens`` events, ``seed`` milliseconds apart."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
@@ -102,11 +102,10 @@ class Streams(asyncio.Protocol):
         length = re.search(rb"content-length: *(\d+)", head, re.IGNORECASE)
         if not found or length is None or len(body) < int(length[1]):
             return
-        numbers = {name: int(value) for name, value in NUMBER.findall(body[-200:])}
-        hangs, self._request = b'"hang"' in body[-200:], b""
-        if not hangs:
-            told = self._tell(numbers.get(b"max_tokens", 16), numbers.get(b"seed", 0) / 1000)
-            self._telling = asyncio.get_running_loop().create_task(told)
+        numbers = {name: int(value) for name, value in NUMBER.findall(body)}
+        self._request = b""
+        told = self._tell(numbers.get(b"max_tokens", 16), numbers.get(b"seed", 0) / 1000)
+        self._telling = asyncio.get_running_loop().create_task(told)
 
     async def _tell(self, events: int, gap_s: float) -> None:
         write = self._transport.write  # type: ignore[attr-defined]
