@@ -61,9 +61,7 @@ class ClassifierSpec(Spec):
     word_vectors: Annotated[
         str,
         Field(max_length=1024),
-        matches(
-            r"(/\S*)?", "wordVectors must be an absolute path, such as /models/potion-base-8M"
-        ),
+        matches(r"(/\S*)?", "wordVectors must be an absolute path, such as /models/potion-base-8M"),
     ] = Field(
         default="",
         description="The directory of a static embedding model (Model2Vec) that every router can "

@@ -49,6 +49,6 @@ class BatchPolicy:
         >>> policy.retry_delay_s(1, 7.0, 0.0), policy.retry_delay_s(30, None, 1.0)
         (7.0, 60.0)
         """
-        doubled = min(self.first_retry_s * 2 ** min(attempt - 1, 30), self.longest_retry_s)
+        doubled = min(self.first_retry_s * 2.0 ** min(attempt - 1, 30), self.longest_retry_s)
         own = doubled * (0.5 + 0.5 * jitter)
         return min(max(own, asked_s or 0.0), self.longest_retry_s)
