@@ -63,7 +63,7 @@ def wait_until_ready(url: str, serving: subprocess.Popen[str]) -> None:
             said = serving.stdout.read() if serving.stdout else ""
             pytest.fail(f"tierwise serve ended with {serving.returncode}: {said}")
         try:
-            if httpx.get(f"{url}/v1/models", timeout=5).is_success:
+            if httpx.get(f"{url}/readyz", timeout=5).is_success:
                 return
         except httpx.TransportError:
             pass
