@@ -11,6 +11,8 @@ from cluster import ROOT, Cluster, answer, eventually
 @pytest.fixture(scope="module", autouse=True)
 def patterns(cluster: Cluster) -> Iterator[None]:
     """The example's policy, with every answer of the sorter shadowed."""
+    for name in ("sorter", "adder", "reverser", "generalist", "frontier"):
+        cluster.wait(f"specialist/{name}", "condition=Ready")  # other stories send them to sleep
     example = ROOT / "examples" / "patterns" / "policy.yaml"
     policy = example.read_text().replace("percent: 10", "percent: 100")
     cluster.kubectl("apply", "--server-side", "--field-manager=patterns", "-f", "-", stdin=policy)
