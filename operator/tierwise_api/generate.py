@@ -28,7 +28,7 @@ def generated_files() -> dict[str, str]:
     """Every generated file: its path below the repository's root, and its text.
 
     >>> sorted(generated_files())[-2:]
-    ['crds/specialists.yaml', 'docs/reference/api.md']
+    ['crds/tenants.yaml', 'docs/reference/api.md']
     """
     definitions = {
         f"{kind.names.plural}.yaml": to_yaml(custom_resource_definition(kind)) for kind in KINDS

@@ -94,7 +94,9 @@ def test_the_category_lists_every_kind(
         "fieldprofile.tierwise.dev/sorting",
         "gputier.tierwise.dev/rtx-4090",
         "rollout.tierwise.dev/sorter-v2",
+        "routerpolicy.tierwise.dev/default",
         "specialist.tierwise.dev/sorter",
+        "tenant.tierwise.dev/team-a",
     ]
 
 
@@ -163,6 +165,8 @@ def test_what_the_server_stores_reads_back_as_a_model(api_server: ApiServer) -> 
         "region": "eu-central-1",
         "compliance": ["SOC2", "HIPAA"],
         "deprecationDate": "2027-01-31",
+        "deprecationNoticeDays": 60,
+        "alternativeURLs": ["https://eu.example.com/v1"],
     }
     body = manifest("Specialist", {"spec.model": GONE, "spec.external": external})
 

@@ -33,8 +33,8 @@ INFO: Final = {
 def document() -> dict[str, Any]:
     """Write the OpenAPI 3.1 document of this router.
 
-    >>> document()["openapi"], sorted(document()["paths"])[0]
-    ('3.1.0', '/healthz')
+    >>> document()["openapi"], "/v1/chat/completions" in document()["paths"]
+    ('3.1.0', True)
     """
     schemas = {name: schema for part in PARTS for name, schema in part.SCHEMAS.items()}
     return {
