@@ -27,13 +27,19 @@ __all__ = ["Routers", "find_routers"]
 POD_PROXY = "/api/v1/namespaces/{namespace}/pods/{pod}:8080/proxy"
 POD_SELECTOR = "app.kubernetes.io/name=tierwise-router"
 _TIMEOUT_SECONDS = 20.0
+_TRIES = 16
+"""Connections to one address: behind a Service each may reach another of its pods."""
 
 
 @dataclass(frozen=True, slots=True)
 class Routers:
-    """All routers that may know a decision, those that made it first."""
+    """All routers that may know a decision, those that made it first.
+
+    ``one_address`` says that they are all behind one address, where chance picks the pod.
+    """
 
     routers: tuple[Router, ...]
+    one_address: bool = False
 
     def ask(
         self, method: str, path: str, decision: str, body: Mapping[str, Any] | None = None
@@ -59,13 +65,25 @@ class Routers:
                     fix="start one with `tierwise serve FILE`, correct --url, or look why: "
                     "tierwise doctor",
                 )
+                if self.one_address:
+                    break
                 continue
             if response.status_code == httpx.codes.OK:
                 return dict(response.json())
             failure = refusal(response, router.where)
             if response.status_code == httpx.codes.BAD_REQUEST:
                 break
+            if self.one_address and not _is_elsewhere(response):
+                break
         raise failure or RouterError("there is no router pod", fix="tierwise doctor tells why")
+
+
+def _is_elsewhere(response: httpx.Response) -> bool:
+    """Tell whether another router pod made the decision."""
+    try:
+        return bool(response.json()["error"]["code"] == "decision_elsewhere")
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def made_by(router: Router, decision: str) -> bool:
@@ -83,13 +101,17 @@ def made_by(router: Router, decision: str) -> bool:
 def find_routers(url: str | None, access: Access, namespace: str) -> Iterator[Routers]:
     """The router at a URL, else at TIERWISE_URL, else every router pod of the cluster.
 
+    Behind one URL there may be several pods, of which one made the decision: it is asked again over
+    new connections until that one answers.
+
     Raises:
         RouterError: there is neither a URL nor a cluster.
     """
     address = url or os.environ.get(URL_VARIABLE)
     with ExitStack() as held:
         if address:
-            yield Routers((held.enter_context(router_at(address)),))
+            router = held.enter_context(router_at(address, reconnects=True))
+            yield Routers((router,) * _TRIES, one_address=True)
             return
         try:
             cluster = held.enter_context(connect(access))

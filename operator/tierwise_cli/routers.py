@@ -105,10 +105,15 @@ def find_router(url: str | None, access: Access, namespace: str) -> Iterator[Rou
 
 
 @contextmanager
-def router_at(address: str) -> Iterator[Router]:
-    """The router at a URL; raises RouterError when it is none."""
+def router_at(address: str, *, reconnects: bool = False) -> Iterator[Router]:
+    """The router at a URL, over a new connection each time if it ``reconnects``.
+
+    Raises:
+        RouterError: the address is no URL.
+    """
     base = _base_url(address)
-    with httpx.Client(base_url=base) as http:
+    limits = httpx.Limits(max_keepalive_connections=0 if reconnects else 20)
+    with httpx.Client(base_url=base, limits=limits) as http:
         yield Router(http, "", f"at {base}")
 
 

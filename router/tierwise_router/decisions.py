@@ -152,9 +152,11 @@ def _feedback(dispatcher: Dispatcher, decision_id: str) -> dict[str, Any] | None
 def _unknown(dispatcher: Dispatcher, decision_id: str, param: str | None) -> RequestError:
     shown = decision_id[:SHOWN]
     made = made_by(decision_id)
+    code = "decision_not_found"
     if made is None:
         why = "it is no decision's name; give the x-tierwise-decision of an answer (d-...)"
     elif made[0] != dispatcher.ids.pod:
+        code = "decision_elsewhere"
         why = (
             f"this is router pod {dispatcher.ids.pod!r}, and pod {made[0]!r} made it: ask that one "
             "(`tierwise explain` asks every router pod)"
@@ -167,5 +169,5 @@ def _unknown(dispatcher: Dispatcher, decision_id: str, param: str | None) -> Req
         f"decision {shown!r} is not known here; {why}",
         status=404,
         param=param,
-        code="decision_not_found",
+        code=code,
     )

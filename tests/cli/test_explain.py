@@ -158,3 +158,36 @@ def test_a_request_by_name_had_nothing_to_decide() -> None:
     (question,) = [one for one in story(named) if one.title == "The question"]
 
     assert question.lines == ("asked for 'sorter' by name: nothing was to be decided",)
+
+
+def behind_one_address(*answers: httpx.Response) -> tuple[Routers, list[int]]:
+    left, asked = list(answers), []
+
+    def answer(_request: httpx.Request) -> httpx.Response:
+        asked.append(1)
+        return left.pop(0)
+
+    http = httpx.Client(transport=httpx.MockTransport(answer), base_url="http://router")
+    return Routers((Router(http, "", "at http://router"),) * 16, one_address=True), asked
+
+
+def elsewhere() -> httpx.Response:
+    error = {"message": "another pod made it", "type": "x", "code": "decision_elsewhere"}
+    return httpx.Response(404, json={"error": error})
+
+
+def test_behind_one_address_it_is_asked_for_until_its_pod_answers() -> None:
+    routers, asked = behind_one_address(
+        elsewhere(), elsewhere(), httpx.Response(200, json={"id": ID})
+    )
+
+    assert routers.ask("GET", f"/v1/decisions/{ID}", ID) == {"id": ID}
+    assert len(asked) == 3
+
+
+def test_a_pod_that_lost_its_own_decision_is_asked_once() -> None:
+    routers, asked = behind_one_address(not_known())
+
+    with pytest.raises(RouterError, match="not known here"):
+        routers.ask("GET", f"/v1/decisions/{ID}", ID)
+    assert len(asked) == 1

@@ -204,7 +204,7 @@ async def test_an_unknown_decision_says_where_to_look(engine: Engine, recording:
     assert "never made" in here.json()["error"]["message"]
     assert "pod 'x7k2p' made it" in there.json()["error"]["message"]
     assert "no decision's name" in none.json()["error"]["message"]
-    assert fed.json()["error"]["code"] == "decision_not_found"
+    assert fed.json()["error"]["code"] == "decision_elsewhere"
 
 
 async def test_other_methods_are_refused_with_the_right_one(
