@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import ssl
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -27,6 +28,7 @@ ROOT = Path(__file__).parents[2]
 CRDS = ROOT / "crds"
 
 PLURALS = {kind.__name__: kind.names.plural for kind in KINDS}
+DISCOVERIES = 100
 NAMESPACED = {kind.__name__ for kind in KINDS if kind.names.namespaced}
 
 Body = Mapping[str, Any]
@@ -73,7 +75,26 @@ class ApiServer:
 
     def try_kubectl(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         command = [str(binary("kubectl")), f"--kubeconfig={self.kubeconfig}", *arguments]
-        return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+        # A cache of its own: what another server on the same port once offered is no use here.
+        cache = {"KUBECACHEDIR": str(self.kubeconfig.with_suffix(".cache"))}
+        return subprocess.run(
+            command,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | cache,
+        )
+
+    def discover(self) -> None:
+        """Ask until the server offers every kind, a moment after they are established."""
+        found: set[str] = set()
+        for _ in range(DISCOVERIES):
+            listed = self.kubectl("api-resources", "--api-group=tierwise.dev", "--cached=false")
+            found = {line.split()[-1] for line in listed.splitlines()[1:]}
+            if found >= set(PLURALS):
+                return
+        raise AssertionError(f"the server offers only {sorted(found)}")
 
     def create(self, body: Body, *, dry_run: bool = False, validation: str = "Strict") -> Answer:
         params = {"fieldValidation": validation} | ({"dryRun": "All"} if dry_run else {})
@@ -101,6 +122,7 @@ def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
             server = ApiServer(kubeconfig, client)
             server.kubectl("apply", "--server-side", "-f", str(CRDS))
             server.kubectl("wait", "--for=condition=Established", "-f", str(CRDS), "--timeout=30s")
+            server.discover()
             yield server
 
 
