@@ -11,9 +11,9 @@ resolve() { # resolve OUTPUT ARGUMENTS...: keeps the versions already in OUTPUT 
 }
 resolve_all() { # resolve_all FOLDER
   resolve "$1/dev.txt" pyproject.toml --all-extras --group dev
-  for extra in operator router; do
-    resolve "$1/$extra.txt" pyproject.toml --extra "$extra" --constraint requirements/dev.txt
-  done
+  resolve "$1/operator.txt" pyproject.toml --extra operator --constraint requirements/dev.txt
+  # One image holds the router and the ledger.
+  resolve "$1/router.txt" pyproject.toml --extra router --extra ledger --constraint requirements/dev.txt
   build_requirements | resolve "$1/build.txt" -
   resolve "$1/clients.txt" requirements/clients.in
   resolve "$1/bench-peers.txt" requirements/bench-peers.in

@@ -24,7 +24,7 @@ EXAMPLES = examples(
     "kubectl get gputiers,specialists -o yaml > fleet.yaml; tierwise serve fleet.yaml",
 )
 _LAPTOP_HOST = "127.0.0.1"
-_NEEDED = ("ray", "httptools", "uvicorn")
+_NEEDED = ("ray", "httptools", "uvloop")
 
 
 def serve(  # noqa: PLR0913, PLR0917 - the options of a command

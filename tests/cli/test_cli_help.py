@@ -94,8 +94,8 @@ def test_the_command_starts_without_heavy_libraries(library: str) -> None:
 
 
 def test_serve_without_the_router_says_what_to_install() -> None:
-    with pytest.raises(CliError, match="needs ray, uvicorn") as refused:
-        serve.need_router(find=lambda name: None if name in {"ray", "uvicorn"} else name)
+    with pytest.raises(CliError, match="needs ray, uvloop") as refused:
+        serve.need_router(find=lambda name: None if name in {"ray", "uvloop"} else name)
 
     assert refused.value.fix == "pip install 'tierwise[router,cli]'"
 

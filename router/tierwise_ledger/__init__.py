@@ -1,0 +1,1 @@
+"""The ledger: what happened, what it cost, and what may be learned from it."""
