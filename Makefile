@@ -10,6 +10,8 @@ CACHE := $(or $(TIERWISE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tierwise)
 UV := $(CACHE)/uv/bin/uv
 BIN := .venv/bin
 PYTHON := $(BIN)/python
+# Unit tests run beside each other, a worker for each core up to four.
+WORKERS ?= --numprocesses auto --maxprocesses 4 --dist worksteal
 LOCALCLUSTER := PYTHONPATH=hack $(PYTHON) -m localcluster
 
 .PHONY: help
@@ -55,7 +57,7 @@ contracts: setup ## Imports point one way; the core is pure
 
 .PHONY: test-unit
 test-unit: setup ## Pure and shell tests, doctests included
-	@$(BIN)/pytest -q -m 'not apiserver and not engine'
+	@$(BIN)/pytest -q $(WORKERS) -m 'not apiserver and not engine'
 
 .PHONY: test-api
 test-api: setup tools ## Tests against a real kube-apiserver
