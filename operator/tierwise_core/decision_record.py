@@ -65,7 +65,9 @@ class StepRecord:
     ``own_field`` is its field where it was asked as its field's Specialist, None where it took
     over for others. ``predicted`` and ``confidence`` are before and after asking; ``verdict`` is
     accept, escalate, abstain, relayed, failed or passed-over. ``checks`` has each verifier's word
-    and ``verified`` what they come to, None when there are none.
+    and ``verified`` what they come to, None when there are none. ``cached_tokens`` are those of the
+    input that the engine had already; ``queue_s`` is how long it waited here for a place, and
+    ``ttft_s`` how long the first bytes of the answer took, both None where nobody measured.
     """
 
     specialist: str
@@ -82,6 +84,10 @@ class StepRecord:
     cost_usd: float = 0.0
     input_tokens: int | None = None
     output_tokens: int | None = None
+    cached_tokens: int | None = None
+    adapter: str = ""
+    queue_s: float | None = None
+    ttft_s: float | None = None
     verified: bool | None = None
     checks: tuple[Mapping[str, Any], ...] = ()
 
@@ -90,7 +96,8 @@ class StepRecord:
 class DecisionRecord:
     """One request from its question to its end.
 
-    ``at`` is in seconds since the epoch, ``session`` a digest and not the caller's own id.
+    ``at`` is in seconds since the epoch; ``session`` and ``user`` are digests and not the caller's
+    own ids. ``queue_s`` is how long it waited for its turn among the tenant's requests.
     ``elsewhere`` are Specialists of other fields, with their field; ``elsewhere_count`` counts also
     those that are not listed. ``floor_asked`` is the request's own floor. ``pattern`` is the one
     that was run, and ``parts`` the decisions of its sub-requests.
@@ -105,6 +112,7 @@ class DecisionRecord:
     table: str = ""
     tenant: str = ""
     session: str = ""
+    user: str = ""
     latency_class: str = "realtime"
     stream: bool = False
     query_id: str = ""
@@ -128,6 +136,7 @@ class DecisionRecord:
     max_cost_usd: float | None = None
     cost_usd: float = 0.0
     seconds: float = 0.0
+    queue_s: float | None = None
     pattern: str = ""
     parts: tuple[str, ...] = ()
 

@@ -1,0 +1,1 @@
+"""One module per version; an older database is brought up one after the other."""

@@ -1,0 +1,43 @@
+"""What all tables share: one ``MetaData``, its naming rules, and types for both databases."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import BigInteger, Integer, MetaData
+
+__all__ = ["METADATA", "NANO", "Sequence64", "hour_of", "nano_usd"]
+
+METADATA: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+"""All tables of the ledger. Times are seconds since the epoch, in the ledger's clock."""
+
+# SQLite numbers rows by itself in a column of exactly the type INTEGER, which has 64 bits there.
+Sequence64: Final = BigInteger().with_variant(Integer, "sqlite")
+
+NANO: Final = 1_000_000_000
+HOUR_S: Final = 3600
+
+
+def nano_usd(usd: float) -> int:
+    """Give dollars as whole billionths: sums of them are exact, in any order.
+
+    >>> nano_usd(0.000833), nano_usd(0.1) + nano_usd(0.2) == nano_usd(0.3)
+    (833000, True)
+    """
+    return round(usd * NANO)
+
+
+def hour_of(at: float) -> int:
+    """Give the second in which the hour of an instant began.
+
+    >>> hour_of(7201.5)
+    7200
+    """
+    return int(at // HOUR_S) * HOUR_S

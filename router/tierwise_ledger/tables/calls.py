@@ -1,0 +1,63 @@
+"""Calls: every Specialist that was asked for an outcome, and their sums by the hour."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Index, Integer, Table, Text
+
+from tierwise_ledger.tables.base import METADATA
+
+__all__ = ["CALLS", "CALL_HOURS"]
+
+CALLS: Final = Table(
+    "calls",
+    METADATA,
+    Column("outcome", Text, primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("at", Float, nullable=False),
+    Column("specialist", Text, nullable=False),
+    Column("revision", Text, nullable=False, default=""),
+    Column("adapter", Text, nullable=False, default=""),
+    Column("tier", Text, nullable=False, default=""),
+    Column("pod", Text, nullable=False, default=""),
+    # The field it was asked for as that field's Specialist; NULL where it took over for others.
+    Column("own_field", Text),
+    Column("predicted", Float),
+    Column("confidence", Float),
+    Column("floor", Float, nullable=False, default=0.0),
+    Column("verdict", Text, nullable=False, default=""),
+    Column("failure", Text, nullable=False, default=""),
+    Column("verified", Boolean),
+    Column("checks", JSON),
+    Column("input_tokens", BigInteger),
+    Column("cached_tokens", BigInteger),
+    Column("output_tokens", BigInteger),
+    Column("cost_nano_usd", BigInteger, nullable=False, default=0),
+    Column("seconds", Float),
+    Column("queue_s", Float),
+    Column("ttft_s", Float),
+    Index(None, "at"),
+    Index(None, "specialist", "at"),
+)
+"""One row per call, in the order of ``position``."""
+
+CALL_HOURS: Final = Table(
+    "call_hours",
+    METADATA,
+    Column("hour", BigInteger, primary_key=True, autoincrement=False),
+    Column("specialist", Text, primary_key=True),
+    Column("revision", Text, primary_key=True),
+    Column("adapter", Text, primary_key=True),
+    Column("tier", Text, primary_key=True),
+    Column("tenant", Text, primary_key=True),
+    Column("field", Text, primary_key=True),
+    Column("verdict", Text, primary_key=True),
+    Column("calls", BigInteger, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("cached_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cost_nano_usd", BigInteger, nullable=False),
+    Column("milliseconds", BigInteger, nullable=False),
+)
+"""Sums of calls by the hour; ``tenant`` and ``field`` are the request's."""

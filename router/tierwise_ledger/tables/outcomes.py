@@ -1,0 +1,109 @@
+"""Outcomes: one row per request, its whole record beside it, and sums by the hour."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+)
+
+from tierwise_ledger.tables.base import METADATA, Sequence64
+
+__all__ = ["OUTCOMES", "OUTCOME_HOURS", "RECORDS"]
+
+OUTCOMES: Final = Table(
+    "outcomes",
+    METADATA,
+    Column("seq", Sequence64, primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("at", Float, nullable=False),
+    Column("received_at", Float, nullable=False),
+    # What was added to the router's clock to get the ledger's.
+    Column("skew_s", Float, nullable=False, default=0.0),
+    Column("tenant", Text, nullable=False, default=""),
+    Column("user_digest", Text, nullable=False, default=""),
+    Column("session", Text, nullable=False, default=""),
+    Column("field", Text, nullable=False, default=""),
+    Column("query_id", Text, nullable=False, default=""),
+    Column("endpoint", Text, nullable=False, default=""),
+    Column("model", Text, nullable=False, default=""),
+    Column("latency_class", Text, nullable=False, default=""),
+    Column("pattern", Text, nullable=False, default=""),
+    Column("stream", Boolean, nullable=False, default=False),
+    Column("state", Text, nullable=False),
+    Column("status", Integer, nullable=False, default=0),
+    Column("reason", Text, nullable=False, default=""),
+    # Who answered; empty when nobody did.
+    Column("specialist", Text, nullable=False, default=""),
+    Column("revision", Text, nullable=False, default=""),
+    Column("adapter", Text, nullable=False, default=""),
+    Column("tier", Text, nullable=False, default=""),
+    # Before and after asking, of the one that answered.
+    Column("predicted", Float),
+    Column("confidence", Float),
+    Column("verified", Boolean),
+    Column("calls", Integer, nullable=False, default=0),
+    Column("input_tokens", BigInteger, nullable=False, default=0),
+    Column("cached_tokens", BigInteger, nullable=False, default=0),
+    Column("output_tokens", BigInteger, nullable=False, default=0),
+    Column("cost_nano_usd", BigInteger, nullable=False, default=0),
+    Column("seconds", Float, nullable=False, default=0.0),
+    Column("queue_s", Float),
+    Column("ttft_s", Float),
+    # The last word on the answer: NULL as long as nobody said anything.
+    Column("feedback", Boolean),
+    Column("feedback_at", Float),
+    Column("corrected", Boolean, nullable=False, default=False),
+    Index(None, "at"),
+    Index(None, "tenant", "at"),
+    Index(None, "specialist", "at"),
+    Index(None, "field", "at"),
+    Index(None, "state", "at"),
+    Index(None, "query_id"),
+    Index(None, "session"),
+)
+"""One row per request. ``cost_nano_usd`` is in billionths of a dollar."""
+
+RECORDS: Final = Table(
+    "records",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index(None, "at"),
+)
+"""The whole record of a decision, as the router wrote it: JSON, compressed by zlib."""
+
+OUTCOME_HOURS: Final = Table(
+    "outcome_hours",
+    METADATA,
+    Column("hour", BigInteger, primary_key=True, autoincrement=False),
+    Column("tenant", Text, primary_key=True),
+    Column("field", Text, primary_key=True),
+    Column("specialist", Text, primary_key=True),
+    Column("revision", Text, primary_key=True),
+    Column("tier", Text, primary_key=True),
+    Column("latency_class", Text, primary_key=True),
+    Column("state", Text, primary_key=True),
+    Column("requests", BigInteger, nullable=False),
+    Column("calls", BigInteger, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("cached_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cost_nano_usd", BigInteger, nullable=False),
+    Column("milliseconds", BigInteger, nullable=False),
+    # The last word of people and programs: how many said yes, no, and no with the right answer.
+    Column("feedback_yes", BigInteger, nullable=False),
+    Column("feedback_no", BigInteger, nullable=False),
+    Column("corrected", BigInteger, nullable=False),
+)
+"""Sums of outcomes by the hour and by whatever is asked for; they stay when outcomes go."""
