@@ -20,6 +20,7 @@
     │   ├── NoCapacityError          a tier could, and none has free GPUs
     │   ├── InvalidPlacementError    the request or the tiers contradict themselves
     │   └── WhatIfError              a what-if that cannot be read, or that the fleet cannot follow
+    ├── EconomicsError               figures that a calculation cannot be made of
     └── RouteError                   which Specialist answers a request
         ├── UnknownModelError        a model name nobody serves
         ├── AmbiguousModelError      a name that several namespaces have
@@ -39,6 +40,7 @@ from typing import ClassVar
 
 __all__ = [
     "AmbiguousModelError",
+    "EconomicsError",
     "InvalidAdapterError",
     "InvalidPlacementError",
     "InvalidSizeError",
@@ -196,6 +198,12 @@ class WhatIfError(PlacementError):
     """A change to try out cannot be read, or names something that the fleet has not."""
 
     reason = "InvalidWhatIf"
+
+
+class EconomicsError(TierwiseError):
+    """A field of a calculation is missing, unknown or impossible; one line for each."""
+
+    reason = "InvalidFigures"
 
 
 class RouteError(TierwiseError):

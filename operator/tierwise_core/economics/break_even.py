@@ -68,7 +68,8 @@ class Offer:
     """What is compared: one replica's capacity and price, and the other side's price.
 
     ``elastic`` says that replicas follow the load from hour to hour, between ``least`` and
-    ``most``; otherwise as many run all day as the busiest hour needs.
+    ``most``; otherwise as many run all day as the busiest hour needs. ``ops_usd_per_hour`` is
+    paid once for however many own replicas there are.
     """
 
     outputs_per_second: float
@@ -77,6 +78,7 @@ class Offer:
     least: int = 1
     most: int | None = None
     elastic: bool = False
+    ops_usd_per_hour: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ def cheapest_split(profile: Sequence[float], offer: Offer) -> Split:
     (1.2, 0.94)
     """
     own = _replicas_by_hour(profile, offer)
-    dedicated = sum(own) / len(own) * offer.replica_usd_per_hour
+    dedicated = sum(own) / len(own) * offer.replica_usd_per_hour + offer.ops_usd_per_hour
     serverless = _elsewhere_usd_per_hour(profile, offer, 0)
     most = max(1, math.ceil(max(profile) / offer.outputs_per_second) - 1)
     base = min(range(1, most + 1), key=lambda n: _hybrid(profile, offer, n))
@@ -138,7 +140,7 @@ def _replicas_by_hour(profile: Sequence[float], offer: Offer) -> list[int]:
 
 
 def _hybrid(profile: Sequence[float], offer: Offer, base: int) -> float:
-    own = base * offer.replica_usd_per_hour
+    own = base * offer.replica_usd_per_hour + offer.ops_usd_per_hour
     return own + _elsewhere_usd_per_hour(profile, offer, base)
 
 
