@@ -12,8 +12,10 @@ from tierwise_core.quantities import parse_duration
 
 __all__ = [
     "AlternativeRef",
+    "BurstStatus",
     "DedicatedCost",
     "DedicatedStatus",
+    "OverflowStatus",
     "ScalingSpec",
     "ScalingStatus",
     "WakeStatus",
@@ -202,6 +204,38 @@ class DedicatedStatus(Status):
     message: str | None = Field(
         default=None, max_length=2048, description="The comparison in words and numbers."
     )
+
+
+class BurstStatus(Status):
+    """What becomes of the load above the own base, with placement.burst Switch."""
+
+    alternative: str | None = Field(
+        default=None, max_length=63, description="The external Specialist that takes it."
+    )
+    base_replicas: int | None = Field(
+        default=None,
+        ge=0,
+        description="Own replicas there are at most; what they have no room for goes to the "
+        "alternative. None while the alternative cannot be used.",
+    )
+    way: Literal["Dedicated", "Serverless", "Hybrid"] | None = Field(
+        default=None,
+        description="Dedicated with all replicas that may be, Serverless with none, else Hybrid.",
+    )
+    since: Timestamp | None = Field(default=None, description="When the base was chosen.")
+    message: str | None = Field(
+        default=None, max_length=2048, description="Why, in USD per hour over the observed day."
+    )
+
+
+class OverflowStatus(Status):
+    """What one router has sent to the alternative since it began; the routers write it in turn."""
+
+    router: str | None = Field(default=None, max_length=253, description="The router's pod.")
+    since: Timestamp | None = Field(default=None, description="When it began to count.")
+    requests: int | None = Field(default=None, ge=0, description="Requests that it sent there.")
+    prompt_tokens: int | None = Field(default=None, ge=0, description="Their prompts' tokens.")
+    generated_tokens: int | None = Field(default=None, ge=0, description="Their answers' tokens.")
 
 
 def target_in_flight(scaling: ScalingSpec, target_concurrency: int) -> float:

@@ -61,6 +61,16 @@ class Replicas(Spec):
 class PlacementSpec(Spec):
     """Where the model may run, on how many replicas, and for what load it is sized."""
 
+    rules = (
+        Rule(
+            cel="!has(self.burst) || self.burst != 'Switch' || has(self.alternative)",
+            holds=lambda self: self.burst != "Switch" or self.alternative is not None,
+            message="burst Switch needs somewhere to send requests: name an external Specialist "
+            "in placement.alternative.specialistRef, or leave burst out",
+            at="burst",
+        ),
+    )
+
     tiers: Annotated[
         list[TierName],
         Field(max_length=32),
@@ -116,6 +126,13 @@ class PlacementSpec(Spec):
         description="An external Specialist that could answer instead: status.dedicated then says "
         "which is cheaper for the observed load, and what mix would be cheapest.",
         examples=[{"specialistRef": "sorter-api"}],
+    )
+    burst: Literal["Advise", "Switch"] = Field(
+        default="Advise",
+        description="Switch acts on the comparison with the alternative: own replicas grow to "
+        "status.burst.baseReplicas, and requests above those go to the alternative. Advise only "
+        "tells.",
+        examples=["Switch"],
     )
 
     @property

@@ -14,7 +14,13 @@ from tierwise_api.placement_status import (
     PlacementStatus,
     RejectedTier,
 )
-from tierwise_api.scaling import DedicatedStatus, ScalingStatus, WakeStatus
+from tierwise_api.scaling import (
+    BurstStatus,
+    DedicatedStatus,
+    OverflowStatus,
+    ScalingStatus,
+    WakeStatus,
+)
 
 __all__ = [
     "AdapterStatus",
@@ -142,6 +148,12 @@ class SpecialistStatus(Status):
     )
     dedicated: DedicatedStatus | None = Field(
         default=None, description="Own replicas compared with placement.alternative."
+    )
+    burst: BurstStatus | None = Field(
+        default=None, description="How much stays on own replicas, with placement.burst Switch."
+    )
+    overflow: OverflowStatus | None = Field(
+        default=None, description="What went to the alternative, as the routers tell."
     )
     endpoints: list[Endpoint] = Field(
         default_factory=list,

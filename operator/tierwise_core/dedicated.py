@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from tierwise_core.burst import Prices
 from tierwise_core.economics import SECONDS_PER_HOUR, Offer, Split, cheapest_split
 from tierwise_core.economics import required_utilization as required
 from tierwise_core.load_profile import HOURS, LoadProfile, to_status
@@ -34,7 +35,7 @@ def dedicated_status(
     name = specialist.placement.alternative or ""
     told: dict[str, Any] = {"alternative": name, **to_status(profile)}
     per_token = serverless_usd_per_token(alternative, profile)
-    missing = _missing(name, alternative) or _unknown(per_token, replica, profile, specialist)
+    missing = unusable(name, alternative) or _unknown(per_token, replica, profile, specialist)
     if missing or per_token is None or replica is None:
         return {**told, "message": missing}
     capacity = capacity_tokens_per_second(specialist, profile)
@@ -72,6 +73,25 @@ def capacity_tokens_per_second(specialist: Specialist, profile: LoadProfile) -> 
     return specialist.placement.scaling.target_tokens_per_second or profile.peak_per_replica
 
 
+def prices(
+    specialist: Specialist,
+    alternative: Specialist | None,
+    replica: Replica | None,
+    profile: LoadProfile,
+) -> Prices | None:
+    """Return what ``placement.burst`` weighs; None while anything of it is unknown."""
+    per_token = serverless_usd_per_token(alternative, profile)
+    if replica is None or _unknown(per_token, replica, profile, specialist):
+        return None
+    return Prices(
+        capacity_tokens_per_second(specialist, profile),
+        replica.usd_per_hour,
+        per_token or 0.0,
+        replica.tier,
+        specialist.placement.alternative or "",
+    )
+
+
 def _offer(specialist: Specialist, replica: Replica, per_token: float, capacity: float) -> Offer:
     policy = specialist.placement.scaling
     return Offer(
@@ -84,7 +104,8 @@ def _offer(specialist: Specialist, replica: Replica, per_token: float, capacity:
     )
 
 
-def _missing(name: str, alternative: Specialist | None) -> str:
+def unusable(name: str, alternative: Specialist | None) -> str:
+    """Say why an alternative is none, with the field and what would be right; empty if it is."""
     if alternative is None:
         return f"{WHERE} is {name!r}: no such Specialist; create it, or name another"
     if alternative.external is None:

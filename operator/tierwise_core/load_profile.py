@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tierwise_core.elsewhere import NOTHING, Elsewhere
 from tierwise_core.load import Traffic
 
 HOURS = 24
@@ -54,8 +55,13 @@ class LoadProfile:
             for value, seconds in zip(self.tokens_per_second, self.seconds, strict=True)
         )
 
-    def plus(self, served: Traffic, hour: int, ready: int) -> "LoadProfile":
+    def plus(
+        self, served: Traffic, hour: int, ready: int, elsewhere: Elsewhere = NOTHING
+    ) -> "LoadProfile":
         """Return the profile with what was served since the last look, in an hour of the day.
+
+        What others answered in its place, ``elsewhere``, is part of the load, and of no replica's
+        capacity.
 
         >>> traffic = Traffic(60.0, generated_tokens=600.0, prompt_tokens=1200.0, finished=6.0)
         >>> seen = LoadProfile().plus(traffic, hour=9, ready=2)
@@ -64,11 +70,13 @@ class LoadProfile:
         """
         known = min(self.seconds[hour] + served.seconds, MEMORY_SECONDS)
         weight = min(1.0, served.seconds / known)
-        rate = served.generated_tokens / served.seconds
+        own = served.generated_tokens / served.seconds
+        peak = own / ready if ready and served.seconds >= LEAST_PEAK_SECONDS else 0.0
+        everything = _with_others(served, elsewhere)
+        rate = everything.generated_tokens / served.seconds
         mean = self.tokens_per_second[hour]
-        peak = rate / ready if ready and served.seconds >= LEAST_PEAK_SECONDS else 0.0
         return replace(
-            self._mixed(served),
+            self._mixed(everything),
             tokens_per_second=_with(self.tokens_per_second, hour, mean + (rate - mean) * weight),
             seconds=_with(self.seconds, hour, known),
             peak_per_replica=max(self.peak_per_replica, peak),
@@ -82,6 +90,14 @@ class LoadProfile:
         mix = served.prompt_tokens / served.generated_tokens
         learnt = self.prompt_per_generated + (mix - self.prompt_per_generated) * weight
         return replace(self, prompt_per_generated=learnt, generated_tokens=known)
+
+
+def _with_others(served: Traffic, elsewhere: Elsewhere) -> Traffic:
+    return replace(
+        served,
+        generated_tokens=served.generated_tokens + elsewhere.generated_tokens,
+        prompt_tokens=served.prompt_tokens + elsewhere.prompt_tokens,
+    )
 
 
 def _with(values: tuple[float, ...], at: int, value: float) -> tuple[float, ...]:

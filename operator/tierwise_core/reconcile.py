@@ -7,6 +7,7 @@ from datetime import datetime
 from tierwise_core.adapter_status import adapters_verdict, rows
 from tierwise_core.admission import admitted_verdict
 from tierwise_core.announcing import announcements, deeds
+from tierwise_core.burst import rebased
 from tierwise_core.children import service
 from tierwise_core.conditions import Condition, Verdict, aggregate
 from tierwise_core.deprecation import provider_verdict
@@ -232,6 +233,7 @@ def _publish(
         status,
         f"Ready is {ready.status}: {ready.reason}",
     )
-    news = (*moved(specialist.status, status), *rescaled(specialist.status, status))
+    was = specialist.status
+    news = (*moved(was, status), *rescaled(was, status), *rebased(was, status))
     events = (*told, *news, *announcements(specialist, conditions))
     return Plan(actions, publish, events, conditions)

@@ -75,6 +75,7 @@ class PlacementSpec:
     queue: str | None = None
     scaling: ScalingPolicy = NOT_SCALED
     alternative: str | None = None
+    bursts: bool = False
 
 
 @dataclass(frozen=True, slots=True)

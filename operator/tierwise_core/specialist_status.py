@@ -39,6 +39,7 @@ OWNED = (
     "adapters",
     "scaling",
     "dedicated",
+    "burst",
 )
 OWNED_CONDITIONS = (
     "Sized",

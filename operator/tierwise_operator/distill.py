@@ -82,6 +82,7 @@ def _spec(spec: SpecialistSpec) -> dict[str, Any]:
             queue=placement.queue,
             scaling=_scaling(placement),
             alternative=placement.alternative.specialist_ref if placement.alternative else None,
+            bursts=placement.burst == "Switch",
         ),
         "escalate_to": tuple(spec.routing.escalate_to),
         "engine": EngineSpec(

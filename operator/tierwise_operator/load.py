@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from tierwise_core.burst import capped
 from tierwise_core.engine_metrics import EngineMetrics
 from tierwise_core.fleet import Pod
 from tierwise_core.load import Counted, Traffic, loading, look_at, traffic
@@ -79,7 +80,7 @@ class LoadWatch:
 
     def wanted(self, specialist: Specialist) -> int:
         """Return how many replicas there should be now."""
-        policy = specialist.placement.scaling
+        policy = capped(specialist)
         if policy.automatic:
             return policy.bounded(self._of(specialist).replicas)
         # What somebody else has chosen is where we begin if the number becomes ours.
@@ -89,7 +90,7 @@ class LoadWatch:
 
     def status(self, specialist: Specialist) -> dict[str, Any]:
         """Return ``status.scaling``; nothing where the number is not ours to choose."""
-        policy = specialist.placement.scaling
+        policy = capped(specialist)
         if not policy.automatic or specialist.model is None:
             return {}
         known = self._of(specialist)
@@ -107,10 +108,10 @@ class LoadWatch:
         """React to a change: requests that wait at a router, a pod never asked, another spec."""
         known = self._of(specialist)
         ready = {pod.key for pod in serving(self._store.pods.of(specialist.key))}
-        is_ours = specialist.placement.scaling.automatic and known.replicas > 0
+        is_ours = capped(specialist).automatic and known.replicas > 0
         if is_ours or ready - self.engines(specialist.key).keys():
             known.due_at = float("-inf")
-        if not specialist.placement.scaling.sleeps:
+        if not capped(specialist).sleeps:
             return
         wake = specialist.status.get("wake") or {}
         if wake == known.wake:
@@ -144,7 +145,7 @@ class LoadWatch:
         self._metrics.in_flight.clear()
         for key, known in self._watched.items():
             specialist = self._store.specialists.get(key)
-            if specialist is not None and specialist.placement.scaling.automatic:
+            if specialist is not None and capped(specialist).automatic:
                 self._metrics.wanted.labels(key).set(self.wanted(specialist))
                 load = known.history.latest.load if known.history.latest else 0
                 self._metrics.in_flight.labels(key).set(load)
@@ -159,7 +160,7 @@ class LoadWatch:
         return known
 
     def _begun(self, specialist: Specialist) -> _Watched:
-        policy, status = specialist.placement.scaling, specialist.status
+        policy, status = capped(specialist), specialist.status
         deployments = self._store.deployments.of(specialist.key)
         said = published(status)
         return _Watched(
@@ -192,7 +193,7 @@ class LoadWatch:
         before = known.counted.engines if known.counted else {}
         if pages.keys() - before.keys():
             self._enqueue(Item("Specialist", specialist.key))  # its status may tell the figures
-        busy = specialist.placement.scaling.automatic and (pods or known.replicas)
+        busy = capped(specialist).automatic and (pods or known.replicas)
         known.due_at = fresh.at_seconds + (0.0 if busy else SLOW_LOOK_SECONDS)
         alive = {pod.key for pod in pods}
         kept = {key: page for key, page in before.items() if key in alive}
@@ -200,12 +201,12 @@ class LoadWatch:
         if served is not None:
             for tell in self.tell:
                 tell(specialist, served, len(serving(pods)))
-        if specialist.placement.scaling.automatic:
+        if capped(specialist).automatic:
             self._judge(specialist, known, look)
 
     def _judge(self, specialist: Specialist, known: _Watched, look: Look) -> None:
         """Decide anew after a look; a changed number is planned and published at once."""
-        policy = specialist.placement.scaling
+        policy = capped(specialist)
         ready = len(serving(self._store.pods.of(specialist.key)))
         known.history = known.history.plus(look, policy)
         current = Current(known.replicas, ready, self._loading(specialist))

@@ -76,9 +76,11 @@ class Passes:
         if specialist is None:
             self.adapters.forget(item.key)
             self.performance.forget(item.key)
+            self.day.forget(item.key)
             return
         subject = _subject(specialist)
         self.load.notice(specialist)
+        self.day.hear(specialist)
         try:
             await self.extensions.prepare(specialist, self.store.pods.of(item.key))
             plan = decide(self._snapshot(specialist), self.clock())

@@ -146,7 +146,7 @@ def test_the_router_s_account_can_write_nothing_else_of_the_status(
     allowed = patch(router, "guarded", {"wake": {"requestedAt": moment, "waiting": 1}})
 
     assert refused.status_code in {403, 422}
-    assert "the router may write status.wake and nothing else" in refused.text
+    assert "the router may write status.wake and status.overflow, and nothing else" in refused.text
     assert allowed.status_code == 200
     assert status_of(api_server, "guarded") == {"wake": {"requestedAt": moment, "waiting": 1}}
 
