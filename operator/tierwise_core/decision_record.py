@@ -68,6 +68,7 @@ class StepRecord:
     and ``verified`` what they come to, None when there are none. ``cached_tokens`` are those of the
     input that the engine had already; ``queue_s`` is how long it waited here for a place, and
     ``ttft_s`` how long the first bytes of the answer took, both None where nobody measured.
+    ``answer_id`` is a digest of the answer, empty where it is not to be compared.
     """
 
     specialist: str
@@ -88,6 +89,7 @@ class StepRecord:
     adapter: str = ""
     queue_s: float | None = None
     ttft_s: float | None = None
+    answer_id: str = ""
     verified: bool | None = None
     checks: tuple[Mapping[str, Any], ...] = ()
 
@@ -97,7 +99,9 @@ class DecisionRecord:
     """One request from its question to its end.
 
     ``at`` is in seconds since the epoch; ``session`` and ``user`` are digests and not the caller's
-    own ids. ``queue_s`` is how long it waited for its turn among the tenant's requests.
+    own ids. ``workload`` is the caller's own word for what the request belongs to, and
+    ``context_id`` a digest of what besides the question changes the answer, empty for a bare
+    question. ``queue_s`` is how long it waited for its turn among the tenant's requests.
     ``elsewhere`` are Specialists of other fields, with their field; ``elsewhere_count`` counts also
     those that are not listed. ``floor_asked`` is the request's own floor. ``pattern`` is the one
     that was run, and ``parts`` the decisions of its sub-requests.
@@ -113,6 +117,8 @@ class DecisionRecord:
     tenant: str = ""
     session: str = ""
     user: str = ""
+    workload: str = ""
+    context_id: str = ""
     latency_class: str = "realtime"
     stream: bool = False
     query_id: str = ""

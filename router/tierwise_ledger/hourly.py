@@ -8,6 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from tierwise_core.decision_record import DecisionRecord
+from tierwise_ledger.outcome_rows import workload_of
 from tierwise_ledger.tables.base import hour_of
 from tierwise_ledger.tables.calls import CALL_HOURS
 from tierwise_ledger.tables.outcomes import OUTCOME_HOURS
@@ -77,12 +78,14 @@ def add_calls(
             "hour": hour_of(record.at),
             "tenant": record.tenant,
             "field": record.field or "",
+            "workload": workload_of(record),
         }
         for row in rows.get(record.id, ()):
             sums.add(
                 {**row, **whose},
                 {
                     "calls": 1,
+                    "counted": 0 if row["input_tokens"] is None else 1,
                     **{name: row[name] or 0 for name in TOKENS},
                     "cost_nano_usd": row["cost_nano_usd"],
                     "milliseconds": round((row["seconds"] or 0.0) * MILLI),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -11,7 +12,7 @@ import orjson
 from tierwise_core.decision_record import DecisionRecord, StepRecord
 from tierwise_ledger.tables.base import nano_usd
 
-__all__ = ["answered_by", "call_rows", "outcome_row", "packed", "unpacked"]
+__all__ = ["answered_by", "call_rows", "outcome_row", "packed", "unpacked", "workload_of"]
 
 FASTEST = 1
 
@@ -21,6 +22,11 @@ def answered_by(record: DecisionRecord) -> StepRecord | None:
     if not record.specialist or not record.steps:
         return None
     return record.steps[-1]
+
+
+def workload_of(record: DecisionRecord) -> str:
+    """Name what a request belongs to: the caller's word for it, else its latency class."""
+    return record.workload or record.latency_class
 
 
 def outcome_row(record: DecisionRecord, received_at: float, skew_s: float) -> dict[str, Any]:
@@ -40,6 +46,7 @@ def outcome_row(record: DecisionRecord, received_at: float, skew_s: float) -> di
         "endpoint": record.endpoint,
         "model": record.model,
         "latency_class": record.latency_class,
+        "workload": workload_of(record),
         "pattern": record.pattern,
         "stream": record.stream,
         "state": record.state,
@@ -67,7 +74,10 @@ def outcome_row(record: DecisionRecord, received_at: float, skew_s: float) -> di
 
 
 def call_rows(record: DecisionRecord) -> list[dict[str, Any]]:
-    """Give the rows of ``calls``."""
+    """Give the rows of ``calls``; what only the request measured counts for its one call."""
+    steps = record.steps
+    if len(steps) == 1 and steps[0].seconds is None and not steps[0].failure:
+        steps = (replace(steps[0], seconds=record.seconds, cost_usd=record.cost_usd),)
     return [
         {
             "outcome": record.id,
@@ -94,7 +104,7 @@ def call_rows(record: DecisionRecord) -> list[dict[str, Any]]:
             "queue_s": step.queue_s,
             "ttft_s": step.ttft_s,
         }
-        for position, step in enumerate(record.steps)
+        for position, step in enumerate(steps)
     ]
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hmac
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
@@ -17,6 +18,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tierwise_core.errors import TierwiseError
+from tierwise_ledger.background import JOBS, Background, Job
 from tierwise_ledger.errors import CorruptError, LedgerError
 from tierwise_ledger.service import health, records
 from tierwise_ledger.service.answers import Answer, error_body
@@ -41,16 +43,23 @@ def build(
     settings: Settings,
     *,
     clock: Callable[[], float] = time.time,
-    routes: Sequence[BaseRoute] = ROUTES,
+    jobs: Sequence[Job] = JOBS,
     on_corrupt: Callable[[], None] = lambda: None,
 ) -> Starlette:
-    """Build the application; ``on_corrupt`` is called when the database turns out to be damaged.
+    """Build the application; its jobs run as long as it does.
 
-    A handler finds ``store``, ``settings`` and ``clock`` (seconds since the epoch) in
+    ``on_corrupt`` is called when the database turns out to be damaged. A handler finds ``store``, ``settings`` and ``clock`` (seconds since the epoch) in
     ``request.app.state``.
     """
+
+    @asynccontextmanager
+    async def working(_app: Starlette) -> AsyncIterator[None]:
+        with Background(store, settings, clock, jobs):
+            yield
+
     app = Starlette(
-        routes=list(routes),
+        lifespan=working,
+        routes=list(ROUTES),
         middleware=[Middleware(_TokenCheck, token=settings.token)],
         exception_handlers={
             TierwiseError: _on_error,

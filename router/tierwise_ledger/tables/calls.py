@@ -52,12 +52,15 @@ CALL_HOURS: Final = Table(
     Column("tier", Text, primary_key=True),
     Column("tenant", Text, primary_key=True),
     Column("field", Text, primary_key=True),
+    Column("workload", Text, primary_key=True),
     Column("verdict", Text, primary_key=True),
     Column("calls", BigInteger, nullable=False),
+    # Calls whose tokens are known.
+    Column("counted", BigInteger, nullable=False),
     Column("input_tokens", BigInteger, nullable=False),
     Column("cached_tokens", BigInteger, nullable=False),
     Column("output_tokens", BigInteger, nullable=False),
     Column("cost_nano_usd", BigInteger, nullable=False),
     Column("milliseconds", BigInteger, nullable=False),
 )
-"""Sums of calls by the hour; ``tenant`` and ``field`` are the request's."""
+"""Sums of calls by the hour; ``tenant``, ``field`` and ``workload`` are the request's."""

@@ -37,6 +37,8 @@ OUTCOMES: Final = Table(
     Column("endpoint", Text, nullable=False, default=""),
     Column("model", Text, nullable=False, default=""),
     Column("latency_class", Text, nullable=False, default=""),
+    # What the caller calls it; without a name its latency class.
+    Column("workload", Text, nullable=False, default=""),
     Column("pattern", Text, nullable=False, default=""),
     Column("stream", Boolean, nullable=False, default=False),
     Column("state", Text, nullable=False),
@@ -93,6 +95,7 @@ OUTCOME_HOURS: Final = Table(
     Column("revision", Text, primary_key=True),
     Column("tier", Text, primary_key=True),
     Column("latency_class", Text, primary_key=True),
+    Column("workload", Text, primary_key=True),
     Column("state", Text, primary_key=True),
     Column("requests", BigInteger, nullable=False),
     Column("calls", BigInteger, nullable=False),

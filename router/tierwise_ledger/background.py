@@ -1,0 +1,85 @@
+"""Work that is nobody's request: it runs in a thread of its own while the ledger serves."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import structlog
+
+from tierwise_ledger.settings import Settings
+from tierwise_ledger.store import Store
+
+__all__ = ["JOBS", "Background", "Job"]
+
+log = structlog.get_logger(__name__)
+
+TICK_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something that is done every ``every_s`` seconds, the first time after as long.
+
+    ``run`` gets the store, the settings and the time (seconds since the epoch). What it raises is
+    logged, and it is tried again the next time.
+    """
+
+    name: str
+    every_s: float
+    run: Callable[[Store, Settings, float], None]
+
+
+JOBS: Sequence[Job] = ()
+"""All jobs: one line per area."""
+
+
+class Background:
+    """Runs the jobs, one after the other; a context manager.
+
+    Args:
+        store: what they work on.
+        settings: the ledger's.
+        clock: seconds since the epoch.
+        jobs: what is to be done.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        clock: Callable[[], float] = time.time,
+        jobs: Sequence[Job] = JOBS,
+    ) -> None:
+        self._store, self._settings, self._clock = store, settings, clock
+        now = clock()
+        self._due = {job: now + job.every_s for job in jobs}
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="background", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ended.wait(TICK_S):
+            self.work()
+
+    def work(self) -> None:
+        """Do what is due; each job at most once."""
+        for job, due_at in self._due.items():
+            now = self._clock()
+            if now < due_at or self._ended.is_set():
+                continue
+            self._due[job] = now + job.every_s
+            try:
+                job.run(self._store, self._settings, now)
+            except Exception:
+                log.exception("a job failed; it is tried again", job=job.name)
