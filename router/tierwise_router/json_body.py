@@ -10,7 +10,7 @@ import orjson
 
 from tierwise_router.errors import RequestError
 
-__all__ = ["read_object", "shown", "write_again", "wrong_field"]
+__all__ = ["read_object", "read_value", "shown", "write_again", "wrong_field"]
 
 MOST_CONTAINERS: Final = 1_000_000
 """How many lists and objects a body may have: each takes 60 bytes and more once it is read."""
@@ -31,15 +31,26 @@ def read_object(body: bytes) -> dict[str, Any]:
         ...
     tierwise_router.errors.RequestError: the body is a JSON list; give an object
     """
-    if len(body) > MOST_CONTAINERS and body.count(b"[") + body.count(b"{") > MOST_CONTAINERS:
-        raise _invalid(f"the body has more than {MOST_CONTAINERS} lists and objects")
-    try:
-        fields = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise _invalid(f"the body is not valid JSON: {error}") from None
+    fields = read_value(body)
     if not isinstance(fields, dict):
         raise _invalid(f"the body is a JSON {type(fields).__name__}; give an object")
     return fields
+
+
+def read_value(body: bytes, what: str = "body") -> Any:
+    """Read JSON that a client wrote, of any kind; ``what`` names it in messages.
+
+    Raises RequestError (400, ``invalid_json``) as :func:`read_object` does.
+
+    >>> read_value(b"[1]")
+    [1]
+    """
+    if len(body) > MOST_CONTAINERS and body.count(b"[") + body.count(b"{") > MOST_CONTAINERS:
+        raise _invalid(f"the {what} has more than {MOST_CONTAINERS} lists and objects")
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise _invalid(f"the {what} is not valid JSON: {error}") from None
 
 
 def write_again(fields: dict[str, Any]) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from tierwise_api import GPUTier, Specialist
+from tierwise_api import FieldProfile, GPUTier, Specialist
 from tierwise_core.policy_decision import DecisionPolicy
 from tierwise_core.verifier_spec import BUILT_IN, VerifierSpec, resolve_verifiers
 from tierwise_router.problem import Problem
@@ -47,7 +47,9 @@ def dangling(
 
 
 def unknown_verifiers(
-    specialists: Mapping[str, Specialist], described: tuple[VerifierSpec, ...]
+    specialists: Mapping[str, Specialist],
+    profiles: Mapping[str, FieldProfile],
+    described: tuple[VerifierSpec, ...],
 ) -> Iterator[Problem]:
     """Find verifiers that nobody has described: answers then pass without that check."""
     known = ", ".join(sorted({*BUILT_IN, *(spec.name for spec in described)}))
@@ -55,11 +57,16 @@ def unknown_verifiers(
         f"no verifier of that name is known; use one of {known}, or describe it in the "
         "RouterPolicy's spec.decision.verifiers"
     )
-    for key, item in specialists.items():
-        names = item.spec.routing.verifiers
+    named = [
+        *(
+            (f"Specialist {key}", "routing.", one.spec.routing.verifiers)
+            for key, one in specialists.items()
+        ),
+        *((f"FieldProfile {key}", "", one.spec.verifiers) for key, one in profiles.items()),
+    ]
+    for title, place, names in named:
         for name in resolve_verifiers(names, described)[1]:
-            where = f"spec.routing.verifiers[{names.index(name)}]"
-            yield Problem(f"Specialist {key}", where, repr(name), remedy)
+            yield Problem(title, f"spec.{place}verifiers[{names.index(name)}]", repr(name), remedy)
 
 
 def decision_problems(

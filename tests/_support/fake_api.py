@@ -45,6 +45,7 @@ class FakeApi:
             "gputiers": {},
             "tenants": {},
             "routerpolicies": {},
+            "fieldprofiles": {},
         }
     )
     asked: list[Asked] = field(default_factory=list)

@@ -124,6 +124,7 @@ ALLOWED = [
     (OPERATOR, "patch", "leases.coordination.k8s.io/tierwise-operator", NAMESPACE),
     (ROUTER, "watch", "specialists.tierwise.dev", "team-a"),
     (ROUTER, "list", "gputiers.tierwise.dev", ""),
+    (ROUTER, "watch", "fieldprofiles.tierwise.dev", ""),
     # Of the status it may write one part alone: tests/scaling/test_wake_on_apiserver.py.
     (ROUTER, "patch", "specialists.tierwise.dev/status", "team-a"),
 ]

@@ -366,3 +366,47 @@ def test_names_of_the_policy_s_decisions_that_lead_nowhere_are_told() -> None:
         ("RouterPolicy default", "spec.decision.scorers[1].name"),
         ("RouterPolicy default", "spec.decision.verifiers[1].llmJudge.specialist"),
     ]
+
+
+def a_profile(field: str, *verifiers: str) -> dict[str, Any]:
+    weights = {"efficacy": 0.6, "confidence": 0.35, "curiosity": 0.05}
+    return {
+        "apiVersion": API,
+        "kind": "FieldProfile",
+        "metadata": {"name": field},
+        "spec": {"weights": weights, "verifiers": list(verifiers)},
+    }
+
+
+def verifiers_of(table: RouteTable, name: str) -> list[str]:
+    return [spec.name for spec in table.resolve(name).verifiers]
+
+
+def test_a_specialist_that_names_no_verifiers_uses_those_of_its_field() -> None:
+    own = a_specialist("own", routing={"verifiers": ["non-empty"]})
+    table = built(
+        a_tier(),
+        a_profile("sorting", "json", "finished"),
+        a_specialist("without"),
+        own,
+        a_specialist("elsewhere", field="adding"),
+    )
+
+    assert verifiers_of(table, "without") == ["json", "finished"]
+    assert verifiers_of(table, "own") == ["non-empty"]
+    assert verifiers_of(table, "elsewhere") == []
+
+
+def test_a_change_of_the_profile_is_a_change_of_the_table() -> None:
+    before = built(a_tier(), a_profile("sorting", "json"), a_specialist())
+    after = built(a_tier(), a_profile("sorting", "numeric"), a_specialist())
+
+    assert before.version != after.version
+
+
+def test_a_verifier_of_a_profile_that_nobody_described_is_named_there_once() -> None:
+    (problem,) = problems_of(
+        a_tier(), a_profile("sorting", "json", "magic"), a_specialist(), a_specialist("other")
+    )
+
+    assert problem.startswith("FieldProfile sorting: spec.verifiers[1] is 'magic'; no verifier")

@@ -12,6 +12,8 @@ import orjson
 from tierwise_core.batch import LineProblem, check_line
 from tierwise_core.policy_batch import BatchPolicy
 from tierwise_router.batches.job import Job, Line
+from tierwise_router.errors import RequestError
+from tierwise_router.json_body import read_value
 
 __all__ = ["check_input", "read_lines", "unhurried"]
 
@@ -68,10 +70,9 @@ def _check(
         message = f"the line is longer than {longest_bytes} bytes; send less"
         return LineProblem("line_too_long", message, number)
     try:
-        value = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        message = f"the line is not valid JSON: {error}"
-        return LineProblem("invalid_json_line", message, number)
+        value = read_value(raw, "line")
+    except RequestError as error:
+        return LineProblem("invalid_json_line", str(error), number)
     problem = check_line(number, value, endpoint, seen)
     if problem is None:
         seen.add(value["custom_id"])

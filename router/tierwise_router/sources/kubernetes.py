@@ -66,7 +66,7 @@ class _Collection:
 
 
 class KubernetesSource:
-    """Follows Specialists and Tenants (of one namespace, or all), GPUTiers and RouterPolicies."""
+    """Follows Specialists and Tenants (of one namespace, or all), tiers, policies and profiles."""
 
     def __init__(
         self, access: ApiAccess, namespace: str = "", backoff: Backoff = backoff_s
@@ -77,6 +77,7 @@ class KubernetesSource:
             _Collection(f"{GROUP_PATH}/gputiers"),
             _Collection(f"{GROUP_PATH}{scope}/tenants", optional=True),
             _Collection(f"{GROUP_PATH}/routerpolicies", optional=True),
+            _Collection(f"{GROUP_PATH}/fieldprofiles", optional=True),
         )
         self._access = access
         self._backoff = backoff
