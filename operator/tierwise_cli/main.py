@@ -25,6 +25,7 @@ from tierwise_cli import (
     tiers,
 )
 from tierwise_cli.batch import batching
+from tierwise_cli.economics import economics
 from tierwise_cli.options import Output, OutputOption, examples
 from tierwise_cli.printing import print_json
 from tierwise_operator.weights.command import EXAMPLES as FETCH_EXAMPLES
@@ -85,6 +86,7 @@ tiering.command("discover", epilog=tiers.EXAMPLES)(tiers.discover_tiers)
 app.add_typer(tiering, name="tiers")
 
 app.add_typer(batching, name="batch")
+app.add_typer(economics, name="economics")
 
 
 def main() -> None:

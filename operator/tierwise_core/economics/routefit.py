@@ -171,7 +171,18 @@ def _notes(row: FitRow) -> tuple[str, ...]:
     if row.recommended is None:
         told.append(f"{row.name}: no route is feasible; relax a constraint or add a candidate")
     if row.recommended != row.current and row.recommended_evidence == "estimated":
-        told.append(f"{row.name}: {row.recommended} is estimated; measure it before moving")
+        told.append(
+            f"{row.name}: {row.recommended} is estimated; measure it before moving{_known(row)}"
+        )
     if row.recommended and row.current_usd_per_month is None:
         told.append(f"{row.name}: its current route {row.current} has no cost; nothing to compare")
     return tuple(told)
+
+
+def _known(row: FitRow) -> str:
+    """Name the cheapest route of which the cost is known, if it is not where the workload is."""
+    measured = [cell for cell in row.cells if cell.evidence == "measured"]
+    best = min(measured, key=lambda cell: cell.usd_per_accepted or 0.0, default=None)
+    if best is None or best.route == row.current:
+        return ""
+    return f"; of the measured ones {best.route} is the cheapest"
