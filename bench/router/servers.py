@@ -37,7 +37,7 @@ async def serve_alone(port: int, resources: Path, run_dir: Path) -> None:
         raise SystemExit("\n".join(str(problem) for problem in problems))
     dispatcher = Dispatcher.create(settings)
     dispatcher.journal = Journal(run_dir / "journal", dispatcher.ids.process, JOURNAL_BYTES)
-    dispatcher.journal.start(asyncio.get_running_loop())
+    dispatcher.journal.start(in_turn=True)
     dispatcher.take(Brain.build(table))
     await Listener.open(App(dispatcher), claim_port(settings.host, port), drain_s=1)
     gc.collect()

@@ -1,16 +1,18 @@
-"""The append-only log of outcomes: JSON lines in files, written in batches off the path.
+"""The append-only log of outcomes: JSON lines in files, each written in the turn of its answer.
 
-A dispatcher appends to a queue and goes on. Its event loop turns what is there into lines, a few
-after each answer: a second thread that did it would take the interpreter away from the loop for
-longer than the work itself takes. A thread writes the lines in one go. A full disk keeps them
-waiting, and past a bound the oldest are dropped and counted: an answer never fails for its record.
-A process that is killed loses what it had not written yet, a quarter of a second; what a torn write
-leaves behind is skipped by every reader.
+In a dispatcher an outcome becomes a line, and the line is in the kernel's hands, before the event
+loop comes to send the answer's last bytes: a process that is killed loses nothing that was
+answered. That is one short write to the page cache, which waits for no disk. Where it cannot be
+so, the line waits for a thread: while the disk is full or slow, and while a file is being changed
+for the next. Past a bound the oldest that wait are dropped and counted: an answer never fails for
+its record, and waits for none. What a torn write leaves behind is skipped by every reader.
+
+Without an event loop (tools, tests) the thread makes and writes the lines, every quarter of a
+second.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import threading
@@ -34,6 +36,9 @@ FLUSH_S: Final = 0.25
 WAKE_AT: Final = 512
 MOST_WAITING: Final = 50_000
 CHUNK: Final = 8
+SLOW_WRITE_S: Final = 0.002
+LEFT_ALONE_S: Final = 1.0
+NEXT_FROM: Final = 0.75
 SEGMENTS: Final = 16
 SMALLEST_SEGMENT: Final = 64 * 1024
 
@@ -76,8 +81,9 @@ class Journal:
         self._segment_bytes = max(SMALLEST_SEGMENT, max_bytes // SEGMENTS)
         self._write = write
         self._waiting: deque[Recordable] = deque()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._rendering = False
+        self._in_turn = False
+        self._slow_until = 0.0
+        self._next = -1
         self._rendered: deque[bytes] = deque()
         self._lines: deque[bytes] = deque()
         self._wake = threading.Event()
@@ -91,22 +97,30 @@ class Journal:
         self._thread: threading.Thread | None = None
 
     def record(self, outcome: Recordable) -> None:
-        """Take one outcome: an append, no more. It becomes a row when its answer is out."""
-        self._waiting.append(outcome)
-        if self._loop is not None:
-            if not self._rendering:
-                self._rendering = True
-                self._loop.call_soon(self._render_some)
-        elif len(self._waiting) >= WAKE_AT:
+        """Take one outcome; in a dispatcher it is written when this returns, if the disk lets us.
+
+        Call it in the turn of the event loop in which the answer's last bytes are handed over.
+        """
+        if not self._in_turn:
+            self._waiting.append(outcome)
+            if len(self._waiting) >= WAKE_AT:
+                self._wake.set()
+            return
+        line = _line(outcome)
+        if line and not self._append(line):
+            self._rendered.append(line)
             self._wake.set()
 
     def row(self, row: Mapping[str, Any]) -> None:
         """Take a row that is ready: ``{"kind": ..., ...}`` in JSON's types."""
         self.record(Row(row))
 
-    def start(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
-        """Begin to write. Outcomes become lines in ``loop``, or in the journal's own thread."""
-        self._loop = loop
+    def start(self, *, in_turn: bool = False) -> None:
+        """Begin to write: each outcome at once, ``in_turn``, or all by the journal's own thread."""
+        self._in_turn = in_turn
+        if in_turn:
+            with contextlib.suppress(OSError):
+                self._open_segment()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
@@ -132,24 +146,60 @@ class Journal:
         while not self._ended:
             self._wake.wait(FLUSH_S)
             self._wake.clear()
-            if self._loop is None:
+            if not self._in_turn:
                 self.flush()
-            else:
+            elif self._rendered or self._lines:
                 with self._busy:
                     self._collect()
                     self._write_lines()
+            if self._in_turn:
+                self._prepare_next()
 
-    def _render_some(self) -> None:
-        """Turn a few outcomes into lines, in the event loop, and the rest in its next turns."""
-        for _ in range(CHUNK):
-            try:
-                outcome = self._waiting.popleft()
-            except IndexError:
-                self._rendering = False
-                return
-            self._rendered.append(_line(outcome))
-        if self._loop is not None:
-            self._loop.call_soon(self._render_some)
+    def _append(self, line: bytes) -> bool:
+        """Write a line now; tells whether that was possible without waiting for anything."""
+        if self._lines or self._rendered or time.monotonic() < self._slow_until:
+            return False
+        if not self._busy.acquire(blocking=False):
+            return False
+        try:
+            return self._append_held(line)
+        except OSError as error:
+            self._fail(error)
+            return False
+        finally:
+            self._busy.release()
+
+    def _append_held(self, line: bytes) -> bool:
+        if self._torn or self._file < 0 or not os.fstat(self._file).st_nlink:
+            return False
+        if self._size >= self._segment_bytes and not self._take_next():
+            return False
+        began_at = time.monotonic()
+        written = self._write(self._file, line)
+        if (ended_at := time.monotonic()) - began_at > SLOW_WRITE_S:
+            # The disk makes its writers wait: for a while that is the thread's business.
+            self._slow_until = ended_at + LEFT_ALONE_S
+        self._size += written
+        if written < len(line):
+            self._torn = True
+            return False
+        self.written += 1
+        if self._next < 0 and self._size > NEXT_FROM * self._segment_bytes:
+            self._wake.set()
+        return True
+
+    def _prepare_next(self) -> None:
+        """Have the next file ready before this one is full: making one can take its time."""
+        if self._next < 0 and self._size > NEXT_FROM * self._segment_bytes:
+            with contextlib.suppress(OSError):
+                self._next = self._new_segment()
+
+    def _take_next(self) -> bool:
+        if self._next < 0:
+            return False
+        os.close(self._file)
+        self._file, self._size, self._next = self._next, 0, -1
+        return True
 
     def _render(self) -> None:
         """Turn all outcomes into lines, a few at a time: others want the interpreter too."""
@@ -216,13 +266,18 @@ class Journal:
         """Begin a new file when this one is full, or was taken away, and make room for it."""
         if self._file >= 0 and self._size < self._segment_bytes and os.fstat(self._file).st_nlink:
             return
+        if self._file >= 0 and self._take_next():
+            return
         self._let_go()
+        self._file = self._new_segment()
+        self._size = os.fstat(self._file).st_size
+
+    def _new_segment(self) -> int:
         self.directory.mkdir(parents=True, exist_ok=True)
         self._make_room()
         self._number += 1
         path = self.directory / segment_name(self.process, self._number)
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
-        self._size = os.fstat(self._file).st_size
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
 
     def _make_room(self) -> None:
         # Every process may take the oldest away; the one that finds it gone is content.
@@ -236,9 +291,10 @@ class Journal:
             total -= size
 
     def _let_go(self) -> None:
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        for descriptor in (self._file, self._next):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._file = self._next = -1
 
 
 def _line(outcome: Recordable) -> bytes:

@@ -117,7 +117,7 @@ class DispatcherReplica:
         settings = self._settings
         directory = journal_directory(settings.journal_dir, Path(self._run_dir))
         journal = Journal(directory, process, settings.journal_mib * MIB)
-        journal.start(asyncio.get_running_loop())
+        journal.start(in_turn=True)
         return journal
 
     async def check_health(self) -> None:

@@ -48,8 +48,8 @@ def build(
 ) -> Starlette:
     """Build the application; its jobs run as long as it does.
 
-    ``on_corrupt`` is called when the database turns out to be damaged. A handler finds ``store``, ``settings`` and ``clock`` (seconds since the epoch) in
-    ``request.app.state``.
+    ``on_corrupt`` is called when the database turns out to be damaged. A handler finds ``store``,
+    ``settings`` and ``clock`` (seconds since the epoch) in ``request.app.state``.
     """
 
     @asynccontextmanager
