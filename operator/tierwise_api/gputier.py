@@ -9,6 +9,7 @@ from pydantic import Field
 from tierwise_api.base import Column, Names, Resource, Spec, Status
 from tierwise_api.common import Conditions, Fraction01, Quantity, TierName
 from tierwise_api.corev1 import Toleration
+from tierwise_api.gputier_price import GPUTierPrice
 from tierwise_api.rules import Rule, matches
 from tierwise_core.quantities import parse_quantity
 
@@ -17,7 +18,6 @@ __all__ = [
     "CorrectionStatus",
     "GPUCount",
     "GPUTier",
-    "GPUTierPrice",
     "GPUTierSpec",
     "GPUTierStatus",
 ]
@@ -66,32 +66,6 @@ class GPU(Spec):
     def memory_bytes(self) -> int | None:
         """The memory in bytes, or None where the catalogue has to say it."""
         return None if self.memory is None else parse_quantity(self.memory)
-
-
-class GPUTierPrice(Spec):
-    """What the tier costs. Placement picks the cheapest tier that fits, so it must be known."""
-
-    per_gpu_hour: Annotated[
-        float,
-        Rule(
-            cel="self > 0.0",
-            holds=lambda price: price > 0,
-            message="perGPUHour must be above 0, or every model would be placed here first: write "
-            "what an hour of one GPU costs in USD, for hardware of your own its share of purchase "
-            "and energy, such as 0.05",
-            got="{self}",
-        ),
-    ] = Field(
-        description="Price of one GPU for one hour, in USD, above 0. For hardware of your own its "
-        "share of purchase and energy.",
-        examples=[0.40],
-    )
-    energy_per_kwh: float | None = Field(
-        default=None,
-        ge=0,
-        description="Price of a kilowatt hour, in USD, where energy is paid apart from the GPU.",
-        examples=[0.12],
-    )
 
 
 class GPUTierSpec(Spec):

@@ -9,7 +9,14 @@ from pydantic import Field
 from tierwise_api.base import Column, Names, Resource, Spec
 from tierwise_api.common import Name
 
-__all__ = ["Tenant", "TenantKey", "TenantLimitsSpec", "TenantSpec"]
+__all__ = [
+    "Tenant",
+    "TenantBudgets",
+    "TenantCharges",
+    "TenantKey",
+    "TenantLimitsSpec",
+    "TenantSpec",
+]
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
@@ -52,6 +59,72 @@ class TenantLimitsSpec(Spec):
     )
 
 
+Usd = Annotated[float, Field(gt=0, le=1_000_000_000)]
+
+
+class TenantBudgets(Spec):
+    """What the tenant may spend, over all routers of the cluster, in USD; days are UTC's."""
+
+    per_day: Usd | None = Field(
+        default=None,
+        description="What it may spend on a day, above 0.",
+        examples=[50],
+    )
+    per_user_per_day: Usd | None = Field(
+        default=None,
+        description="What each of its users may spend on a day, above 0. A request's user is its "
+        "body's user, or its header x-tierwise-user; requests that name none share one budget.",
+        examples=[2],
+    )
+    per_session: Usd | None = Field(
+        default=None,
+        description="What each session may spend on a day, above 0. A request's session is its "
+        "header x-session-id, or else its user; requests that name none have no such budget.",
+        examples=[0.5],
+    )
+    per_request: Usd | None = Field(
+        default=None,
+        description="What one request may cost, above 0: nobody is asked whose answer is expected "
+        "to go beyond.",
+        examples=[0.05],
+    )
+    alert_at: list[Annotated[int, Field(ge=1, le=100)]] = Field(
+        default_factory=lambda: [80, 100],
+        max_length=8,
+        description="Percentages of perDay at which an Event on the Tenant and a metric say so.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+        examples=[[50, 80, 100]],
+    )
+    on_exhausted: Literal["Refuse", "Cheaper"] = Field(
+        default="Refuse",
+        description="What to do with a request that costs more than is left: refuse it with 429, "
+        "or first look for a Specialist that is cheap enough (model auto only).",
+    )
+    on_ledger_away: Literal["Continue", "Refuse"] = Field(
+        default="Continue",
+        description="What to do while the ledger, which hands the budgets out, does not answer: "
+        "continue, with a part of the budget that each router may spend by itself, all together "
+        "at most as much again; or refuse what has not been handed out, with 503.",
+    )
+
+
+class TenantCharges(Spec):
+    """What the tenant pays, in USD: the revenue in cost reports."""
+
+    per_answer: float = Field(
+        default=0,
+        ge=0,
+        description="For each accepted answer.",
+        examples=[0.002],
+    )
+    input_per_million_tokens: float = Field(
+        default=0, ge=0, description="For a million tokens of input.", examples=[0.5]
+    )
+    output_per_million_tokens: float = Field(
+        default=0, ge=0, description="For a million tokens of output.", examples=[1.5]
+    )
+
+
 class TenantSpec(Spec):
     """Who asks, and what it may ask."""
 
@@ -88,6 +161,13 @@ class TenantSpec(Spec):
     limits: TenantLimitsSpec = Field(
         default_factory=TenantLimitsSpec,
         description="What it may use of each router pod.",
+    )
+    budgets: TenantBudgets = Field(
+        default_factory=TenantBudgets,
+        description="What it may spend, over all router pods; without an amount there is no limit.",
+    )
+    charges: TenantCharges | None = Field(
+        default=None, description="What it pays; cost reports show it as revenue."
     )
     compliance: list[Annotated[str, Field(min_length=1, max_length=63)]] = Field(
         default_factory=list,
