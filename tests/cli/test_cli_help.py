@@ -37,6 +37,15 @@ COMMANDS = (
     "batch watch",
     "batch results",
     "batch cancel",
+    "economics funnel",
+    "economics routefit",
+    "economics gate",
+    "economics payback",
+    "economics finetune",
+    "economics self-managed",
+    "economics fanout",
+    "economics consensus",
+    "economics latency-tiers",
 )
 
 

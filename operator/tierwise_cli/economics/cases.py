@@ -25,10 +25,8 @@ File = Annotated[
     Path | None,
     typer.Argument(
         help="A YAML file with the figures, or - for standard input.",
-        exists=True,
-        dir_okay=False,
-        allow_dash=True,
         show_default=False,
+        metavar="FILE",
     ),
 ]
 WHERE = "docs/economics.md has every field; examples/economics/ has a file for each command"
@@ -56,7 +54,7 @@ def loaded(file: Path) -> Any:
     try:
         return yaml.safe_load(sys.stdin.read() if str(file) == "-" else file.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise FigureError(f"{file}: cannot be read: {error}") from error
+        raise FigureError(f"{file}: cannot be read: {_why(error)}") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -78,3 +76,7 @@ def shown(report: Report, view: Callable[[Console, Report], None], output: Outpu
         print_json(told(report))
     else:
         view(page(), report)
+
+
+def _why(error: OSError | UnicodeDecodeError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
