@@ -58,7 +58,6 @@ class LatencyCase:
 
     traffic: tuple[Traffic, ...]
     tiers: Mapping[LatencyClass, Tier] = field(default_factory=_default_tiers)
-    least_saving_share: Share = 0.0
 
     def __post_init__(self) -> None:
         """Hold it to tiers that exist: realtime always does."""
@@ -147,16 +146,18 @@ def _row(case: LatencyCase, one: Traffic) -> TierRow:
         if name == one.served
         or (name in case.tiers and one.tolerates_seconds >= case.tiers[name].waits_seconds)
     ]
-    best = min(open_to, key=lambda name: (round(usd(name), 12), name == "realtime"))
-    slowest_usd, there = one.requests_per_month * one.usd_per_request, usd(best)
+    best = min(
+        open_to, key=lambda name: (round(usd(name), 12), name == "realtime", name != one.served)
+    )
+    now, there = one.requests_per_month * one.usd_per_request, usd(best)
     return TierRow(
         name=one.name,
         served=one.served,
         tolerates=best,
         requests_per_month=one.requests_per_month,
-        usd_per_month=slowest_usd,
+        usd_per_month=now,
         usd_per_month_there=one.requests_per_month * there,
-        saved_usd_per_month=max(0.0, slowest_usd - one.requests_per_month * there),
+        saved_usd_per_month=max(0.0, now - one.requests_per_month * there),
         evidence=one.evidence,
     )
 
