@@ -2,7 +2,26 @@
 
 from __future__ import annotations
 
-from tierwise_ledger.tables import calls, contents, feedback, outcomes, seen
+from tierwise_ledger.tables import (
+    audit,
+    calls,
+    contents,
+    feedback,
+    judged,
+    learned,
+    outcomes,
+    seen,
+)
 from tierwise_ledger.tables.base import METADATA
 
-__all__ = ["METADATA", "calls", "contents", "feedback", "outcomes", "seen"]
+__all__ = [
+    "METADATA",
+    "audit",
+    "calls",
+    "contents",
+    "feedback",
+    "judged",
+    "learned",
+    "outcomes",
+    "seen",
+]

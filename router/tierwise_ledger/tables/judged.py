@@ -1,0 +1,83 @@
+"""Interactions as utility counts them, and their sums in windows of ten seconds and of an hour."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Final
+
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, Table, Text
+
+from tierwise_core.windows import Window
+from tierwise_ledger.tables.base import METADATA
+
+__all__ = ["INTERACTIONS", "SUMS", "WINDOWS", "WINDOW_HOURS", "WINDOW_LATENCY"]
+
+SUMS: Final = tuple(field.name for field in fields(Window))
+
+INTERACTIONS: Final = Table(
+    "interactions",
+    METADATA,
+    Column("decision", Text, primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("at", Float, nullable=False),
+    Column("specialist", Text, nullable=False),
+    Column("revision", Text, nullable=False),
+    Column("field", Text, nullable=False),
+    Column("accepted", Boolean),
+    Column("source", Text, nullable=False, default=""),
+    Column("confidence_e4", Integer, nullable=False),
+    Column("floor", Float, nullable=False, default=0.0),
+    # Whether an answer came, and whether it is the one that went out: feedback is about that one.
+    Column("came", Boolean, nullable=False),
+    Column("answered", Boolean, nullable=False),
+    Column("escalated", Boolean, nullable=False),
+    Column("compared", Boolean, nullable=False),
+    Column("contradicted", Boolean, nullable=False),
+    Index(None, "specialist", "field", "at"),
+    Index(None, "at"),
+)
+"""One row per Specialist that was asked; ``accepted`` is NULL until somebody judged."""
+
+
+def _sums() -> list[Column[int]]:
+    return [Column(name, BigInteger, nullable=False) for name in SUMS]
+
+
+WINDOWS: Final = Table(
+    "utility_windows",
+    METADATA,
+    Column("specialist", Text, primary_key=True),
+    Column("revision", Text, primary_key=True),
+    Column("field", Text, primary_key=True),
+    Column("begin", BigInteger, primary_key=True, autoincrement=False),
+    *_sums(),
+    Column("cost_nano_usd", BigInteger, nullable=False),
+    Index(None, "begin"),
+)
+"""Sums by ten seconds, which begin at whole multiples of ten."""
+
+WINDOW_HOURS: Final = Table(
+    "utility_hours",
+    METADATA,
+    Column("specialist", Text, primary_key=True),
+    Column("revision", Text, primary_key=True),
+    Column("field", Text, primary_key=True),
+    Column("begin", BigInteger, primary_key=True, autoincrement=False),
+    *_sums(),
+    Column("cost_nano_usd", BigInteger, nullable=False),
+    Index(None, "begin"),
+)
+"""The same by the hour; they stay when the ten seconds go."""
+
+WINDOW_LATENCY: Final = Table(
+    "utility_latency",
+    METADATA,
+    Column("specialist", Text, primary_key=True),
+    Column("revision", Text, primary_key=True),
+    Column("field", Text, primary_key=True),
+    Column("begin", BigInteger, primary_key=True, autoincrement=False),
+    Column("measure", Text, primary_key=True),
+    Column("bin", Integer, primary_key=True, autoincrement=False),
+    Column("count", BigInteger, nullable=False),
+)
+"""Histograms of milliseconds (``duration``, ``ttft``) by ten seconds: four bins to a doubling."""

@@ -1,0 +1,82 @@
+"""What is learned from: claims by question, right answers, histograms, calibrations."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Index, Integer, Table, Text
+
+from tierwise_ledger.tables.base import METADATA
+
+__all__ = ["CALIBRATIONS", "CLAIMS", "RIGHT_ANSWERS", "ROLLED_BACK", "SIGNAL_COUNTS"]
+
+CLAIMS: Final = Table(
+    "claims",
+    METADATA,
+    Column("decision", Text, primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("tenant", Text, nullable=False),
+    Column("query_id", Text, nullable=False),
+    Column("context_id", Text, nullable=False),
+    # A digest of the answer, never the answer itself.
+    Column("answer_id", Text, nullable=False),
+    Column("specialist", Text, nullable=False),
+    Column("revision", Text, nullable=False),
+    Column("field", Text, nullable=False),
+    Column("confidence", Float, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("answered", Boolean, nullable=False),
+    Column("verdict", Boolean),
+    Column("by_people", Boolean, nullable=False),
+    Column("compared", Boolean, nullable=False),
+    Column("contradicts", Text, nullable=False),
+    Index(None, "tenant", "query_id", "context_id", "at"),
+    Index(None, "at"),
+)
+"""One row per answer that can be compared with others to the same question of the same tenant."""
+
+RIGHT_ANSWERS: Final = Table(
+    "right_answers",
+    METADATA,
+    Column("tenant", Text, primary_key=True),
+    Column("query_id", Text, primary_key=True),
+    Column("context_id", Text, primary_key=True),
+    Column("answer_id", Text, nullable=False),
+    Column("decision", Text, nullable=False),
+    Column("at", Float, nullable=False),
+)
+"""What somebody gave as the right answer to a question; the last one counts."""
+
+SIGNAL_COUNTS: Final = Table(
+    "signal_counts",
+    METADATA,
+    # "field" for questions, "specialist" for answers; then whose.
+    Column("side", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("signal", Text, primary_key=True),
+    Column("begin", BigInteger, primary_key=True, autoincrement=False),
+    Column("bin", Integer, primary_key=True, autoincrement=False),
+    Column("count", BigInteger, nullable=False),
+    Index(None, "begin"),
+)
+"""Histograms of what was measured of questions and answers, by the hour."""
+
+CALIBRATIONS: Final = Table(
+    "calibrations",
+    METADATA,
+    Column("specialist", Text, primary_key=True),
+    Column("field", Text, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("report", JSON, nullable=False),
+)
+"""The last refit of each Specialist in each field."""
+
+ROLLED_BACK: Final = Table(
+    "rolled_back",
+    METADATA,
+    Column("specialist", Text, primary_key=True),
+    Column("revision", Text, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+"""Revisions that a rollout took back: what they got wrong weighs negative in an export."""
