@@ -1,0 +1,281 @@
+"""What it cost, by Specialist, tier, tenant, field or workload; each figure measured or estimated.
+
+A group's money is what its calls are charged for GPUs (:mod:`tierwise_core.attribution`), and what
+providers bill for them. What no call pays stands in groups of its own, so that the groups always
+add up to the fleet's bill and the providers' together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal
+
+from tierwise_core.attribution import (
+    NOTHING,
+    Attribution,
+    Cell,
+    IdlePolicy,
+    Rates,
+    Slice,
+    Used,
+    attribute,
+)
+from tierwise_core.bill import FREE, Bill
+from tierwise_core.cost_figures import Figures
+from tierwise_core.money import scaled
+
+__all__ = [
+    "DIMENSIONS", "EXTERNAL", "Calls", "Charge", "CostReport", "Dimension", "Labels", "Requests",
+    "cost_report",
+]  # fmt: skip
+
+Dimension = Literal["specialist", "tier", "tenant", "field", "workload"]
+DIMENSIONS: Final[tuple[Dimension, ...]] = ("specialist", "tier", "tenant", "field", "workload")
+
+EXTERNAL: Final = "external"
+"""The tier of what providers serve."""
+
+IDLE_GROUP: Final = "(idle)"
+FREE_GROUP: Final = "(free)"
+OTHERS_GROUP: Final = "(others)"
+NOBODY: Final = ""
+MILLION: Final = 1_000_000
+JUDGED_GOOD: Final = frozenset({"accepted", "escalated", "repaired"})
+NOT_JUDGED: Final = "relayed"
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What calls and requests are told apart by."""
+
+    specialist: str = ""
+    tier: str = ""
+    tenant: str = ""
+    field: str = ""
+    workload: str = ""
+
+    def of(self, dimension: Dimension) -> str:
+        """Give one of them."""
+        value: str = getattr(self, dimension)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """The calls of an hour with the same labels, summed up.
+
+    ``counted`` are those whose tokens are known; ``nano_usd`` is what their provider bills by its
+    price sheet, and means nothing for GPUs of the fleet.
+    """
+
+    hour_ms: int
+    labels: Labels
+    calls: int
+    counted: int
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    milliseconds: int = 0
+    nano_usd: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """The requests of some time with the same labels and the same end, summed up.
+
+    ``labels`` has the Specialist that answered. ``said_yes`` and ``said_no`` count the last words
+    of people and verifiers, which come before what the router made of the answer.
+    """
+
+    labels: Labels
+    state: str
+    requests: int
+    input_tokens: int = 0
+    output_tokens: int = 0
+    said_yes: int = 0
+    said_no: int = 0
+
+    @property
+    def accepted(self) -> int:
+        """Requests whose answer counts as accepted.
+
+        >>> Requests(Labels(), "accepted", 10, said_no=2).accepted
+        8
+        >>> Requests(Labels(), "relayed", 10, said_yes=3).accepted
+        3
+        """
+        return self.requests - self.said_no if self.state in JUDGED_GOOD else self.said_yes
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a tenant pays: for an accepted answer, and for a million tokens in and out."""
+
+    answer_nano_usd: int = 0
+    input_million_nano_usd: int = 0
+    output_million_nano_usd: int = 0
+
+    def of(self, requests: Requests) -> int:
+        """Say what some requests bring in."""
+        return (
+            self.answer_nano_usd * requests.accepted
+            + scaled(self.input_million_nano_usd, requests.input_tokens, MILLION)
+            + scaled(self.output_million_nano_usd, requests.output_tokens, MILLION)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CostReport:
+    """The groups, the dearest first, and all of it together."""
+
+    by: Dimension
+    groups: tuple[Figures, ...]
+    total: Figures
+
+
+@dataclass(slots=True)
+class _Sums:
+    """Figures by group, as they are being added up."""
+
+    by: Dimension
+    found: dict[str, Figures] = field(default_factory=dict)
+
+    def add(self, name: str, more: Figures) -> None:
+        before = self.found.get(name)
+        self.found[name] = replace(more, name=name) if before is None else before + more
+
+
+def cost_report(  # noqa: PLR0913 - what is counted, and how it is to be shared
+    bill: Bill,
+    calls: Iterable[Calls],
+    requests: Iterable[Requests],
+    rates: Mapping[tuple[str, str], Rates],
+    *,
+    by: Dimension = "specialist",
+    policy: IdlePolicy = "holder",
+    charges: Mapping[str, Charge] | None = None,
+) -> CostReport:
+    """Put the report together.
+
+    A Specialist's figures have all calls that it answered, also those of requests that another one
+    answered in the end; its requests are those that it answered itself.
+
+    >>> from tierwise_core.bill import HOUR_MS, PriceChange, Span, bill as make_bill
+    >>> whole = make_bill([Span("h100", "demo/large", 1, 0, HOUR_MS)],
+    ...                   [PriceChange("h100", 0, 3_000_000_000)], 0, HOUR_MS)
+    >>> labels = Labels("demo/large", "h100", "demo/team-a")
+    >>> report = cost_report(whole, [Calls(0, labels, 10, 10, 1000, 0, 2000)],
+    ...     [Requests(labels, "accepted", 10, 1000, 2000, said_no=4)],
+    ...     {("demo/large", "h100"): Rates(1_000_000, 1_000_000, measured=True)}, by="tenant")
+    >>> report.groups[0].name, report.groups[0].usd_per_accepted, report.total.usd_per_1k_tokens
+    ('demo/team-a', 0.5, 1.0)
+    """
+    calls, requests = list(calls), list(requests)
+    own = [one for one in calls if one.labels.tier != EXTERNAL]
+    shared = attribute(bill, _used(own), rates, policy)
+    sums = _Sums(by)
+    _add_gpu_time(sums, shared, bill)
+    _add_calls(sums, calls)
+    _add_requests(sums, requests, charges or {})
+    groups = sorted(sums.found.values(), key=lambda one: (-one.nano_usd, one.name))
+    total = sum((replace(one, name="") for one in groups), Figures(""))
+    return CostReport(by, tuple(groups), total)
+
+
+def _used(calls: Iterable[Calls]) -> Mapping[Cell, Sequence[Used[Labels]]]:
+    found: dict[Cell, dict[Labels, Used[Labels]]] = {}
+    for one in calls:
+        labels = one.labels
+        cell = found.setdefault(Cell(one.hour_ms, labels.specialist, labels.tier), {})
+        before = cell.get(labels) or Used(labels, 0)
+        cell[labels] = Used(
+            labels,
+            before.calls + one.calls,
+            before.fresh_tokens + max(0, one.input_tokens - one.cached_tokens),
+            before.output_tokens + one.output_tokens,
+            before.uncounted_calls + one.calls - one.counted,
+            before.milliseconds + one.milliseconds,
+        )
+    return {cell: list(kinds.values()) for cell, kinds in found.items()}
+
+
+def _add_gpu_time(sums: _Sums, shared: Attribution[Labels], bill: Bill) -> None:
+    assumed = _assumed(bill)
+    for (cell, labels), share in shared.shares.items():
+        guessed, unmetered = assumed[cell]
+        figures = Figures("", estimated=share.estimated or guessed, energy_estimated=unmetered)
+        figures = replace(figures, busy=share.busy, idle=share.idle)
+        sums.add(labels.of(sums.by), figures)
+    guessed = any(not line.measured for line in bill.lines)
+    unmetered = any(not line.energy_measured for line in bill.lines)
+    for (holder, tier), part in shared.idle.items():
+        name = _idle_name(sums.by, holder, tier)
+        sums.add(name, _left(part, guessed=guessed, unmetered=unmetered))
+    for tier, part in shared.others.items():
+        name = tier if sums.by == "tier" else OTHERS_GROUP
+        sums.add(name, _left(part, guessed=guessed, unmetered=unmetered))
+
+
+def _left(part: Slice, *, guessed: bool, unmetered: bool) -> Figures:
+    return Figures("", busy=NOTHING, idle=part, estimated=guessed, energy_estimated=unmetered)
+
+
+def _idle_name(by: Dimension, holder: str, tier: str) -> str:
+    if by == "tier":
+        return tier
+    if by == "specialist":
+        return FREE_GROUP if holder == FREE else holder
+    return IDLE_GROUP
+
+
+def _assumed(bill: Bill) -> dict[Cell, tuple[bool, bool]]:
+    """Tell of each cell whether its capacity, and whether its energy was assumed in part."""
+    found: dict[Cell, tuple[bool, bool]] = {}
+    for line in bill.lines:
+        cell = Cell(line.hour_ms, line.holder, line.tier)
+        guessed, unmetered = found.get(cell, (False, False))
+        found[cell] = guessed or not line.measured, unmetered or not line.energy_measured
+    return found
+
+
+def _add_calls(sums: _Sums, calls: Iterable[Calls]) -> None:
+    for one in calls:
+        external = one.labels.tier == EXTERNAL
+        sums.add(
+            one.labels.of(sums.by),
+            Figures(
+                "",
+                calls=one.calls,
+                input_tokens=one.input_tokens,
+                cached_tokens=one.cached_tokens,
+                output_tokens=one.output_tokens,
+                external_nano_usd=one.nano_usd if external else 0,
+                estimated=external and one.counted < one.calls,
+                tokens_estimated=one.counted < one.calls,
+            ),
+        )
+
+
+def _add_requests(sums: _Sums, requests: Iterable[Requests], charges: Mapping[str, Charge]) -> None:
+    for one in requests:
+        charge = charges.get(one.labels.tenant)
+        figures = Figures(
+            "",
+            requests=one.requests,
+            accepted=one.accepted,
+            answered=one.requests if one.state in JUDGED_GOOD | {NOT_JUDGED} else 0,
+            escalated=one.requests if one.state == "escalated" else 0,
+            revenue_nano_usd=charge.of(one) if charge is not None else 0,
+            charged=charge is not None,
+        )
+        sums.add(one.labels.of(sums.by), figures)
+
+
+def report_json(report: CostReport) -> dict[str, Any]:
+    """Tell a report in JSON's types."""
+    return {
+        "by": report.by,
+        "groups": [one.to_json() for one in report.groups],
+        "total": report.total.to_json(),
+    }
