@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.learning.metrics import learned_metrics
+from tierwise_router.shipping_metrics import note_losses, shipping_metrics
 from tierwise_router.tally import DURATION_BOUNDS_S, Durations, Tally
 
 __all__ = ["CONTENT_TYPE", "exposition", "leave_tally"]
@@ -39,6 +40,7 @@ def leave_tally(dispatcher: Dispatcher) -> None:
     """Leave our counts where the pod's other dispatchers find them, whole or not at all."""
     path = Path(dispatcher.tally_files) / f"{os.getpid()}.json"
     fresh = path.with_suffix(".new")
+    note_losses(dispatcher.journal, dispatcher.tally)
     fresh.write_bytes(orjson.dumps(dispatcher.tally.dump()))
     fresh.replace(path)
 
@@ -46,6 +48,7 @@ def leave_tally(dispatcher: Dispatcher) -> None:
 def total(dispatcher: Dispatcher) -> Tally:
     """Add up what every dispatcher of the pod counted, those that are gone included."""
     summed = Tally()
+    note_losses(dispatcher.journal, dispatcher.tally)
     summed.add(dispatcher.tally.dump())
     if not dispatcher.tally_files:
         return summed
@@ -112,6 +115,8 @@ class _Tallies(Collector):
         yield from self._tally.pressure.metrics()
         yield from self._providers()
         yield from self._holds()
+        journal = self._dispatcher.journal
+        yield from shipping_metrics(journal.directory if journal else None, tally.journal_lost)
         yield from self._state()
 
     def _holds(self) -> Iterator[Metric]:

@@ -26,7 +26,9 @@ import orjson
 import structlog
 
 from tierwise_core.decision_record import Recordable
-from tierwise_router.journal_files import oldest_first, segment_name
+from tierwise_router.journal_disk import DiskWatch
+from tierwise_router.journal_files import segment_name
+from tierwise_router.journal_room import make_room
 
 __all__ = ["Journal", "Row"]
 
@@ -36,9 +38,8 @@ FLUSH_S: Final = 0.25
 WAKE_AT: Final = 512
 MOST_WAITING: Final = 50_000
 CHUNK: Final = 8
-SLOW_WRITE_S: Final = 0.002
-LEFT_ALONE_S: Final = 1.0
 NEXT_FROM: Final = 0.75
+LONGEST: Final = 2
 SEGMENTS: Final = 16
 SMALLEST_SEGMENT: Final = 64 * 1024
 
@@ -62,7 +63,8 @@ class Journal:
     Args:
         directory: where the files are; all dispatchers of a pod share it.
         process: the name of this process, as its decisions carry it.
-        max_bytes: the most that all files together may take; the oldest go first.
+        max_bytes: the most that all files together may take; what is shipped goes first, then the
+            oldest.
         write: writes bytes to a file descriptor and tells how many; for tests.
     """
 
@@ -76,13 +78,14 @@ class Journal:
         self.directory = directory
         self.process = process
         self.dropped = 0
+        self.unshipped = 0
         self.written = 0
         self._max_bytes = max_bytes
         self._segment_bytes = max(SMALLEST_SEGMENT, max_bytes // SEGMENTS)
         self._write = write
         self._waiting: deque[Recordable] = deque()
         self._in_turn = False
-        self._slow_until = 0.0
+        self._disk = DiskWatch()
         self._next = -1
         self._rendered: deque[bytes] = deque()
         self._lines: deque[bytes] = deque()
@@ -157,7 +160,7 @@ class Journal:
 
     def _append(self, line: bytes) -> bool:
         """Write a line now; tells whether that was possible without waiting for anything."""
-        if self._lines or self._rendered or time.monotonic() < self._slow_until:
+        if self._lines or self._rendered or self._disk.is_slow(time.monotonic()):
             return False
         if not self._busy.acquire(blocking=False):
             return False
@@ -172,13 +175,12 @@ class Journal:
     def _append_held(self, line: bytes) -> bool:
         if self._torn or self._file < 0 or not os.fstat(self._file).st_nlink:
             return False
-        if self._size >= self._segment_bytes and not self._take_next():
-            return False
+        full = self._size >= self._segment_bytes and not self._take_next()
+        if full and self._size >= LONGEST * self._segment_bytes:
+            return False  # else the thread is late with the next file: this one grows a little
         began_at = time.monotonic()
         written = self._write(self._file, line)
-        if (ended_at := time.monotonic()) - began_at > SLOW_WRITE_S:
-            # The disk makes its writers wait: for a while that is the thread's business.
-            self._slow_until = ended_at + LEFT_ALONE_S
+        self._disk.note(began_at, time.monotonic())
         self._size += written
         if written < len(line):
             self._torn = True
@@ -274,21 +276,13 @@ class Journal:
 
     def _new_segment(self) -> int:
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._make_room()
+        lost = make_room(self.directory, self._max_bytes, self._segment_bytes)
+        if lost:
+            log.warning("outcomes were dropped that the ledger does not have", count=lost)
+        self.unshipped += lost
         self._number += 1
         path = self.directory / segment_name(self.process, self._number)
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
-
-    def _make_room(self) -> None:
-        # Every process may take the oldest away; the one that finds it gone is content.
-        segments = oldest_first(self.directory)
-        total = sum(size for _, size in segments) + self._segment_bytes
-        for path, size in segments:
-            if total <= self._max_bytes:
-                return
-            with contextlib.suppress(OSError):
-                path.unlink()
-            total -= size
 
     def _let_go(self) -> None:
         for descriptor in (self._file, self._next):

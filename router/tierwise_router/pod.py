@@ -24,6 +24,7 @@ from tierwise_router.rayhost import RayHost
 from tierwise_router.replica import DispatcherReplica, SourceChoice, WatchActor
 from tierwise_router.rundir import journal_directory, run_dir
 from tierwise_router.settings import Settings
+from tierwise_router.shipping import LedgerAddress
 from tierwise_router.watch import DRAINED
 
 __all__ = ["Pod", "PodError", "Stop", "run_pod"]
@@ -35,6 +36,7 @@ TICK_S = 0.5
 PULSE_EVERY_S = 5.0
 ANSWER_S = 10.0
 OVERTIME_S = 3.0
+SHIP_S = 5.0
 
 
 class PodError(TierwiseError):
@@ -132,7 +134,7 @@ def _deploy(
     log.info("starting Serve", dispatchers=settings.dispatchers)
     actor: Any = ray.remote(WatchActor)
     watch = actor.options(num_cpus=0, max_restarts=-1, max_concurrency=1000).remote(
-        choice, logs, str(journal_directory(settings.journal_dir, folder))
+        choice, logs, str(journal_directory(settings.journal_dir, folder)), _ledger(settings)
     )
     serve.start(proxy_location="Disabled")
     deployment: Any = serve.deployment(
@@ -149,6 +151,12 @@ def _deploy(
     except RuntimeError as error:
         raise PodError(f"the dispatchers did not start: {error}\n{host.last_words()}") from error
     return watch
+
+
+def _ledger(settings: Settings) -> LedgerAddress | None:
+    if not settings.ledger_url:
+        return None
+    return LedgerAddress(settings.ledger_url, settings.ledger_token_file)
 
 
 @contextlib.contextmanager
@@ -203,6 +211,10 @@ def _drain(pod: Pod) -> None:
             break
         time.sleep(0.1)
     log.info("drained")
+    if settings.ledger_url and not ray.get(
+        pod.watch.ship_rest.remote(SHIP_S), timeout=SHIP_S + ANSWER_S
+    ):
+        log.warning("the ledger does not have all outcomes of this pod", within_s=SHIP_S)
 
 
 def _undrained(pod: Pod) -> list[int]:

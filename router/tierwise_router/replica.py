@@ -15,6 +15,7 @@ import structlog
 
 from tierwise_core.router_policy import POLICY_NAME
 from tierwise_router.app import App
+from tierwise_router.bursting import Sent
 from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.exposition import leave_tally
 from tierwise_router.follow import Follower
@@ -22,9 +23,11 @@ from tierwise_router.journal import Journal
 from tierwise_router.learning.learner import Learner
 from tierwise_router.listener import Listener, shared_socket
 from tierwise_router.logs import Logs
+from tierwise_router.overflow_report import OverflowReport
 from tierwise_router.rayhost import keep_serve_private
 from tierwise_router.rundir import journal_directory
 from tierwise_router.settings import MIB, Settings
+from tierwise_router.shipping import LedgerAddress, Shipper
 from tierwise_router.sources import Source
 from tierwise_router.sources.files import FileSource
 from tierwise_router.sources.kubeconfig import find_access
@@ -60,14 +63,42 @@ class SourceChoice:
         """Tell how to make what wakes Specialists; nothing sleeps in files."""
         return None if self.files else (lambda: Waker(find_access()))
 
+    def report(self) -> Callable[[], OverflowReport] | None:
+        """Tell how to make what tells of requests sent to alternatives; in files nobody asks."""
+        return None if self.files else (lambda: OverflowReport(find_access()))
+
 
 class WatchActor(RouteWatch):
-    """The pod's watcher as a Ray actor; it learns from the journal in ``journal_dir``."""
+    """The pod's watcher as a Ray actor.
 
-    def __init__(self, choice: SourceChoice, logs: Logs, journal_dir: str) -> None:
+    It learns from the journal in ``journal_dir``, and ships it to the ``ledger`` if there is one.
+    """
+
+    def __init__(
+        self,
+        choice: SourceChoice,
+        logs: Logs,
+        journal_dir: str,
+        ledger: LedgerAddress | None = None,
+    ) -> None:
         logs.configure()
+        self._shipper = Shipper(Path(journal_dir), ledger) if ledger is not None else None
+        if self._shipper is not None:
+            self._shipper.start()
         learner = Learner(Path(journal_dir))
-        super().__init__(choice.make, choice.waker(), policy=choice.policy, learner=learner)
+        super().__init__(
+            choice.make,
+            choice.waker(),
+            policy=choice.policy,
+            learner=learner,
+            make_report=choice.report(),
+        )
+
+    async def ship_rest(self, within_s: float) -> bool:
+        """Ship what is left when the dispatchers have ended; tells whether that was all of it."""
+        if self._shipper is None:
+            return True
+        return await asyncio.to_thread(self._shipper.finish, within_s)
 
 
 class DispatcherReplica:
@@ -96,6 +127,7 @@ class DispatcherReplica:
         dispatcher.tally_files = self._run_dir
         dispatcher.journal = self._journal(dispatcher.ids.process)
         dispatcher.admission.share(self._run_dir)
+        dispatcher.bursts.share(self._run_dir)
         shared = shared_socket(settings.host, settings.port)
         app = App(dispatcher)
         self._listener = await Listener.open(app, shared, settings.drain_s)
@@ -103,6 +135,7 @@ class DispatcherReplica:
         self._run(follower.run())
         self._run(self._leave_tallies(dispatcher))
         self._run(dispatcher.holds.run(self._tell_held))
+        self._run(dispatcher.bursts.run(self._tell_sent))
         self._run(app.desk.run())
         await self._report("serving")
         gc.freeze()
@@ -145,6 +178,10 @@ class DispatcherReplica:
         with contextlib.suppress(Exception):  # told again in a second, to a watcher that is back
             await self._watch.held.remote(os.getpid(), dict(waiting))
 
+    async def _tell_sent(self, sent: Mapping[str, Sent]) -> None:
+        with contextlib.suppress(Exception):  # told again with what is sent next
+            await self._watch.overflowed.remote(os.getpid(), dict(sent))
+
     def _begin_drain(self) -> None:
         self._run(self._drain())
 
@@ -163,3 +200,4 @@ class DispatcherReplica:
             await asyncio.sleep(TALLY_EVERY_S)
             await asyncio.to_thread(leave_tally, dispatcher)
             dispatcher.admission.meet()
+            dispatcher.bursts.meet()

@@ -34,6 +34,9 @@ class Settings:
     among which a provider's limits are shared. ``policy`` is the name of the RouterPolicy to obey.
     ``journal_dir`` is where decisions are written down, empty for the router's own folder, which
     goes with it; ``journal_mib`` the most that they may take.
+    ``ledger_url`` is where they are shipped to, empty for nowhere, and ``ledger_token_file`` has
+    the token for it. ``keys_dir`` has the keys that contents are sealed with, where the policy has
+    contents kept.
     """
 
     host: str = ANY_ADDRESS
@@ -53,6 +56,9 @@ class Settings:
     policy: str = POLICY_NAME
     journal_dir: str = ""
     journal_mib: int = 256
+    ledger_url: str = ""
+    ledger_token_file: str = ""
+    keys_dir: str = ""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
@@ -83,7 +89,17 @@ class Settings:
             policy=env.get("TIERWISE_POLICY") or POLICY_NAME,
             journal_dir=env.get("TIERWISE_JOURNAL_DIR", ""),
             journal_mib=_whole(env, "TIERWISE_JOURNAL_MIB", 256, least=1),
+            ledger_url=_url(env, "TIERWISE_LEDGER_URL"),
+            ledger_token_file=env.get("TIERWISE_LEDGER_TOKEN_FILE", ""),
+            keys_dir=env.get("TIERWISE_KEYS_DIR", ""),
         )
+
+
+def _url(env: Mapping[str, str], name: str) -> str:
+    text = env.get(name, "").strip().rstrip("/")
+    if text and not text.startswith(("http://", "https://")):
+        raise SettingsError(f"{name} is {text!r}; give http://HOST:PORT or https://HOST:PORT")
+    return text
 
 
 def _whole(env: Mapping[str, str], name: str, default: int, least: int = 0) -> int:

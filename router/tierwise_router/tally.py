@@ -52,6 +52,8 @@ class Tally:
     outcome is served, timeout, left (the client did) or refused; ``held_s`` by specialist.
     ``comparisons`` by (shadow, outcome), where the outcome is agree, disagree, failed or left_out;
     ``comparison_usd`` by shadow. ``held`` is a level: the requests that wait now, by specialist.
+    ``journal_lost`` counts records that are lost, by why: unwritten (the disk took none for too
+    long) or unshipped (the ledger did).
     ``streams`` counts the streams of cascades by (specialist, outcome): flowed, rejected (before
     the client saw any of it), collapsed (doubtful after it had begun to flow) or died.
     """
@@ -72,6 +74,7 @@ class Tally:
         self.provider: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.comparisons: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.comparison_usd: defaultdict[str, float] = defaultdict(float)
+        self.journal_lost: defaultdict[str, int] = defaultdict(int)
 
     def compared(self, shadow: str, outcome: str, cost_usd: float) -> None:
         """Count one comparison of a shadow."""
@@ -95,6 +98,7 @@ class Tally:
             "pressure": self.pressure.dump(),
             "provider": [[*labels, value] for labels, value in self.provider.items()],
             "comparisons": [[*labels, value] for labels, value in self.comparisons.items()],
+            "journal_lost": [[name, value] for name, value in self.journal_lost.items()],
             "comparison_usd": [[name, value] for name, value in self.comparison_usd.items()],
         }
 
@@ -130,6 +134,8 @@ class Tally:
         self.pressure.add(dumped.get("pressure", {}), alive=dumped.get("alive", True))
         for name, outcome, value in dumped.get("comparisons", ()):
             self.comparisons[name, outcome] += value
+        for name, value in dumped.get("journal_lost", ()):
+            self.journal_lost[name] += value
         for name, value in dumped.get("comparison_usd", ()):
             self.comparison_usd[name] += value
 
