@@ -22,6 +22,8 @@ where a wrong verdict would be closest, the rest finds a broken candidate at onc
 WORSE_PURSE: Final = (0.4, 0.2, 0.2, 0.15, 0.05)
 NOT_WORSE_BY: Final = (1.0, 2.0, 3.0)
 NOT_WORSE_PURSE: Final = (0.6, 0.25, 0.15)
+NOT_BETTER_BY: Final = (1.0, 2.0)
+NOT_BETTER_PURSE: Final = (0.7, 0.3)
 BETTER_BY: Final = (1.0, 2.0, 4.0)
 BETTER_PURSE: Final = (0.4, 0.4, 0.2)
 REJECTED_MORE: Final = (0.15, 0.35, 0.6, 0.8)
@@ -110,6 +112,7 @@ WORSE: Final = Purse((0.0,) * len(WORSE_PURSE))
 REJECTED: Final = Purse((0.0,) * len(REJECTED_PURSE))
 CONTRADICTED: Final = Purse((0.0,) * len(CONTRADICTED_PURSE))
 NOT_WORSE: Final = Purse((0.0,) * len(NOT_WORSE_PURSE))
+NOT_BETTER: Final = Purse((0.0,) * len(NOT_BETTER_PURSE))
 BETTER: Final = Purse((0.0,) * len(BETTER_PURSE))
 
 
@@ -132,6 +135,7 @@ class Evidence:
     rejected: Purse = REJECTED
     contradicted: Purse = CONTRADICTED
     not_worse: Purse = NOT_WORSE
+    not_better: Purse = NOT_BETTER
     better: Purse = BETTER
     windows: int = 0
     ignored: int = 0
@@ -168,6 +172,11 @@ class Evidence:
     def better_log(self) -> float:
         """The logarithm of the evidence that green is better at all."""
         return self.better.capital(BETTER_PURSE)
+
+    @property
+    def not_better_log(self) -> float:
+        """The logarithm of the evidence that green is not better by delta."""
+        return self.not_better.capital(NOT_BETTER_PURSE)
 
     @property
     def contradicted_log(self) -> float:
@@ -217,6 +226,7 @@ def _compare(now: Evidence, yardstick: Yardstick) -> Evidence:
         waiting_green=NOTHING,
         worse=now.worse.bet([below.gain(0.0, by * delta) for by in WORSE_BY], late_starts=True),
         not_worse=now.not_worse.bet([above.gain(-delta, by * delta) for by in NOT_WORSE_BY]),
+        not_better=now.not_better.bet([below.gain(-delta, by * delta) for by in NOT_BETTER_BY]),
         better=now.better.bet([above.gain(0.0, by * delta) for by in BETTER_BY]),
         rejected=_rejected(now, blue, green),
         contradicted=_contradicted(now, blue, green, yardstick.tolerance),

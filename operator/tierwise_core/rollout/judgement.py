@@ -36,8 +36,16 @@ class Finding(StrEnum):
     UNDECIDED = "Undecided"
     BETTER = "Better"
     NOT_WORSE = "NotWorse"
+    EQUAL = "Equal"
     UTILITY_REGRESSION = "UtilityRegression"
     CONTRADICTIONS = "Contradictions"
+
+
+WORDS: Final = {
+    Finding.BETTER: "green is better",
+    Finding.EQUAL: "there is no difference that counts",
+    Finding.NOT_WORSE: "green is not worse by what counts",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +105,15 @@ def judge(evidence: Evidence, certainty: Certainty = Certainty()) -> Judgement:
         )
     if evidence.not_worse_log < log(1 / certainty.promote_worse):
         return Judgement(Finding.UNDECIDED, _undecided(evidence, certainty))
-    better = evidence.better_log >= log(1 / certainty.call_better)
-    finding = Finding.BETTER if better else Finding.NOT_WORSE
-    words = "green is better" if better else "green is not worse by what counts"
-    return Judgement(finding, f"{words}: {_means(evidence)}")
+    finding = _not_worse(evidence, certainty)
+    return Judgement(finding, f"{WORDS[finding]}: {_means(evidence)}")
+
+
+def _not_worse(evidence: Evidence, certainty: Certainty) -> Finding:
+    least = log(1 / certainty.call_better)
+    if evidence.better_log >= least:
+        return Finding.BETTER
+    return Finding.EQUAL if evidence.not_better_log >= least else Finding.NOT_WORSE
 
 
 def _means(evidence: Evidence) -> str:

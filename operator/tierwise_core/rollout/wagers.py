@@ -18,11 +18,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, log, log1p
+from typing import Self
 
 __all__ = ["Contest", "Expected", "RateContest", "Sums", "mixed", "psi"]
 
 BOLDEST = 0.8
 """How near a bet comes to the size at which a single answer could ruin the bettor."""
+
+
+CERTAIN = 10**12
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,11 @@ class Sums:
     count: int
     total: float
     squares: float
+
+    @classmethod
+    def certain(cls, mean: float) -> Self:
+        """Return a side whose mean is known beyond doubt."""
+        return cls(CERTAIN, CERTAIN * mean, CERTAIN * mean * mean)
 
     @property
     def mean(self) -> float:

@@ -1,0 +1,53 @@
+"""After the promotion: green serves all, blue is warm, and green is held against blue's record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import log
+from typing import Final
+
+from tierwise_core.rollout.evidence import WORSE, WORSE_BY, WORSE_PURSE, Evidence, Purse, Yardstick
+from tierwise_core.rollout.judgement import Certainty
+from tierwise_core.rollout.samples import NOTHING, SideSample, WindowSample
+from tierwise_core.rollout.wagers import Contest, Expected, Sums
+
+__all__ = ["Watch", "watch"]
+
+LEAST_VARIANCE: Final = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What green did alone: its sums, and the bets that it fell below blue's record by delta."""
+
+    green: SideSample = NOTHING
+    until: float = 0.0
+    worse: Purse = WORSE
+
+    def regressed(self, certainty: Certainty) -> bool:
+        """Say whether green is by now surely worse than blue was, by more than delta."""
+        return self.worse.capital(WORSE_PURSE) >= log(1 / certainty.reject_equal)
+
+
+def watch(seen: Watch, window: WindowSample, evidence: Evidence, yardstick: Yardstick) -> Watch:
+    """Add a window to the watch; one that cannot be true, or was seen before, changes nothing.
+
+    Without a record of blue's there is nothing to hold green against, and nothing is found.
+    """
+    if window.problem() or window.since < seen.until or not window.green.judged:
+        return seen
+    after = replace(seen, green=seen.green + window.green, until=window.until)
+    record = evidence.blue.mean
+    if record is None:
+        return after
+    known = evidence.known(evidence.green)
+    least = Expected(max(0.0, record - yardstick.delta), LEAST_VARIANCE)
+    green = window.green
+    contest = Contest(
+        Sums(green.judged, green.utility, green.utility_squared),
+        Sums.certain(least.mean),
+        known,
+        least,
+    )
+    gains = [contest.gain(0.0, by * yardstick.delta) for by in WORSE_BY]
+    return replace(after, worse=seen.worse.bet(gains, late_starts=True))

@@ -1,0 +1,153 @@
+"""What a decision about a rollout rests on: what is wanted, what was decided, what is seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+from tierwise_core.rollout.cooldown import Watch
+from tierwise_core.rollout.evidence import Baseline, Evidence, Yardstick
+from tierwise_core.rollout.judgement import Certainty, Shares
+from tierwise_core.rollout.samples import WindowSample
+from tierwise_core.rollout.stages import Stage
+
+__all__ = [
+    "Action",
+    "Examination",
+    "Plan",
+    "Seen",
+    "Standing",
+    "Transition",
+    "Wish",
+    "first_standing",
+]
+
+OnInconclusive = Literal["Promote", "Rollback", "Hold"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the Rollout asks for; seconds, percentages and shares as their names say."""
+
+    shares: Shares = field(default_factory=Shares)
+    yardstick: Yardstick = field(default_factory=Yardstick)
+    certainty: Certainty = field(default_factory=Certainty)
+    cooldown_s: float = 600.0
+    deadline_s: float | None = None
+    ready_within_s: float = 1800.0
+    on_inconclusive: OnInconclusive = "Hold"
+    paused: bool = False
+    abort: bool = False
+    promote: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """How a held-out benchmark or a safety set ended, before anybody was served.
+
+    ``state`` is Missing, Running, Done or Unreadable; ``loses`` says that green lost more than is
+    tolerated, ``why`` tells it in numbers.
+    """
+
+    state: Literal["Missing", "Running", "Done", "Unreadable"] = "Missing"
+    loses: bool = False
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is seen now.
+
+    Attributes:
+        green_ready: whether green really serves.
+        green_fault: why it does not and will not by itself, such as an image that cannot be pulled.
+        refused: why the candidate cannot be tried at all, such as being what runs already.
+        no_room: why there is no room for both, with the cheapest way out.
+        benchmark: the held-out benchmark of green beside blue.
+        safety: the same with the profile's safety set.
+        training: whether a training job still runs.
+        superseded: the newer revision that replaced this candidate.
+        windows: both sides' windows since the last decision; None while the ledger is silent.
+        routed_percent: green's share that all routers have taken up; None where nobody says.
+        failures_kept: whether green's failures have been kept for the next training.
+    """
+
+    green_ready: bool = False
+    green_fault: str = ""
+    refused: str = ""
+    no_room: str = ""
+    benchmark: Examination = Examination()
+    safety: Examination = Examination()
+    training: bool = False
+    superseded: str = ""
+    windows: tuple[WindowSample, ...] | None = ()
+    routed_percent: int | None = None
+    failures_kept: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the rollout stands: what was decided, and on what.
+
+    ``percent`` is green's share; ``began`` and ``since`` are when the rollout and its stage began,
+    and ``at`` the last decision, all in seconds since the epoch. ``before`` is the stage that a
+    pause interrupted. ``ends`` is the final stage that a rollback leads to, and ``reason`` and
+    ``why`` what it was for. ``watch`` is what the cooldown has seen of green alone, and
+    ``unready_since`` when green was last seen to stop serving.
+    """
+
+    stage: Stage = Stage.PENDING
+    percent: int = 0
+    began: float = 0.0
+    since: float = 0.0
+    at: float = 0.0
+    before: Stage | None = None
+    ends: Stage | None = None
+    reason: str = ""
+    why: str = ""
+    evidence: Evidence = field(default_factory=Evidence)
+    watch: Watch = field(default_factory=Watch)
+    unready_since: float | None = None
+
+    @property
+    def blue_percent(self) -> int:
+        """Blue's share; both together are 100."""
+        return 100 - self.percent
+
+
+class Action(StrEnum):
+    """What the operator does besides setting shares."""
+
+    START_GREEN = "StartGreen"
+    RUN_BENCHMARK = "RunBenchmark"
+    KEEP_FAILURES = "KeepFailures"
+    RETIRE_GREEN = "RetireGreen"
+    RETIRE_BLUE = "RetireBlue"
+    REBASE = "Rebase"
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A change of stage: the rule that fired, and its numbers in words."""
+
+    before: Stage
+    after: Stage
+    reason: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What was decided: where the rollout stands now, what to do, and what is waited for."""
+
+    standing: Standing
+    actions: tuple[Action, ...] = ()
+    transitions: tuple[Transition, ...] = ()
+    waits_for: str = ""
+
+
+def first_standing(now: float, baseline: Baseline | None = None) -> Standing:
+    """Return where a new rollout stands; ``baseline`` is what is known of blue."""
+    evidence = Evidence(baseline=baseline or Baseline(), until=now)
+    return Standing(began=now, since=now, at=now, evidence=evidence)
