@@ -155,7 +155,7 @@ def _stop(route: Route, led_here: str | None) -> Stop:
         # Two revisions side by side are one rollout: what most of its pods run is predicted for.
         revision=_revision(route),
         ready=route.ready,
-        open=route.ready or route.asleep,
+        open=route.ready or route.asleep or route.overflow is not None,
         serves=SERVES[route.latency_class],
     )
 

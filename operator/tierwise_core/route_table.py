@@ -15,6 +15,17 @@ from typing import Final, Literal, Self
 
 from tierwise_core.errors import AmbiguousModelError, UnknownModelError
 from tierwise_core.provider import ProviderTerms
+from tierwise_core.route_parts import (
+    NO_PRICE,
+    AdapterRoute,
+    Endpoint,
+    OnUncertain,
+    Overflow,
+    Price,
+    Sleep,
+    TierRoute,
+    WhenAsleep,
+)
 from tierwise_core.router_policy import RouterPolicy
 from tierwise_core.served_tasks import Task
 from tierwise_core.tenant import TenantRoute
@@ -26,6 +37,7 @@ __all__ = [
     "AdapterRoute",
     "Endpoint",
     "OnUncertain",
+    "Overflow",
     "Price",
     "Route",
     "RouteTable",
@@ -40,66 +52,9 @@ AUTO_MODEL: Final = "auto"
 GENERAL_FIELD: Final = "general"
 """The field of generalists: they take what lies outside every other field."""
 
-OnUncertain = Literal["Abstain", "HumanReview"]
-WhenAsleep = Literal["Hold", "Escalate"]
 NAMES_SHOWN: Final = 12
 VERSION_DIGITS: Final = 12
 DEFAULT_POLICY: Final = RouterPolicy()
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One ready pod, or an external provider.
-
-    ``url`` is the base address without a trailing slash, as the resource has it: a path belongs to
-    it (``https://api.example.com/v1``), and where it has none the engine's ``/v1`` is meant.
-    ``tier`` is the pod's GPUTier: a Specialist may have pods on several.
-    """
-
-    url: str
-    revision: str = ""
-    pod: str = ""
-    tier: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """What a Specialist's answers cost: GPUs by the hour, or a provider by the token (USD)."""
-
-    usd_per_replica_hour: float = 0.0
-    input_usd_per_token: float = 0.0
-    output_usd_per_token: float = 0.0
-    cached_input_usd_per_token: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Sleep:
-    """How a Specialist that may have no pods treats the requests that would wake it."""
-
-    when_asleep: WhenAsleep = "Hold"
-    hold_timeout_seconds: float = 120.0
-
-
-@dataclass(frozen=True, slots=True)
-class TierRoute:
-    """What routing needs of a GPUTier: its price (USD), its floor and the tier above it."""
-
-    name: str
-    usd_per_gpu_hour: float = 0.0
-    confidence_floor: float | None = None
-    escalate_to: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AdapterRoute:
-    """A LoRA adapter of a Specialist, served beside its base by the same pods.
-
-    ``absent_from`` are the pods that do not have it; ``loaded`` is False when none has.
-    """
-
-    name: str
-    loaded: bool = True
-    absent_from: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +71,8 @@ class Route:
     longest prompt and answer together, 0 when nobody told. ``tasks`` is what its model serves,
     empty when nobody knows. ``loosened_floor`` is what the floor may fall to with a good record;
     None where it stays. ``provider`` are an external one's terms. ``compliance`` are standards that
-    are met where it computes, ``region`` is where that is.
+    are met where it computes, ``region`` is where that is. ``overflow`` says who takes what it has
+    no room for.
     """
 
     namespace: str
@@ -126,7 +82,7 @@ class Route:
     endpoints: tuple[Endpoint, ...] = ()
     tier: str = ""
     parent: str | None = None
-    price: Price = Price()
+    price: Price = NO_PRICE
     confidence_floor: float = 0.85
     escalate_to: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
@@ -144,6 +100,7 @@ class Route:
     provider: ProviderTerms | None = None
     compliance: tuple[str, ...] = ()
     region: str = ""
+    overflow: Overflow | None = None
 
     @property
     def key(self) -> str:
@@ -182,6 +139,7 @@ class Route:
             adapter=adapter.name,
             sleep=self.sleep if self.asleep else None,
             examples=(),
+            overflow=None,
         )
 
     @property

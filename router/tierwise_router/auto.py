@@ -81,7 +81,11 @@ def without_sleepers(
     """
     if not any(hop.route.ready for hop in hops):
         return hops
-    kept = tuple(hop for hop in hops if not passes_over(hop.route, call.when_asleep))
+    kept = tuple(
+        hop
+        for hop in hops
+        if hop.route.overflow is not None or not passes_over(hop.route, call.when_asleep)
+    )
     for hop in hops[: hops.index(kept[0])]:
         dispatcher.holds.nudge(hop.route.key)
         decision.steps.append(Step(hop, failure="asleep"))
@@ -98,10 +102,32 @@ async def run_cascade(
     """
     for at, hop in enumerate(hops):
         is_last = at == len(hops) - 1
+        if hop.route.overflow is not None:
+            outcome = await _try_elsewhere(dispatcher, call, decision, hop)
+            if outcome is not None:
+                return outcome
         outcome = await _try_hop(dispatcher, call, decision, hop, is_last=is_last)
         if outcome is not None:
             return outcome
     raise NoEndpointError("nobody was left to ask")
+
+
+async def _try_elsewhere(
+    dispatcher: Dispatcher, call: Call, decision: Decision, hop: Hop
+) -> Outcome | None:
+    """Ask the alternative of a Specialist that has no room; None where own replicas are to answer.
+
+    Its answer is judged as theirs would be: by their floor and their verifiers.
+    """
+    other = dispatcher.bursts.elsewhere(hop.route, call)
+    if other is None:
+        return None
+    decision.steps.append(Step(hop, failure="overflow"))
+    taken = replace(hop, route=replace(other, verifiers=hop.route.verifiers))
+    outcome = await _try_hop(dispatcher, call, decision, taken, is_last=False)
+    if outcome is not None:
+        decision.overflow = hop.route.key
+    return outcome
 
 
 async def _try_hop(

@@ -133,7 +133,8 @@ class Decision:
     What the journal needs is only referred to: it becomes a record in another thread. ``text`` is
     what the plan was made for; it is never written down. ``pattern`` is the one that was run, and
     ``parts`` name the decisions of its sub-requests. ``slot`` is the place that the request takes
-    among those in progress; who waits for sub-requests releases it before.
+    among those in progress; who waits for sub-requests releases it before. ``overflow`` is the
+    Specialist that had no room for it, where its alternative has answered.
     """
 
     id: bytes
@@ -157,6 +158,7 @@ class Decision:
     reason: str = ""
     ended_at: float = 0.0
     seconds: float = 0.0
+    overflow: str = ""
 
     @property
     def path(self) -> str:

@@ -107,6 +107,8 @@ class Dispatch:
         if not guard.gate.queue.take(tenant):
             await guard.wait(route, admitted, self._policy.queue.max_wait_s)
             now = self._clock()
+        if guard.shown is not None:
+            guard.show()
         ticket = -1
         try:
             if guard.breaker.state is not CLOSED:  # it may have opened while the request waited
@@ -116,6 +118,7 @@ class Dispatch:
         except BaseException as error:
             self._gave_up(guard, ticket, error)
             guard.gate.leave(tenant, self._clock() - now)
+            guard.show()
             raise
         lease.guard, lease.tenant, lease.held_since = guard, tenant, now
         lease.on_release = self._released
@@ -185,8 +188,14 @@ class Dispatch:
         guard, now = lease.guard, self._clock()
         if guard is not None:
             guard.gate.leave(lease.tenant, now - lease.held_since)
+            if guard.shown is not None:
+                guard.show()
             if lease.response.failed:
                 guard.broke_off(lease.load, now, self._policy)
+
+    def guard(self, route: Route) -> Guard:
+        """Give what stands between requests and a Specialist."""
+        return self._guard(route)
 
     def _guard(self, route: Route) -> Guard:
         # The route is nearly always the very object that it was the last time.

@@ -12,6 +12,7 @@ from tierwise_core.plan_context import NOBODY_BUSY, LoadSignal
 from tierwise_router.admission import Admission
 from tierwise_router.balance import Balancer
 from tierwise_router.brain import Brain
+from tierwise_router.bursting import Bursts
 from tierwise_router.deadline import Deadlines
 from tierwise_router.decision import DecisionIds
 from tierwise_router.dispatch import Dispatch, SecretFiles
@@ -61,6 +62,7 @@ class Dispatcher:
     holds: Holds
     admission: Admission
     deadlines: Deadlines
+    bursts: Bursts
     ids: DecisionIds = field(default_factory=DecisionIds)
     lengths: AnswerLengths = field(default_factory=AnswerLengths)
     densities: Densities = field(default_factory=Densities)
@@ -96,6 +98,7 @@ class Dispatcher:
             holds,
             admission,
             Deadlines(settings.deadline_s),
+            Bursts(dispatch, holds, settings.replicas),
             loads=dispatch.loads,
             opinion=SecondOpinion(secrets),
         )
@@ -123,4 +126,5 @@ class Dispatcher:
         self.dispatch.learn(brain.table)
         self.admission.learn(brain.table)
         self.holds.learn(brain.table)
+        self.bursts.learn(brain.table)
         self.opinion.follow(brain.table.policy.classifier.embeddings, brain.classifier.examples)

@@ -37,11 +37,14 @@ class Guard:
         policy: how much it starts with.
         pressure: where everything is counted.
         now: the time of the clock that all methods are told.
+
+    ``shown`` is where the requests in progress are counted for the pod's other dispatchers, None
+    where nobody asks.
     """
 
     __slots__ = (
         "_pressure", "_told", "breaker", "gate", "hedges", "latencies", "name", "retries",
-        "siblings", "slots",
+        "shown", "siblings", "slots",
     )  # fmt: skip
 
     def __init__(
@@ -56,6 +59,7 @@ class Guard:
         self.siblings = siblings
         self.breaker = Breaker()
         self.slots = 0
+        self.shown: memoryview | None = None
         self.gate = Gate(FairQueue(0, 0))
         self.retries = ExtraBudget(saved=policy.retries.burst, now=now)
         self.hedges = ExtraBudget(saved=0.0, now=now)
@@ -72,6 +76,11 @@ class Guard:
         self.slots = rules.max_in_flight_per_endpoint * len(siblings.loads)
         self.gate.resize(self.slots, rules.max_queued)
         self._show_ejected()
+
+    def show(self) -> None:
+        """Show the pod's other dispatchers how many requests are in progress here."""
+        if self.shown is not None:
+            self.shown[0] = self.gate.queue.in_flight
 
     def forget(self) -> None:
         """Show nothing any more: the Specialist is gone."""

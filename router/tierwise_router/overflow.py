@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -14,10 +14,12 @@ from tierwise_core.routing import CascadePlan
 from tierwise_router.call import CHAT, COMPLETIONS, Call
 from tierwise_router.dialects import DIALECTS
 from tierwise_router.dispatch import Ask
-from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.errors import ContextLengthError
 from tierwise_router.json_body import write_again
 from tierwise_router.upstream.response import Headers
+
+if TYPE_CHECKING:
+    from tierwise_router.dispatcher import Dispatcher  # which holds what asks here
 
 __all__ = [
     "about_prompt_tokens",

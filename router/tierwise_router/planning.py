@@ -158,6 +158,8 @@ def end(
     What never came as far as a plan or a Specialist decided nothing, and is not recorded.
     """
     steps = decision.steps
+    if decision.overflow:
+        dispatcher.bursts.note(decision.overflow, steps[-1].usage)
     if decision.session and steps and not steps[-1].failure:
         dispatcher.homes.note(decision.session, steps[-1].hop.route.key)
     if dispatcher.journal is None or not (steps or decision.plan is not None):

@@ -8,10 +8,12 @@ from typing import Final
 
 import orjson
 
-from tierwise_core.cost import call_cost_usd
+from tierwise_core.cost import Usage, call_cost_usd
+from tierwise_core.errors import TierwiseError
 from tierwise_core.route_table import Route
 from tierwise_core.routing import Hop, stand_ins
 from tierwise_router.answers import usage_of
+from tierwise_router.bursting import OverflowRefusedError
 from tierwise_router.call import Call
 from tierwise_router.decision import Decision, Step
 from tierwise_router.dispatch import WHOLE_BYTES, Ask, Lease
@@ -60,6 +62,10 @@ async def relay_named(
     One that sleeps, and is not to be waited for, is woken while somebody else answers.
     """
     hop = Hop(route, 1.0, 0.0, "named by the request")
+    if route.overflow is not None and await _relay_elsewhere(
+        dispatcher, exchange, call, decision, hop
+    ):
+        return
     if passes_over(route, call.when_asleep):
         brain = dispatcher.current_brain()
         for other in stand_ins(brain.itineraries, brain.table, route):
@@ -70,6 +76,26 @@ async def relay_named(
     await relay_hop(dispatcher, exchange, call, decision, hop)
 
 
+async def _relay_elsewhere(
+    dispatcher: Dispatcher, exchange: Exchange, call: Call, decision: Decision, hop: Hop
+) -> bool:
+    """Have the alternative answer where own replicas have no room; tell whether it did."""
+    other = dispatcher.bursts.elsewhere(hop.route, call)
+    if other is None:
+        return False
+    decision.steps.append(Step(hop, failure="overflow"))
+    taken = Hop(other, 1.0, 0.0, f"{hop.route.name} has no room")
+    try:
+        usage = await relay_hop(dispatcher, exchange, call, decision, taken, spare=True)
+    except TierwiseError:
+        if exchange.status and not exchange.open:
+            raise  # the client has a part of the answer
+        return False
+    decision.overflow = hop.route.key
+    decision.steps[-1] = replace(decision.steps[-1], usage=usage)
+    return True
+
+
 async def relay_hop(  # noqa: PLR0913 - the exchange, the call and who answers it
     dispatcher: Dispatcher,
     exchange: Exchange,
@@ -78,11 +104,13 @@ async def relay_hop(  # noqa: PLR0913 - the exchange, the call and who answers i
     hop: Hop,
     *,
     predicted: float | None = None,
-) -> None:
+    spare: bool = False,
+) -> Usage | None:
     """Ask one Specialist and relay what it says, without a look at the answer.
 
-    ``predicted`` is the confidence to tell the client, where there is a prediction. Raises what
-    :meth:`Dispatch.ask` does as long as nothing has been sent.
+    ``predicted`` is the confidence to tell the client, where there is a prediction. Gives the
+    usage where the answer tells it. Raises what :meth:`Dispatch.ask` does as long as nothing has
+    been sent, and OverflowRefusedError for an error's status where somebody is left, ``spare``.
     """
     try:
         route = await dispatcher.holds.awake(hop.route, call.progress)
@@ -100,15 +128,17 @@ async def relay_hop(  # noqa: PLR0913 - the exchange, the call and who answers i
     failure = f"status-{status}" if status >= FIRST_ERROR_STATUS else ""
     decision.steps.append(Step(hop, predicted, failure, endpoint=lease.url))
     try:
+        if failure and spare:
+            raise OverflowRefusedError(f"model {route.key!r} answered {status}")
         if lease.response.complete and (meter is None or failure):
-            await _relay_whole(exchange, lease.response, decision, route, waited_s)
-        else:
-            spent_before_usd = decision.cost_usd
-            decision.cost_usd += call_cost_usd(route.price, waited_s)
-            await _relay_pieces(exchange, lease.response, decision, meter)
-            whole_s = time.perf_counter() - asked_at
-            usage = meter.usage if meter is not None else None
-            decision.cost_usd = spent_before_usd + call_cost_usd(route.price, whole_s, usage)
+            return await _relay_whole(exchange, lease.response, decision, route, waited_s)
+        spent_before_usd = decision.cost_usd
+        decision.cost_usd += call_cost_usd(route.price, waited_s)
+        await _relay_pieces(exchange, lease.response, decision, meter)
+        whole_s = time.perf_counter() - asked_at
+        usage = meter.usage if meter is not None else None
+        decision.cost_usd = spent_before_usd + call_cost_usd(route.price, whole_s, usage)
+        return usage
     finally:
         lease.release()
 
@@ -131,7 +161,7 @@ async def _ask(dispatcher: Dispatcher, call: Call, route: Route, meter: UsageMet
 
 async def _relay_whole(
     exchange: Exchange, response: Response, decision: Decision, route: Route, took_s: float
-) -> None:
+) -> Usage | None:
     body = await response.chunk()
     # Only a provider bills tokens; the answers of our own pods are not even looked into.
     usage = usage_of(_object(body)) if route.price.output_usd_per_token else None
@@ -141,6 +171,7 @@ async def _relay_whole(
     if response.status == BAD_REQUEST:
         body = say_context_length(response.status, body)
     await exchange.whole(response.status, headers, body)
+    return usage
 
 
 async def _relay_pieces(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from tierwise_api import Specialist, Tenant
 from tierwise_core.provider import ProviderTerms, Requirements
+from tierwise_core.route_table import Overflow
 
-__all__ = ["compliance_of", "provider_of", "region_of", "requirements_of"]
+__all__ = ["compliance_of", "overflow_of", "provider_of", "region_of", "requirements_of"]
 
 
 def provider_of(item: Specialist) -> ProviderTerms | None:
@@ -34,6 +35,24 @@ def region_of(item: Specialist) -> str:
     """Name the region where it computes; empty when it is not known."""
     external = item.spec.external
     return (external.region if external else item.spec.routing.region) or ""
+
+
+def overflow_of(item: Specialist) -> Overflow | None:
+    """Say what goes to the alternative, as the operator has chosen; None where all stays.
+
+    Replicas that load count, so that they are given something to do; those above the base that
+    still run, too.
+    """
+    placement, burst = item.spec.placement, item.status.burst
+    if placement.burst != "Switch" or placement.alternative is None or item.spec.model is None:
+        return None
+    base = burst.base_replicas if burst is not None else None
+    if base is None:
+        return None
+    replicas = max(base, len(item.status.endpoints)) if base else 0
+    namespace = item.metadata.namespace or "default"
+    to = f"{namespace}/{placement.alternative.specialist_ref}"
+    return Overflow(to, placement.target_in_flight * replicas, wakes=base > 0)
 
 
 def requirements_of(tenant: Tenant) -> Requirements:

@@ -21,8 +21,10 @@ from tierwise_core.deprecation import provider_verdict
 from tierwise_core.policy_learning import LearningPolicy
 from tierwise_core.route_table import RouteTable
 from tierwise_core.router_policy import POLICY_NAME
+from tierwise_router.bursting import Sent
 from tierwise_router.dispatcher import Phase
 from tierwise_router.learning.learner import Learner, packed_model
+from tierwise_router.overflow_report import OverflowReport
 from tierwise_router.problem import Problem
 from tierwise_router.sources import Resources, Source
 from tierwise_router.table import build_table
@@ -66,15 +68,17 @@ class RouteWatch:
         poll_s: how long an unanswered :meth:`wait_for` is held.
         policy: the name of the RouterPolicy that counts.
         learner: learns from the pod's journal; None where nobody keeps one.
+        make_report: makes what tells of requests sent to alternatives; None where nobody asks.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - its parts
         self,
         make_source: Callable[[], Source],
         make_waker: Callable[[], Waker] | None = None,
         poll_s: float = LONGEST_POLL_S,
         policy: str = POLICY_NAME,
         learner: Learner | None = None,
+        make_report: Callable[[], OverflowReport] | None = None,
     ) -> None:
         self._learner = learner
         self._learning: LearningPolicy | None = None
@@ -82,6 +86,8 @@ class RouteWatch:
         self._learned = b""
         self._make_source = make_source
         self._make_waker = make_waker
+        self._make_report = make_report
+        self._report: OverflowReport | None = None
         self._waker: Waker | None = None
         self._poll_s = poll_s
         self._policy = policy
@@ -124,6 +130,13 @@ class RouteWatch:
             self._waker = self._make_waker()
         if self._waker is not None:
             self._waker.hear(process, waiting)
+
+    async def overflowed(self, process: int, sent: dict[str, Sent]) -> None:
+        """Take note of what a dispatcher has sent to alternatives since it began."""
+        if self._report is None and self._make_report is not None:
+            self._report = self._make_report()
+        if self._report is not None:
+            self._report.hear(process, sent)
 
     async def members(self) -> dict[int, str]:
         """Tell the state of each dispatcher."""
