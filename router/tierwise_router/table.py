@@ -34,7 +34,13 @@ from tierwise_router.table_checks import (
     unknown_verifiers,
 )
 from tierwise_router.tariff import floor_of, loosened_floor_of, price_of
-from tierwise_router.terms import compliance_of, provider_of, region_of, requirements_of
+from tierwise_router.terms import (
+    compliance_of,
+    overflow_of,
+    provider_of,
+    region_of,
+    requirements_of,
+)
 
 __all__ = [
     "build_table",
@@ -143,6 +149,7 @@ def _route(
         provider=provider_of(item),
         compliance=compliance_of(item),
         region=region_of(item),
+        overflow=overflow_of(item),
     )
 
 
