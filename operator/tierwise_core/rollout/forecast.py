@@ -56,24 +56,23 @@ class Forecast:
         """Tell it in words, with hours where the traffic is known.
 
         >>> Forecast(4500, 1100, 4000, 120).told(1000)
-        'about 4500 judged answers (4.5 h) if it is equal, 1100 (1.1 h) if better, \
-4000 (4 h) if worse by what counts, 120 (0.12 h) if broken'
+        '4500 judged answers (4.5 h) if it is equal, 1100 (1.1 h) if better, 4000 (4 h) if worse \
+by what counts, 120 (0.12 h) if broken'
         """
-        parts = (
-            (self.equal, "it is equal"),
-            (self.better, "better"),
-            (self.worse, "worse by what counts"),
-            (self.broken, "broken"),
+        cases = (
+            (self.equal, " judged answers", "it is equal"),
+            (self.better, "", "better"),
+            (self.worse, "", "worse by what counts"),
+            (self.broken, "", "broken"),
         )
-        told = []
-        for answers, word in parts:
-            hours = f" ({answers / answers_per_hour:.2g} h)" if answers_per_hour else ""
-            told.append(f"{answers}{hours} if {word}")
-        return (
-            f"about {told[0].replace(' if', ' judged answers if', 1)}, {', '.join(told[1:])}"
-            if (not answers_per_hour)
-            else f"about {told[0].replace(' (', ' judged answers (', 1)}, {', '.join(told[1:])}"
+        return ", ".join(
+            f"{answers}{unit}{_hours(answers, answers_per_hour)} if {case}"
+            for answers, unit, case in cases
         )
+
+
+def _hours(answers: int, answers_per_hour: float | None) -> str:
+    return f" ({answers / answers_per_hour:.2g} h)" if answers_per_hour else ""
 
 
 def forecast(
@@ -86,7 +85,7 @@ def forecast(
 
     >>> ahead = forecast(Yardstick(0.025, 1.5, 20, 10), variance=0.0634)
     >>> ahead.equal, ahead.better, ahead.worse, ahead.broken
-    (4152, 1217, 7029, 101)
+    (4152, 1216, 5611, 56)
     """
     sure = certainty or Certainty()
     delta = yardstick.delta

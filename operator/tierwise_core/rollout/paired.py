@@ -1,4 +1,4 @@
-"""A held-out benchmark: both sides answer the same questions, and are compared question by question.
+"""A held-out benchmark: both sides answer the same questions and are compared one by one.
 
 What both get right or wrong says nothing about their difference; only the questions that one side
 alone got right do. So far fewer questions are needed than if each side had its own.
@@ -52,11 +52,11 @@ class Paired:
     def score(self, tolerance: float) -> float:
         """Return by how many standard errors green is above ``tolerance`` below blue.
 
-        The score statistic of a paired difference (T. Tango, Statistics in Medicine 17, 1998), which
-        holds for few questions too. 44 of 50 against 41 of 50, tolerance none and 0.05:
+        The score statistic of a paired difference (T. Tango, Statistics in Medicine 17, 1998),
+        which holds for few questions too. 44 of 50 against 41 of 50, tolerance none and 0.05:
 
         >>> round(Paired(50, 40, 4, 1).score(0.0), 2), round(Paired(50, 40, 4, 1).score(0.05), 2)
-        (-1.34, -0.17)
+        (-1.34, -0.23)
 
         ValueError for a tolerance outside [0, 1).
         """
