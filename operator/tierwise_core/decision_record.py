@@ -105,7 +105,8 @@ class DecisionRecord:
     ``elsewhere`` are Specialists of other fields, with their field; ``elsewhere_count`` counts also
     those that are not listed. ``floor_asked`` is the request's own floor. ``pattern`` is the one
     that was run, and ``parts`` the decisions of its sub-requests.
-    ``specialist`` is who answered, empty when nobody did. ``features`` are the predictor's measures
+    ``specialist`` is who answered, empty when nobody did. ``similarity_id`` is a sketch of the
+    question's words (:mod:`tierwise_core.likeness`). ``features`` are the predictor's measures
     of the question (:func:`tierwise_core.query_features.feature_row`).
     """
 
@@ -122,6 +123,7 @@ class DecisionRecord:
     latency_class: str = "realtime"
     stream: bool = False
     query_id: str = ""
+    similarity_id: str = ""
     features: tuple[float, ...] = ()
     field: str | None = None
     field_probability: float = 0.0

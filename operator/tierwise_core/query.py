@@ -1,8 +1,9 @@
 """What a request asks: the text to classify, and the canonical ids that equal questions share.
 
-Two ids. :func:`query_id` is of the question itself: what differs in typing, or in politeness, is
+Three ids. :func:`query_id` is of the question itself: what differs in typing, or in politeness, is
 one question. :func:`template_id` is of its form: what differs in numbers, quoted texts, addresses
-and codes has one form and, mostly, one kind of answer, but not one answer.
+and codes has one form and, mostly, one kind of answer, but not one answer. And
+:mod:`tierwise_core.likeness` names its words, so that questions that are nearly one can be found.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, Final
 
 __all__ = [
     "canonical",
+    "canonical_id",
     "chat_text",
     "completion_text",
     "normalise",
@@ -117,7 +119,16 @@ def query_id(text: str) -> str:
     >>> query_id("add 2 and 3") == query_id("add 4 and 5")
     False
     """
-    return _named(canonical(text))
+    return canonical_id(canonical(text))
+
+
+def canonical_id(question: str) -> str:
+    """Name a question that has its canonical form already.
+
+    >>> canonical_id("sort dbca") == query_id("Please sort DBCA!")
+    True
+    """
+    return _named(question)
 
 
 def template(text: str) -> str:

@@ -10,7 +10,7 @@ from math import ceil
 from typing import Final
 
 from tierwise_core.fair_queue import FairQueue, Waiting
-from tierwise_core.latency_class import LATENCY_CLASSES, REALTIME, LatencyClass, rank
+from tierwise_core.latency_class import rank
 from tierwise_core.policy_resilience import QueueRules
 from tierwise_core.rate_ring import (
     count_request,
@@ -20,6 +20,7 @@ from tierwise_core.rate_ring import (
 )
 from tierwise_core.route_table import RouteTable
 from tierwise_core.tenant import ANYBODY, Admitted, TenantRoute
+from tierwise_router.callers import CLASS_HEADER, KEPT_CLASSES, unknown_key, urgent
 from tierwise_router.errors import OverloadedError, RequestError
 from tierwise_router.exchange import Exchange
 from tierwise_router.gate import Gate, ShedError
@@ -29,22 +30,24 @@ from tierwise_router.tally import Tally
 
 __all__ = ["Admission", "Slot"]
 
-CLASS_HEADER: Final = b"x-tierwise-latency-class"
-CLASSES: Final[Mapping[bytes, LatencyClass]] = {name.encode(): name for name in LATENCY_CLASSES}
-CHALLENGE: Final = (b"www-authenticate", b"Bearer")
 LOOK_AGAIN_S: Final = 0.02
 
 
 class Slot:
-    """A request's place among those in progress; release it in every case, as often as you like."""
+    """A request's place among those in progress; release it in every case, as often as you like.
+
+    Without ``held_since`` it holds no place.
+    """
 
     __slots__ = ("_admission", "_held_since", "_released", "admitted")
 
-    def __init__(self, admission: Admission, admitted: Admitted, held_since: float) -> None:
+    def __init__(
+        self, admission: Admission, admitted: Admitted, held_since: float | None = None
+    ) -> None:
         self.admitted = admitted
         self._admission = admission
-        self._held_since = held_since
-        self._released = False
+        self._held_since = held_since or 0.0
+        self._released = held_since is None
 
     def release(self) -> None:
         """Give the place back: early, where a request waits for others of its own."""
@@ -129,28 +132,34 @@ class Admission:
             # The digest, not the key, is looked up: how long that takes tells nothing of any key.
             admitted = self._by_digest.get(sha256(key.strip()).hexdigest())
         if admitted is None:
-            raise _unknown("the API key is not known here" if key else "no API key was given")
-        return _urgent(admitted, latency_class) if latency_class else admitted
+            raise unknown_key("the API key is not known here" if key else "no API key was given")
+        return urgent(admitted, latency_class) if latency_class else admitted
 
     def _of_work(self, work: InProcessWork) -> Admitted:
         if not self._tenants:
             return ANYBODY
         known = self._by_name.get(work.tenant_key)
         if known is None:
-            raise _unknown(f"tenant {work.tenant_key!r} does not exist any more")
+            raise unknown_key(f"tenant {work.tenant_key!r} does not exist any more")
         return known
 
     # Whether it may come in now.
 
-    async def enter(self, exchange: Exchange) -> Slot:
+    async def enter(self, exchange: Exchange, *, keeps: bool = False) -> Slot:
         """Let a request in, when its turn has come.
 
+        One that will only be kept for later (``keeps`` says that this path can) needs no place and
+        waits for none: it is counted against its tenant's rate, and takes a place when it is run.
         Raises RequestError (400, 401, 429), OverloadedError, or ClientGoneError when its client
         has left while it waited.
         """
         admitted = self.identify(exchange)
         key, queue = admitted.tenant_key, self._gate.queue
         tenant = admitted.tenant
+        if keeps and admitted.latency_class in KEPT_CLASSES and exchange.work() is None:
+            if tenant is not None:
+                self._check_rate(admitted, tenant)
+            return Slot(self, admitted)
         if tenant is not None and tenant.limits.any:
             self._check_rate(admitted, tenant)
             if queue.queued_by(key) or self._is_full(tenant) or not queue.take(key):
@@ -271,25 +280,3 @@ class Admission:
         self._gate.serve()
         if self._gate.queue.waiting:
             self._look_later()
-
-
-def _urgent(admitted: Admitted, latency_class: bytes) -> Admitted:
-    named = CLASSES.get(latency_class)
-    if named is None:
-        raise RequestError(
-            f"the header x-tierwise-latency-class is {latency_class[:40].decode('latin-1')!r}; "
-            f"give one of {', '.join(LATENCY_CLASSES)}, or leave it out",
-            param="x-tierwise-latency-class",
-            code="invalid_header",
-        )
-    return admitted if named == REALTIME else Admitted(admitted.tenant, named)
-
-
-def _unknown(what: str) -> RequestError:
-    return RequestError(
-        f"{what}; send `authorization: Bearer KEY` with a key whose SHA-256 a Tenant lists in "
-        "spec.keys",
-        status=401,
-        code="invalid_api_key",
-        headers=(CHALLENGE,),
-    )

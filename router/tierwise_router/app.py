@@ -146,7 +146,8 @@ class App:
             end(self._dispatcher, decision, endpoint, status, took_s)
 
     async def _answer(self, exchange: Exchange, decision: Decision, endpoint: str) -> None:
-        slot = decision.slot = await self._dispatcher.admission.enter(exchange)
+        keeps = endpoint != "/query"
+        slot = decision.slot = await self._dispatcher.admission.enter(exchange, keeps=keeps)
         admitted = decision.admitted = slot.admitted
         decision.tenant, decision.latency_class = admitted.tenant, admitted.latency_class
         try:
@@ -183,13 +184,13 @@ class App:
             tally.escalations[one.hop.route.key, other.hop.route.key, why] += 1
 
     async def _models(self, exchange: Exchange, decision: Decision) -> None:
-        brain = self._dispatcher.brain
         try:
             admitted = self._dispatcher.admission.identify(exchange)
+            listed = list_models(self._dispatcher.current_brain().table, admitted)
         except TierwiseError as error:
             await self._fail(exchange, decision, error)
         else:
-            await exchange.json(200, list_models(brain.table if brain else None, admitted))
+            await exchange.json(200, listed)
 
     async def _model(self, exchange: Exchange, decision: Decision) -> None:
         name = exchange.path.removeprefix(MODELS_PREFIX)

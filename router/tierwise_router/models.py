@@ -15,7 +15,7 @@ __all__ = ["list_models", "one_model"]
 OWNER = "tierwise"
 
 
-def list_models(table: RouteTable | None, admitted: Admitted = ANYBODY) -> dict[str, Any]:
+def list_models(table: RouteTable, admitted: Admitted = ANYBODY) -> dict[str, Any]:
     """List ``auto``, the patterns, and every Specialist, by its short name where that is unique.
 
     Adapters come behind their Specialist, with its name as their ``parent``. A tenant sees what it
@@ -25,11 +25,9 @@ def list_models(table: RouteTable | None, admitted: Admitted = ANYBODY) -> dict[
     >>> [model["id"] for model in list_models(table)["data"]]
     ['auto', 'sorter']
     """
-    routes = table.routes.values() if table is not None else ()
-    by_name = table.by_name if table is not None else {}
     names = (
-        (route.name if len(by_name[route.name]) == 1 else route.key, route)
-        for route in routes
+        (route.name if len(table.by_name[route.name]) == 1 else route.key, route)
+        for route in table.routes.values()
         if admitted.may_ask(route.key)
     )
     data = [
@@ -37,8 +35,8 @@ def list_models(table: RouteTable | None, admitted: Admitted = ANYBODY) -> dict[
         for name, route in sorted(names, key=lambda pair: pair[0])
         for entry in (_entry(name, route), *_adapters(name, route))
     ]
-    patterns = table.policy.patterns.named if table is not None else ()
-    return {"object": "list", "data": [_auto(), *map(_pattern, patterns), *data]}
+    patterns = map(_pattern, table.policy.patterns.named)
+    return {"object": "list", "data": [_auto(), *patterns, *data]}
 
 
 def one_model(table: RouteTable, name: str, admitted: Admitted = ANYBODY) -> dict[str, Any]:

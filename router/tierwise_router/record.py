@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from tierwise_core.confidence import Action, verdict
 from tierwise_core.decision_record import DECISION_KIND, FinalState
-from tierwise_core.query import query_id
+from tierwise_core.likeness import similarity_id
+from tierwise_core.query import canonical, canonical_id
 from tierwise_core.query_features import feature_row
 from tierwise_core.routing import CascadePlan
 from tierwise_router.decision import Decision, Step, tier_of
@@ -38,7 +39,7 @@ def row_of(decision: Decision) -> dict[str, Any]:
         "session": _digest(decision.session),
         "latency_class": decision.latency_class,
         "stream": decision.stream,
-        "query_id": query_id(decision.text) if decision.text else "",
+        **_question(decision.text),
         **(_planned(decision.plan, decision.text) if decision.plan is not None else {}),
         "steps": [_step(step, is_last=at == len(steps) - 1) for at, step in enumerate(steps)],
         "state": state,
@@ -58,6 +59,13 @@ def row_of(decision: Decision) -> dict[str, Any]:
         "pattern": decision.pattern,
         "parts": decision.parts or [],
     }
+
+
+def _question(text: str) -> dict[str, str]:
+    if not text:
+        return {"query_id": "", "similarity_id": ""}
+    question = canonical(text)
+    return {"query_id": canonical_id(question), "similarity_id": similarity_id(question)}
 
 
 def _planned(plan: CascadePlan, text: str) -> dict[str, Any]:
@@ -113,7 +121,7 @@ def _step(step: Step, *, is_last: bool) -> dict[str, Any]:
 
 def _verdict(step: Step, *, is_last: bool) -> str:
     if step.failure:
-        return "passed-over" if step.failure in {"asleep", "budget_spent"} else "failed"
+        return "passed-over" if step.failure in {"asleep", "overflow", "budget_spent"} else "failed"
     if step.confidence is None:
         return "relayed"
     return verdict(step.hop, step.confidence, is_last=is_last).action.value

@@ -14,6 +14,7 @@ from fake_engine import FakeEngine, Script, Turn, answers, refuses, until_hung_u
 from offices import Office, patiently
 
 from tierwise_core.policy_patterns import OrchestratorWorkers, Pattern, PatternsPolicy
+from tierwise_core.policy_resilience import QueueRules, ResiliencePolicy
 from tierwise_core.route_table import RouteTable
 from tierwise_core.router_policy import RouterPolicy
 from tierwise_router.brain import Brain
@@ -57,6 +58,36 @@ async def test_a_request_is_taken_at_once_and_answered_later(
     assert told["response"]["body"]["choices"][0]["message"]["content"] == "abcd"  # type: ignore[index]
     listed = (await desk.running.client.get("/v1/background")).json()
     assert [one["id"] for one in listed["data"]] == [taken.json()["id"]]
+
+
+async def test_a_full_router_takes_work_for_later_at_once(engine: Engine, office: Offices) -> None:
+    arrived, go = asyncio.Event(), asyncio.Event()
+
+    async def script(turn: Turn) -> None:
+        arrived.set()
+        await go.wait()
+        await answers("abcd")(turn)
+
+    upstream = await engine(script)
+    rules = QueueRules(max_in_flight=1, max_queued=0)
+    desk = await office(route("sorter", upstream.url))
+    table = RouteTable.of(
+        [route("sorter", upstream.url)],
+        TIERS,
+        RouterPolicy(resilience=ResiliencePolicy(queue=rules)),
+    )
+    desk.running.dispatcher.take(Brain.build(table))
+    body = {"model": "sorter", "messages": [{"role": "user", "content": "sort dbca"}]}
+    busy = asyncio.ensure_future(desk.running.client.post("/v1/chat/completions", json=body))
+    await arrived.wait()
+
+    taken = await later(desk, "async")
+
+    assert taken.status_code == 202
+    assert not busy.done()
+    go.set()
+    assert (await busy).status_code == 200
+    assert (await fetched(desk, taken.headers["location"]))["status"] == "completed"
 
 
 async def test_a_failure_is_told_as_the_engine_told_it(engine: Engine, office: Offices) -> None:

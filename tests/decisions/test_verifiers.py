@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from hashlib import sha256
 from typing import Any
 
 import pytest
 from dispatchers import Running, general, route
 from fake_engine import FakeEngine, Script, Turn, answers
 
+from tierwise_core.provider import Requirements
+from tierwise_core.route_table import Route, RouteTable
+from tierwise_core.tenant import TenantRoute
 from tierwise_core.verifier_spec import BUILT_IN, VerifierSpec
+from tierwise_router.brain import Brain
+from tierwise_router.lease import Ask, Lease
 from tierwise_router.verifiers.check import Draft
 from tierwise_router.verifiers.schema import check_schema
 
@@ -166,6 +172,65 @@ async def test_another_specialist_judges_and_is_paid_for(
     assert len(judge.requests) == 1
     assert "abcd" in judge.requests[0].fields["messages"][0]["content"]
     assert row["cost_usd"] > sum(step["cost_usd"] for step in row["steps"])
+
+
+def of_team(router: Running, **changes: Any) -> dict[str, str]:
+    """Let one tenant in, and give the headers of its requests."""
+    team = TenantRoute("demo", "team", (sha256(b"key").hexdigest(),), **changes)
+    table = router.dispatcher.current_brain().table
+    routes, tiers = table.routes.values(), table.tiers.values()
+    router.dispatcher.take(Brain.build(RouteTable.of(routes, tiers, table.policy, [team])))
+    return {"authorization": "Bearer key"}
+
+
+async def judged(router: Running, headers: dict[str, str]) -> dict[str, Any]:
+    body = {"model": "auto", "messages": [{"role": "user", "content": "sort dbca"}]}
+    reply = await router.client.post("/v1/chat/completions", json=body, headers=headers)
+    seen = f"/v1/decisions/{reply.headers['x-tierwise-decision']}"
+    row: dict[str, Any] = (await router.client.get(seen, headers=headers)).json()
+    return row
+
+
+async def test_a_judge_waits_in_the_tenant_s_turn_though_the_tenant_may_not_name_it(
+    engine: Engine, recording: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = await engine(answers("yes", SURE))
+    spec = VerifierSpec("judge", "llm-judge", specialist="demo/judge", trust=0.9)
+    router = await a_router(
+        engine, recording, "abcd", (spec,), general("judge", judge.url, field="judging")
+    )
+    headers = of_team(router, specialists=("demo/sorter", "demo/frontier"))
+    asked: list[tuple[str, str]] = []
+    dispatch = router.dispatcher.dispatch
+    ask = dispatch.ask
+
+    async def noting(route: Route, wanted: Ask) -> Lease:
+        asked.append((route.key, wanted.admitted.tenant_key))
+        return await ask(route, wanted)
+
+    monkeypatch.setattr(dispatch, "ask", noting)
+
+    row = await judged(router, headers)
+
+    assert asked == [("demo/sorter", "demo/team"), ("demo/judge", "demo/team")]
+    assert row["steps"][0]["verified"] is True
+
+
+async def test_a_judge_reads_nothing_that_the_tenant_keeps_within_its_region(
+    engine: Engine, recording: Start
+) -> None:
+    judge = await engine(answers("yes", SURE))
+    spec = VerifierSpec("judge", "llm-judge", specialist="demo/judge", trust=0.9)
+    abroad = general("judge", judge.url, field="judging", external=True, region="us")
+    small = await engine(answers("abcd", SURE))
+    here = route("sorter", small.url, verifiers=(spec,), region="eu")
+    router = await recording(here, abroad)
+    headers = of_team(router, requirements=Requirements.of(regions=["eu"]))
+
+    row = await judged(router, headers)
+
+    assert judge.requests == []
+    assert "may not read this: its region is us" in str(row["steps"][0])
 
 
 async def test_nobody_is_asked_about_an_answer_that_is_refused_already(

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import httpx
 import orjson
+import pytest
 from dispatchers import Running, general, route
 from fake_engine import FakeEngine, Script, Turn, answers, chat, refuses, sse, until_hung_up
 
@@ -252,6 +253,19 @@ async def test_the_models_are_listed_with_auto_first(engine: Engine, run: Run) -
     assert [model["tierwise"]["ready"] for model in listed["data"][1:]] == [False, True]
     one = (await router.client.get("/v1/models/demo/sorter")).json()
     assert one["tierwise"]["field"] == "sorting"
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/models/sorter", "/v1/models/auto"])
+async def test_before_the_first_table_no_models_are_told_but_when_to_ask_again(
+    run: Run, path: str
+) -> None:
+    router = await run()
+
+    reply = await router.client.get(path)
+
+    assert reply.status_code == 503
+    assert int(reply.headers["retry-after"]) >= 1
+    assert "no route table has been loaded yet" in reply.json()["error"]["message"]
 
 
 async def test_a_session_stays_on_one_pod(engine: Engine, run: Run) -> None:

@@ -28,6 +28,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
                 ]
             },
             "query_id": TEXT,
+            "similarity_id": TEXT,
             "field": OPTIONAL_TEXT,
             "candidates": {**LIST_OF_OBJECTS, "description": "scores, and why each one lost"},
             "steps": {**LIST_OF_OBJECTS, "description": "who was asked, in order"},

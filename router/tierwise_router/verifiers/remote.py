@@ -14,6 +14,8 @@ import orjson
 
 from tierwise_core.cost import call_cost_usd
 from tierwise_core.errors import TierwiseError
+from tierwise_core.provider import NO_REQUIREMENTS, Requirements, refusal
+from tierwise_core.tenant import Admitted
 from tierwise_core.verifier_spec import VerifierSpec
 from tierwise_router.answers import answer_text, read_answer, usage_of
 from tierwise_router.call import CHAT
@@ -91,10 +93,16 @@ def _word(spec: VerifierSpec, said: bytes) -> Check:
 async def ask_judge(
     dispatcher: Dispatcher, decision: Decision, spec: VerifierSpec, draft: Draft
 ) -> Check:
-    """Ask another Specialist whether the answer is right; its time and tokens are paid for."""
+    """Ask another Specialist whether the answer is right; its time and tokens are paid for.
+
+    It waits in the tenant's turn, and gets nothing to read that the tenant or the request keeps
+    from it. It need not be among the Specialists that the tenant may name: the platform asks it.
+    """
     route = dispatcher.current_brain().table.routes.get(spec.specialist)
     if route is None:
         return _silent(spec, f"there is no Specialist {spec.specialist}")
+    if why := refusal(route, _required(decision)):
+        return _silent(spec, f"{route.key} may not read this: {why}")
     question = (
         f"{spec.instruction or INSTRUCTION}\n\nQuestion: {draft.question}\n\nAnswer: {draft.text}"
     )
@@ -107,7 +115,10 @@ async def ask_judge(
     asked_at = time.perf_counter()
     try:
         async with asyncio.timeout(spec.timeout_s):
-            asked = Ask(CHAT, JSON_HEADERS, orjson.dumps(body), budget=decision.budget)
+            asked = Ask(
+                CHAT, JSON_HEADERS, orjson.dumps(body),
+                admitted=_unlimited(decision.admitted), budget=decision.budget,
+            )  # fmt: skip
             lease = await dispatcher.dispatch.ask(route, asked)
             try:
                 whole = await lease.response.read(LARGEST_VERDICT)
@@ -122,6 +133,23 @@ async def ask_judge(
     if lease.response.status >= FIRST_ERROR_STATUS or answer is None:
         return _silent(spec, f"{route.key} answered {lease.response.status}")
     return _verdict(spec, answer)
+
+
+def _required(decision: Decision) -> Requirements:
+    """Tell what the request asks of whoever reads it, its tenant's wishes included."""
+    plan = decision.plan
+    needed = plan.question.context.requirements if plan is not None else None
+    if needed is None and decision.tenant is not None:
+        needed = decision.tenant.requirements
+    return needed or NO_REQUIREMENTS
+
+
+def _unlimited(admitted: Admitted) -> Admitted:
+    """Give the same tenant, with every Specialist allowed."""
+    tenant = admitted.tenant
+    if tenant is None or not tenant.specialists:
+        return admitted
+    return Admitted(replace(tenant, specialists=()), admitted.latency_class)
 
 
 def _verdict(spec: VerifierSpec, answer: dict[str, Any]) -> Check:
