@@ -48,8 +48,14 @@ class Prediction(NamedTuple):
     """
 
     probability: float
-    lower: float
     support: float
+
+    @property
+    def lower(self) -> float:
+        """The lower bound: the prior counts as two outcomes, however sure it sounds."""
+        variance = self.probability * (1.0 - self.probability)
+        spread = math.sqrt(variance / (self.support + PRIOR_WORTH + 1.0))
+        return max(0.0, self.probability - DEVIATIONS * spread)
 
 
 class Cell(NamedTuple):
@@ -144,7 +150,7 @@ class AcceptanceModel:
             share = reading.probabilities.get(own_field, 0.0) * reading.in_domain
         if known is None:
             prior = NEW_GENERALIST if own_field is None else NEW_SPECIALIST
-            return _bounded(share * prior.mean, 0.0)
+            return Prediction(share * prior.mean, 0.0)
         cells = known.cells
         if features is None:
             cell = cells.get(
@@ -166,7 +172,7 @@ class AcceptanceModel:
                 logit += sum(map(mul, known.weights, features.values))
             logit = known.scale * logit + known.shift
             probability = 1.0 / (1.0 + math.exp(-logit)) if logit > -LARGEST_EXPONENT else 0.0
-        return _bounded(probability, cell.support)
+        return Prediction(probability, cell.support)
 
     def record(self, route_key: str, revision: str) -> Record:
         """Tell how many answers of a Specialist's revision were accepted and rejected."""
@@ -233,13 +239,6 @@ def lower_bound(record: Record) -> float:
     middle = share + squared / (2.0 * count)
     spread = DEVIATIONS * math.sqrt((share * (1.0 - share) + squared / (4.0 * count)) / count)
     return max(0.0, (middle - spread) / (1.0 + squared / count))
-
-
-def _bounded(probability: float, support: float) -> Prediction:
-    """Add the lower bound: the prior counts as two outcomes, however sure it sounds."""
-    spread = math.sqrt(probability * (1.0 - probability) / (support + PRIOR_WORTH + 1.0))
-    lower = probability - DEVIATIONS * spread
-    return Prediction(probability, max(0.0, lower), support)
 
 
 def _logit(probability: float) -> float:

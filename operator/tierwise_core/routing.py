@@ -1,13 +1,12 @@
 """Which Specialists to try for a question, in which order.
 
 An :class:`~tierwise_core.itinerary.Itinerary` depends on the route table alone. :func:`plan` lays
-one question over it: filter, predict, score, pick. It makes nothing but the hops; why the others
-lost is worked out from the same inputs when somebody asks.
+one question over it: filter, predict, score, pick. Whoever lost is kept with the reason; rows and
+records are made of it when somebody asks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import Any, Final, NamedTuple
@@ -79,12 +78,9 @@ class Skip:
     code: str = ""
 
 
-@dataclass(slots=True)
+@swift.dataclass(frozen=True, slots=True)
 class Question:
-    """Everything that a plan follows from; the same question gives the same plan.
-
-    ``signals`` are the loads that were looked at, kept because they change while they are read.
-    """
+    """Everything that a plan follows from; the same question gives the same plan."""
 
     way: Itinerary
     reading: FieldReading
@@ -94,11 +90,13 @@ class Question:
     context: PlanContext = PLAIN_CONTEXT
     scoring: Weighted = DEFAULT_SCORING
     limits: Limits = UNLIMITED
-    signals: dict[str, LoadSignal] = dataclass_field(default_factory=dict)
 
 
 class Judged(NamedTuple):
-    """A stop with what is expected of it for one question; ``total`` is its score, in its field."""
+    """A stop with what is expected of it for one question; ``total`` is its score, in its field.
+
+    ``signal`` is its load when the plan was made: the live one goes on changing.
+    """
 
     stop: Stop
     prediction: Prediction
@@ -108,42 +106,45 @@ class Judged(NamedTuple):
     total: float | None = None
 
 
+Lost = tuple[Judged, str, str]
+"""A stop that is not tried: a word for programs, and the reason in words."""
+
+
 @swift.dataclass(frozen=True, slots=True)
 class CascadePlan:
     """The hops of one request in the order to try them.
 
     No hops means that nobody may answer: the request is refused with ``skipped`` as the reasons.
     Either every hop has a ready endpoint, or is asleep and can be woken, or none has one and nobody
-    better exists.
+    better exists. ``chosen`` are the hops' stops as they were judged, ``lost`` all the others.
     """
 
     field: str | None
     field_confidence: float
     hops: tuple[Hop, ...]
     question: Question = dataclass_field(compare=False, repr=False)
+    chosen: list[Judged] = dataclass_field(compare=False, repr=False)
+    lost: list[Lost] = dataclass_field(compare=False, repr=False)
 
     @property
     def skipped(self) -> tuple[Skip, ...]:
-        """Everyone who lost, with the reason; worked out anew on each use."""
-        lost: list[Skip] = []
-        select(self.question, _teller(lost))
+        """Everyone who lost, with the reason; made anew on each use."""
+        lost = (Skip(judged.stop.key, why, code) for judged, code, why in self.lost)
         elsewhere = self.question.way.elsewhere
         return (*(Skip(k, f"its field is {f!r}", "elsewhere") for k, f in elsewhere), *lost)
 
     @property
     def candidates(self) -> tuple[CandidateRecord, ...]:
-        """Everyone who could have answered, with every score; worked out anew on each use."""
+        """Everyone who could have answered, with every score; made anew on each use."""
         return tuple(CandidateRecord(**row) for row in self.candidate_rows())
 
     def candidate_rows(self) -> list[dict[str, Any]]:
         """Tell the same as rows of JSON, those who were chosen first."""
-        question, lost = self.question, list[dict[str, Any]]()
-        chosen = select(question, _recorder(question, lost))
-        return [*(_row(question, judged, "") for judged in chosen), *lost]
-
-
-Lose = Callable[[Judged, str, str], None]
-"""Takes note of a stop that is not tried: a word for programs, and the reason in words."""
+        question = self.question
+        rows = [_row(question, judged, "") for judged in self.chosen]
+        if self.lost:
+            rows += [_row(question, judged, why) for judged, _code, why in self.lost]
+        return rows
 
 
 def plan(  # noqa: PLR0913 - everything that a plan follows from
@@ -164,26 +165,28 @@ def plan(  # noqa: PLR0913 - everything that a plan follows from
     ``floor`` raises every floor, and lowers none: floors are the platform's policy.
     """
     question = Question(way, reading, floor, acceptance, features, context, scoring, limits)
-    hops = tuple([_hop(one) for one in select(question, None)])
-    return CascadePlan(way.field, reading.confidence, hops, question)
+    lost: list[Lost] = []
+    chosen = _select(question, lost)
+    hops = tuple([_hop(one) for one in chosen])
+    return CascadePlan(way.field, reading.confidence, hops, question, chosen, lost)
 
 
-def select(question: Question, lose: Lose | None) -> list[Judged]:
-    """Choose whom to ask, in order; tells ``lose`` of everybody else on the way."""
+def _select(question: Question, lost: list[Lost]) -> list[Judged]:
+    """Choose whom to ask, in order; everybody else goes to ``lost`` on the way."""
     way = question.way
-    first = _eligible(question, way.in_field, lose)
+    first = _eligible(question, way.in_field, lost)
     if way.gated:
-        first = _confident(first, lose)
+        first = _confident(first, lost)
     if len(first) > 1:
         first = _ranked(question, first)
-    chosen = first + _onward(question, lose)
-    chosen = _open(chosen, lose)
+    chosen = first + _onward(question, lost)
+    chosen = _open(chosen, lost)
     if len(chosen) > 1:
-        chosen = _able(chosen, lose)
-    return _bounded(chosen, question.limits.max_hops, lose)
+        chosen = _able(chosen, lost)
+    return _bounded(chosen, question.limits.max_hops, lost)
 
 
-def _eligible(question: Question, stops: tuple[Stop, ...], lose: Lose | None) -> list[Judged]:
+def _eligible(question: Question, stops: tuple[Stop, ...], lost: list[Lost]) -> list[Judged]:
     """Judge the stops, and leave out who may not answer: tenant, context, price, requirements."""
     found = []
     for stop in stops:
@@ -191,8 +194,8 @@ def _eligible(question: Question, stops: tuple[Stop, ...], lose: Lose | None) ->
         why = _refusal(question, judged)
         if why is None:
             found.append(judged)
-        elif lose is not None:
-            lose(judged, *why)
+        else:
+            lost.append((judged, *why))
     return found
 
 
@@ -210,11 +213,7 @@ def judge(question: Question, stop: Stop) -> Judged:
     usd = stop.usd
     if context.prompt_tokens and route.price.output_usd_per_token:
         usd = call_usd(route.price, context.prompt_tokens, context.output_tokens)
-    signal = IDLE
-    if context.loads:
-        signal = question.signals.get(stop.key) or context.loads.get(stop.key) or IDLE
-        question.signals[stop.key] = signal
-    return Judged(stop, prediction, floor, usd, signal)
+    return Judged(stop, prediction, floor, usd, context.loads.get(stop.key, IDLE))
 
 
 def _refusal(question: Question, judged: Judged) -> tuple[str, str] | None:
@@ -235,14 +234,15 @@ def _refusal(question: Question, judged: Judged) -> tuple[str, str] | None:
     return None
 
 
-def _confident(found: list[Judged], lose: Lose | None) -> list[Judged]:
+def _confident(found: list[Judged], lost: list[Lost]) -> list[Judged]:
     kept = []
     for judged in found:
         if judged.prediction.probability >= judged.floor:
             kept.append(judged)
-        elif lose is not None:
+        else:
             predicted = judged.prediction.probability
-            lose(judged, "floor", f"predicted {predicted:.2f} < floor {judged.floor:.2f}")
+            why = f"predicted {predicted:.2f} < floor {judged.floor:.2f}"
+            lost.append((judged, "floor", why))
     return kept
 
 
@@ -281,54 +281,51 @@ def _utility(question: Question, stop: Stop) -> float | None:
     return (known.accepted + 1.0) / (count + 2.0) if count else None
 
 
-def _onward(question: Question, lose: Lose | None) -> list[Judged]:
+def _onward(question: Question, lost: list[Lost]) -> list[Judged]:
     way = question.way
-    onward = _eligible(question, way.onward, lose)
+    onward = _eligible(question, way.onward, lost)
     if not any(judged.stop.ready for judged in onward):
-        return onward + _eligible(question, way.general, lose)
-    if lose is not None:
-        ends = onward[0].stop.route.name
-        for stop in way.general:
-            lose(judge(question, stop), "elsewhere", f"escalation leads to {ends} instead")
+        return onward + _eligible(question, way.general, lost)
+    for stop in way.general:
+        why = f"escalation leads to {onward[0].stop.route.name} instead"
+        lost.append((judge(question, stop), "elsewhere", why))
     return onward
 
 
-def _open(found: list[Judged], lose: Lose | None) -> list[Judged]:
+def _open(found: list[Judged], lost: list[Lost]) -> list[Judged]:
     """Keep who can take a request now; when nobody can, those whose breaker is open, then all."""
     ready = [one for one in found if one.stop.open and one.signal.available]
     if len(ready) == len(found):
         return found
     if not ready:
         ready = [one for one in found if one.stop.open] or found
-    if lose is not None:
-        for one in found:
-            if one not in ready:
-                word = "breaker" if one.stop.open else "endpoint"
-                lose(one, word, "its breaker is open" if one.stop.open else "no ready endpoint")
+    for one in found:
+        if one not in ready:
+            word = "breaker" if one.stop.open else "endpoint"
+            why = "its breaker is open" if one.stop.open else "no ready endpoint"
+            lost.append((one, word, why))
     return ready
 
 
-def _able(found: list[Judged], lose: Lose | None) -> list[Judged]:
+def _able(found: list[Judged], lost: list[Lost]) -> list[Judged]:
     """Leave out whom not even the surest tokens could lift to the floor, except the last."""
     kept = []
     for one in found[:-1]:
         if one.stop.route.verifiers or best_confidence(one.prediction.probability) >= one.floor:
             kept.append(one)
-        elif lose is not None:
+        else:
             predicted = one.prediction.probability
             why = f"predicted {predicted:.2f}: no answer could reach floor {one.floor:.2f}"
-            lose(one, "hopeless", why)
+            lost.append((one, "hopeless", why))
     kept.append(found[-1])
     return kept
 
 
-def _bounded(found: list[Judged], max_hops: int, lose: Lose | None) -> list[Judged]:
+def _bounded(found: list[Judged], max_hops: int, lost: list[Lost]) -> list[Judged]:
     """Cut the middle: the end of the way is the strongest, and stays as the last hop."""
     if len(found) <= max_hops:
         return found
-    if lose is not None:
-        for one in found[max_hops - 1 : -1]:
-            lose(one, "hops", f"beyond {max_hops} hops")
+    lost += [(one, "hops", f"beyond {max_hops} hops") for one in found[max_hops - 1 : -1]]
     return [*found[: max_hops - 1], found[-1]]
 
 
@@ -342,20 +339,6 @@ def _hop(judged: Judged) -> Hop:
         stop.own_field,
         judged.usd,
     )
-
-
-def _teller(lost: list[Skip]) -> Lose:
-    def lose(judged: Judged, code: str, why: str) -> None:
-        lost.append(Skip(judged.stop.key, why, code))
-
-    return lose
-
-
-def _recorder(question: Question, lost: list[dict[str, Any]]) -> Lose:
-    def lose(judged: Judged, _code: str, why: str) -> None:
-        lost.append(_row(question, judged, why))
-
-    return lose
 
 
 def _row(question: Question, judged: Judged, lost: str) -> dict[str, Any]:
