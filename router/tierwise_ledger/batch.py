@@ -16,12 +16,14 @@ class Batch:
     """The records of one transaction that were not known before.
 
     ``at`` of decisions and feedback is in the ledger's clock. ``feedback`` may be about decisions
-    that have not come yet, or came long ago. ``rows`` are those of every other kind.
+    that have not come yet, or came long ago. ``rows`` are those of every other kind. ``told`` are
+    the decisions once more, as the router wrote them.
     """
 
     decisions: tuple[DecisionRecord, ...] = ()
     feedback: tuple[Feedback, ...] = ()
     rows: tuple[Mapping[str, Any], ...] = ()
+    told: tuple[Mapping[str, Any], ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.decisions or self.feedback or self.rows)

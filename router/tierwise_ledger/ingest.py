@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, insert
 
 from tierwise_core.decision_record import DecisionRecord, Feedback
+from tierwise_ledger.auditing import chain
 from tierwise_ledger.batch import Batch, Ingested
 from tierwise_ledger.hourly import add_calls, add_outcomes
 from tierwise_ledger.outcome_rows import packed
@@ -23,7 +24,7 @@ __all__ = ["TAKERS", "Taker", "ingest"]
 
 Taker = Callable[[Connection, Batch], None]
 
-TAKERS: tuple[Taker, ...] = ()
+TAKERS: tuple[Taker, ...] = (chain.take,)
 """Who else is told of new records, in the same transaction: one line per area."""
 
 
@@ -47,7 +48,8 @@ def ingest(
     apply_last_words(
         connection, [*(one.id for one in decisions), *(one.decision for one in feedback)]
     )
-    batch = Batch(decisions, feedback, others)
+    told = tuple(found.decisions[one.id].told for one in decisions)
+    batch = Batch(decisions, feedback, others, told)
     if batch:
         for taker in TAKERS if takers is None else takers:
             taker(connection, batch)
