@@ -56,7 +56,7 @@ contracts: setup ## Imports point one way; the core is pure
 	@$(BIN)/lint-imports --no-cache
 
 .PHONY: test-unit
-test-unit: setup ## Pure and shell tests, doctests included
+test-unit: setup postgres ## Pure and shell tests, doctests included
 	@$(BIN)/pytest -q $(WORKERS) -m 'not apiserver and not engine'
 
 .PHONY: test-api
@@ -79,6 +79,10 @@ setup: ## .venv with everything, from the hash-locked requirements
 .PHONY: tools
 tools: setup ## Build the cluster's binaries once (cached by version)
 	@$(LOCALCLUSTER) tools
+
+.PHONY: postgres
+postgres: setup ## PostgreSQL for the tests: the system's, or unpacked into the cache
+	@PYTHONPATH=hack $(PYTHON) -m pgserver
 
 .PHONY: clients
 clients: setup ## The environment of the client tests: openai, litellm, langchain, Node.js (cached)
