@@ -20,6 +20,7 @@ __all__ = ["Programs", "ensure", "fetched"]
 
 SYSTEM = Path("/usr/lib/postgresql")
 NEEDED = ("initdb", "postgres")
+ROOTS_CACHE = Path("/var/cache/tierwise")
 COMPLETE = ".complete"
 # What the server needs at run time; the rest of what Debian adds is for running it as a service.
 WANTED = re.compile(
@@ -53,8 +54,8 @@ def ensure() -> Programs:
 
 def fetched() -> Programs:
     """Give the cache's programs; they are fetched the first time."""
-    root = cache_root() / "postgresql"
-    with locked(cache_root() / "postgresql.lock"):
+    root = _cache() / "postgresql"
+    with locked(root.with_suffix(".lock")):
         if not (root / COMPLETE).exists():
             _fetch(root)
     folder = _newest(root / "usr/lib/postgresql")
@@ -62,6 +63,11 @@ def fetched() -> Programs:
         raise SystemExit(f"{root} has no PostgreSQL; remove it and try again")
     libraries = {path.parent for path in (root / "usr/lib").glob("*-linux-gnu/*.so*")}
     return Programs(folder, tuple(sorted(libraries)))
+
+
+def _cache() -> Path:
+    """The cache; root's is outside of its home, into which the server's user may not look."""
+    return ROOTS_CACHE if os.geteuid() == 0 else cache_root()
 
 
 def _newest(root: Path) -> Path | None:

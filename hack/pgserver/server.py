@@ -70,8 +70,6 @@ def _as_user(command: list[str]) -> list[str]:
     if os.geteuid() == 0:
         owner = pwd.getpwnam(UNPRIVILEGED)
         drop += ["--reuid", str(owner.pw_uid), "--regid", str(owner.pw_gid), "--clear-groups"]
-        # The cache may lie in root's home, which nobody else may look into.
-        drop += ["--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search"]
     return [*drop, *command]
 
 
