@@ -10,6 +10,7 @@
     │   └── AbsentError          it has no such thing
     ├── RouterError              the router: not found, not answering
     │   └── RefusedError         it answered that it cannot answer
+    ├── LedgerError              the ledger: not found, not answering, or it says no
     ├── UsageError               an option or argument makes no sense
     └── ManifestError            a file cannot be read, or is no YAML
 """
@@ -21,6 +22,7 @@ __all__ = [
     "CliError",
     "ClusterError",
     "DeniedError",
+    "LedgerError",
     "ManifestError",
     "NoClusterError",
     "RefusedError",
@@ -81,6 +83,10 @@ class RefusedError(RouterError):
         super().__init__(message, fix=fix)
         self.kind = kind
         self.status = status
+
+
+class LedgerError(CliError):
+    """The ledger cannot be found, does not answer, or answers that it cannot."""
 
 
 class UsageError(CliError):
