@@ -120,6 +120,10 @@ models: setup ## Train the small example models again (minutes each)
 bench-router: setup ## The router beside vllm-router and LiteLLM, 10 minutes (QUICK=yes: 3; RECORD=yes: into docs/)
 	@$(PYTHON) bench/router/run.py $(if $(QUICK),--quick) $(if $(RECORD),--record)
 
+.PHONY: bench-rollouts
+bench-rollouts: setup ## Wrong verdicts, time and regret of thousands of rollouts, beside fixed steps (RECORD=yes)
+	@$(PYTHON) bench/rollouts/run.py $(if $(RECORD),--record)
+
 .PHONY: bench-placement
 bench-placement: setup ## Placement beside CP-SAT and first-fit (RECORD=yes: into docs/placement.md)
 	@$(PYTHON) bench/placement/run.py $(if $(RECORD),--record)

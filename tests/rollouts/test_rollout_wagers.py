@@ -101,7 +101,7 @@ def test_a_purse_with_late_starts_holds_no_more_than_its_bets_could_have_brought
 
     best = max(sum(gains[start:]) for start in range(len(gains) + 1))
     assert purse.capital((1.0,)) <= max(0.0, best) + 1e-9
-    assert purse.capital((1.0,)) >= sum(gains) + log(0.5) - 1e-9
+    assert purse.capital((1.0,)) >= sum(gains) + log(0.75) - 1e-9
 
 
 def test_bettors_share_what_they_began_with() -> None:

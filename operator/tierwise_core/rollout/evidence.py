@@ -16,10 +16,9 @@ from tierwise_core.rollout.wagers import Contest, Expected, RateContest, Sums, m
 
 __all__ = ["Baseline", "Evidence", "Purse", "Yardstick", "observe"]
 
-WORSE_BY: Final = (1.0, 2.0, 4.0, 8.0, 16.0)
-"""How many deltas worse the bettors think that green is; the first two shares of the purse lie
-where a wrong verdict would be closest, the rest finds a broken candidate at once."""
-WORSE_PURSE: Final = (0.4, 0.2, 0.2, 0.15, 0.05)
+WORSE_BY: Final = (1.0, 3.0, 10.0)
+"""How many deltas worse the bettors think that green is: by what just counts, clearly, broken."""
+WORSE_PURSE: Final = (0.45, 0.35, 0.2)
 NOT_WORSE_BY: Final = (1.0, 2.0, 3.0)
 NOT_WORSE_PURSE: Final = (0.6, 0.25, 0.15)
 NOT_BETTER_BY: Final = (1.0, 2.0)
@@ -34,7 +33,7 @@ CONTRADICTED_PURSE: Final = (0.4, 0.3, 0.3)
 UTILITY_PURSE: Final = 0.7
 """The share of the purse that bets on utility; the rest bets on accepted answers."""
 
-FIRST_STAKE: Final = 0.5
+FIRST_STAKE: Final = 0.75
 PRIOR_WEIGHT: Final = 5.0
 LEAST_VARIANCE: Final = 1e-3
 TYPICAL_CONTRADICTIONS: Final = (0.5, 25.0)
@@ -96,7 +95,7 @@ def _fresh(step: int) -> float:
     """Return the part of the purse whose bets begin at a step; over all steps it comes to 1.
 
     >>> [round(_fresh(step), 3) for step in (1, 2, 3, 4)]
-    [0.5, 0.25, 0.083, 0.042]
+    [0.75, 0.125, 0.042, 0.021]
     """
     return FIRST_STAKE if step == 1 else (1 - FIRST_STAKE) / (step * (step - 1))
 

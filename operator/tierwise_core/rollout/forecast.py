@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil, log, sqrt
 
-from tierwise_core.rollout.evidence import NOT_WORSE_PURSE, WORSE_PURSE, Yardstick
+from tierwise_core.rollout.evidence import (
+    FIRST_STAKE,
+    NOT_WORSE_PURSE,
+    UTILITY_PURSE,
+    WORSE_PURSE,
+    Yardstick,
+)
 from tierwise_core.rollout.judgement import Certainty
 
 __all__ = ["Forecast", "answers_until", "detectable", "forecast"]
@@ -85,13 +91,13 @@ def forecast(
 
     >>> ahead = forecast(Yardstick(0.025, 1.5, 20, 10), variance=0.0634)
     >>> ahead.equal, ahead.better, ahead.worse, ahead.broken
-    (4152, 1216, 5611, 56)
+    (4152, 1216, 5045, 50)
     """
     sure = certainty or Certainty()
     delta = yardstick.delta
     not_worse = log(1 / sure.promote_worse) - log(NOT_WORSE_PURSE[0])
     better = log(1 / sure.promote_worse) - log(NOT_WORSE_PURSE[1])
-    worse = log(1 / sure.reject_equal) - log(0.7 * 0.5 * WORSE_PURSE[0])
+    worse = log(1 / sure.reject_equal) - log(UTILITY_PURSE * FIRST_STAKE * WORSE_PURSE[0])
     return Forecast(
         equal=answers_until(not_worse, delta, variance),
         better=answers_until(better, 2 * delta, variance),

@@ -1,0 +1,164 @@
+"""Rollouts played through on made-up answers: what a rule would do before it is trusted.
+
+Chance is an argument: a function that gives the next number from 0 to 1. Each answer is right with
+its side's probability, and its utility is ``0.7 right + 0.3 confidence`` with a confidence around
+0.8, so that the same wager that judges a real rollout judges these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import cos, log, pi, sqrt
+from typing import Final, Literal, Protocol
+
+from tierwise_core.rollout.evidence import Baseline
+from tierwise_core.rollout.machine import decide
+from tierwise_core.rollout.samples import SideSample, WindowSample
+from tierwise_core.rollout.situation import Seen, Wish, first_standing
+from tierwise_core.rollout.stages import Stage
+
+__all__ = ["Chance", "Ending", "Guarded", "Rule", "Scenario", "Verdict", "play"]
+
+Chance = Callable[[], float]
+Verdict = Literal["promoted", "rolled back", "open"]
+WINDOW_S: Final = 10.0
+ALL_PERCENT: Final = 100
+OF_RIGHT: Final = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Two sides, and how much of them is seen.
+
+    ``green`` is right with its probability until ``turns_at`` answers of both sides have been
+    given, and with ``green_later`` from then on. ``spread`` is the standard deviation of the
+    confidence. Of each window's ``window`` answers so many are judged; nothing is seen beyond
+    ``limit`` answers, and what is lost is counted up to ``horizon``.
+    """
+
+    blue: float = 0.85
+    green: float = 0.85
+    green_later: float | None = None
+    turns_at: int = 0
+    spread: float = 0.1
+    window: int = 20
+    limit: int = 20_000
+    horizon: int = 20_000
+
+    def green_at(self, answers: int) -> float:
+        """Return the chance that an answer of green's is right after so many answers."""
+        later = self.green_later is not None and answers >= self.turns_at
+        return self.green_later if later and self.green_later is not None else self.green
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How one rollout ended.
+
+    After how many ``answers`` of both sides and ``green`` of green's alone it was decided, the
+    cooldown not counted, and how many right answers were ``lost`` up to the horizon beside always
+    asking the better side.
+    """
+
+    verdict: Verdict
+    answers: int
+    green: int
+    lost: float
+
+
+class Rule(Protocol):
+    """Something that moves traffic and ends a rollout."""
+
+    @property
+    def percent(self) -> float:
+        """Green's share of the traffic, in percent."""
+        ...
+
+    def look(self, window: WindowSample) -> Verdict:
+        """Take a window and say how things stand."""
+        ...
+
+
+class Guarded:
+    """Our own rule: the state machine, as the operator runs it."""
+
+    def __init__(self, wish: Wish, baseline: Baseline | None = None) -> None:
+        self._wish = wish
+        self._standing = first_standing(0.0, baseline)
+        seen = Seen(green_ready=True)
+        self._standing = decide(wish, self._standing, seen, 0.0).standing
+
+    @property
+    def percent(self) -> float:
+        """Green's share of the traffic, in percent."""
+        return self._standing.percent
+
+    @property
+    def why(self) -> str:
+        """What the last verdict rests on."""
+        return self._standing.why
+
+    def look(self, window: WindowSample) -> Verdict:
+        """Decide once."""
+        seen = Seen(green_ready=True, windows=(window,))
+        self._standing = decide(self._wish, self._standing, seen, window.until).standing
+        if self._standing.stage is Stage.COMPLETE:
+            return "promoted"
+        return "rolled back" if self._standing.stage is Stage.ROLLING_BACK else "open"
+
+
+def play(rule: Rule, scenario: Scenario, chance: Chance) -> Ending:
+    """Play one rollout to its end, or to the scenario's limit."""
+    answers = of_green = 0
+    lost, number, verdict = 0.0, 0, "open"
+    decided: tuple[int, int] | None = None
+    while answers < scenario.limit and verdict == "open":
+        count = min(scenario.window, scenario.limit - answers)
+        green = sum(chance() * 100 < rule.percent for _ in range(count))
+        right = scenario.green_at(answers)
+        lost += _lost(scenario.blue, right, count - green, green)
+        answers, of_green = answers + count, of_green + green
+        window = WindowSample(
+            number * WINDOW_S,
+            (number + 1) * WINDOW_S,
+            _side(count - green, scenario.blue, scenario.spread, chance),
+            _side(green, right, scenario.spread, chance),
+        )
+        number, verdict = number + 1, rule.look(window)
+        if decided is None and (verdict != "open" or rule.percent == ALL_PERCENT):
+            decided = answers, of_green
+    share = {"promoted": 1.0, "rolled back": 0.0}.get(verdict, rule.percent / 100)
+    lost += _lost_later(scenario, answers, share)
+    return Ending(verdict, *(decided or (answers, of_green)), lost)  # type: ignore[arg-type]
+
+
+def _lost(blue: float, green: float, of_blue: float, of_green: float) -> float:
+    best = max(blue, green)
+    return (best - blue) * of_blue + (best - green) * of_green
+
+
+def _lost_later(scenario: Scenario, answers: int, share: float) -> float:
+    """Return what is lost from the verdict to the horizon."""
+    left = max(0, scenario.horizon - answers)
+    before = max(0, min(left, scenario.turns_at - answers)) if scenario.green_later else left
+    after = left - before
+    lost = _lost(scenario.blue, scenario.green, before * (1 - share), before * share)
+    later = scenario.green_at(scenario.horizon)
+    return lost + _lost(scenario.blue, later, after * (1 - share), after * share)
+
+
+def _side(count: int, right: float, spread: float, chance: Chance) -> SideSample:
+    ones = 0
+    total = squares = 0.0
+    for _ in range(count):
+        one = chance() < right
+        value = OF_RIGHT * one + (1 - OF_RIGHT) * _confidence(spread, chance)
+        ones, total, squares = ones + one, total + value, squares + value * value
+    return SideSample(count, total, squares, count, ones, requests=count)
+
+
+def _confidence(spread: float, chance: Chance) -> float:
+    """Draw a confidence around 0.8 (Box and Muller, 1958), kept between 0 and 1."""
+    normal = sqrt(-2 * log(1 - chance())) * cos(2 * pi * chance())
+    return min(1.0, max(0.0, 0.8 + spread * normal))
