@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from tierwise_core.policy_resilience import BreakerRules
 from tierwise_core.sliding_window import SlidingWindow
+from tierwise_core.suspicion import Suspicion
 
 __all__ = ["Breaker", "BreakerState"]
 
@@ -38,9 +39,19 @@ class Breaker:
     ('open', False, True)
     >>> breaker.succeed(breaker.begin(), 6.1, rules), str(breaker.state)
     (True, 'closed')
+
+    A failure that its request may have brought about comes with its source. One source alone opens
+    nothing, however often it fails:
+
+    >>> sources = ("mallory", "mallory", "mallory", "mallory", "alice")
+    >>> [breaker.fail(breaker.begin(), 7.0, rules, source) for source in sources]
+    [False, False, False, False, True]
     """
 
-    __slots__ = ("_probes_out", "_probes_passed", "_seen", "era", "open_until", "state", "trips")
+    __slots__ = (
+        "_probe_failed", "_probes_out", "_probes_passed", "_seen", "_suspicion", "era",
+        "open_until", "state", "trips",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.state = BreakerState.CLOSED
@@ -50,6 +61,8 @@ class Breaker:
         self._probes_out = 0
         self._probes_passed = 0
         self._seen: SlidingWindow | None = None
+        self._suspicion: Suspicion | None = None
+        self._probe_failed = ""
 
     def admits(self, now: float) -> bool:
         """Tell whether a request may begin now; when the time out is over, one may."""
@@ -82,14 +95,25 @@ class Breaker:
         self.trips = 0
         return True
 
-    def fail(self, ticket: int, now: float, rules: BreakerRules) -> bool:
-        """Learn that a request failed; tells whether that opened the breaker."""
+    def fail(self, ticket: int, now: float, rules: BreakerRules, source: str = "") -> bool:
+        """Learn that a request failed; tells whether that opened the breaker.
+
+        ``source`` names who may have brought it about, empty where only the other end can have.
+        """
         if ticket != self.era:
             return False
         if self.state is BreakerState.CLOSED:
             self._count(now, rules, failed=True)
+            if source:
+                self._suspicion = self._suspicion or Suspicion()
+                self._suspicion.note(source, now)
             if not self._trips(now, rules):
                 return False
+        elif source and self._probe_failed in {"", source}:
+            # One caller's probes prove nothing: the next one's must fail as well.
+            self._probe_failed = source
+            self.abandon(ticket)
+            return False
         self.trip(now, rules)
         return True
 
@@ -113,7 +137,8 @@ class Breaker:
         self.state = state
         self.era += 1
         self._probes_out = self._probes_passed = 0
-        self._seen = None
+        self._seen = self._suspicion = None
+        self._probe_failed = ""
 
     def _count(self, now: float, rules: BreakerRules, *, failed: bool) -> None:
         seen = self._seen
@@ -123,4 +148,11 @@ class Breaker:
 
     def _trips(self, now: float, rules: BreakerRules) -> bool:
         total, failed = self._seen.at(now) if self._seen is not None else (0, 0)
-        return total >= rules.minimum_requests and failed >= rules.failure_share * total
+        if total < rules.minimum_requests or failed < rules.failure_share * total:
+            return False
+        if self._suspicion is None:
+            return True
+        total, failed = self._suspicion.without_worst(
+            total, failed, now=now, window_s=rules.window_s
+        )
+        return failed > 0 and failed >= rules.failure_share * total

@@ -23,13 +23,19 @@ from tierwise_router.racing import race
 from tierwise_router.upstream.client import UpstreamClient
 from tierwise_router.upstream.response import Response
 
-__all__ = ["AdapterAbsentError", "Attempts", "PassedOverError"]
+__all__ = ["AdapterAbsentError", "Attempts", "PassedOverError", "source_of_failure"]
 
 NOT_FOUND: Final = 404
 FIRST_SERVER_ERROR: Final = 500
 GATEWAY_STATUSES: Final = frozenset({502, 503})
+STATUSES_OF_PODS: Final = frozenset({502, 503, 504})
 HEDGE_AFTER_ANSWERS: Final = 20
 CLOSED: Final = BreakerState.CLOSED
+
+
+def source_of_failure(asked: Ask, status: int) -> str:
+    """Name who may have brought a status about; empty for one that a pod gives by itself."""
+    return "" if status in STATUSES_OF_PODS else asked.source
 
 
 class AdapterAbsentError(Exception):
@@ -101,8 +107,8 @@ class Attempts:
             self._blame(guard, load, ticket, error)
             raise
         if response.status >= FIRST_SERVER_ERROR:
-            kind = f"status-{response.status}"
-            guard.endpoint_failed(load, ticket, headed_at, policy, kind)
+            kind, source = f"status-{response.status}", source_of_failure(asked, response.status)
+            guard.endpoint_failed(load, ticket, headed_at, policy, kind, source)
         elif several or breaker.state is not CLOSED:
             took_s = headed_at - began_at
             guard.endpoint_succeeded(load, ticket, took_s, headed_at, policy)

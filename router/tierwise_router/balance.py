@@ -32,17 +32,22 @@ DEFAULT_AFFINITY = AffinityRules()
 class EndpointLoad:
     """One endpoint and what this dispatcher knows of it.
 
-    ``in_flight`` counts our own requests there, ``failures`` those that failed in a row; ``sample``
-    is what it did since it was last compared with its siblings, and ``engine`` what it told of
-    itself. Until ``shut_until`` a provider wants to be left alone.
+    ``in_flight`` counts our own requests there, ``failures`` those that failed in a row and
+    ``failed_for`` who sent the last of them. ``sample`` is what it did since it was last compared
+    with its siblings, and ``engine`` what it told of itself. Until ``shut_until`` a provider wants
+    to be left alone.
     """
 
-    __slots__ = ("breaker", "engine", "failures", "in_flight", "sample", "shut_until", "target")
+    __slots__ = (
+        "breaker", "engine", "failed_for", "failures", "in_flight", "sample", "shut_until",
+        "target",
+    )  # fmt: skip
 
     def __init__(self, target: Target) -> None:
         self.target = target
         self.in_flight = 0
         self.failures = 0
+        self.failed_for = ""
         self.breaker = Breaker()
         self.sample = EndpointSample()
         self.engine = EngineLoad()

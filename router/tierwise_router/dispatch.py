@@ -12,7 +12,12 @@ from tierwise_core.errors import NoEndpointError
 from tierwise_core.load_signal import LoadSignal
 from tierwise_core.policy_resilience import ResiliencePolicy
 from tierwise_core.route_table import Route, RouteTable
-from tierwise_router.attempts import AdapterAbsentError, Attempts, PassedOverError
+from tierwise_router.attempts import (
+    AdapterAbsentError,
+    Attempts,
+    PassedOverError,
+    source_of_failure,
+)
 from tierwise_router.balance import Balancer, EndpointLoad, no_endpoint
 from tierwise_router.errors import UpstreamDiedError, UpstreamError, UpstreamUnreachableError
 from tierwise_router.guard import Guard
@@ -123,7 +128,8 @@ class Dispatch:
         lease.guard, lease.tenant, lease.held_since = guard, tenant, now
         lease.on_release = self._released
         if lease.response.status >= FIRST_SERVER_ERROR:
-            guard.failed(ticket, lease.headed_at, self._policy)
+            source = source_of_failure(asked, lease.response.status)
+            guard.failed(ticket, lease.headed_at, self._policy, source)
         else:
             guard.succeeded(ticket, lease.headed_at, self._policy)
         return lease

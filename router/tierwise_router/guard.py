@@ -139,9 +139,9 @@ class Guard:
         if self.breaker.succeed(ticket, now, policy.breaker):
             self._tell()
 
-    def failed(self, ticket: int, now: float, policy: ResiliencePolicy) -> None:
-        """Count a request that nobody answered."""
-        if self.breaker.fail(ticket, now, policy.breaker):
+    def failed(self, ticket: int, now: float, policy: ResiliencePolicy, source: str = "") -> None:
+        """Count a request that nobody answered; ``source`` may have brought that about."""
+        if self.breaker.fail(ticket, now, policy.breaker, source):
             self._pressure.opened[(self.name,)] += 1
             self._tell()
 
@@ -187,23 +187,34 @@ class Guard:
         if ticket == load.breaker.era and len(self.siblings.loads) > 1:
             self._eject(load, now, policy, "unreachable")
 
-    def endpoint_failed(
-        self, load: EndpointLoad, ticket: int, now: float, policy: ResiliencePolicy, kind: str
+    def endpoint_failed(  # noqa: PLR0913, PLR0917 - one failure of one endpoint
+        self,
+        load: EndpointLoad,
+        ticket: int,
+        now: float,
+        policy: ResiliencePolicy,
+        kind: str,
+        source: str = "",
     ) -> None:
-        """Count a failure, which may be one too many."""
+        """Count a failure, which may be one too many; ``source`` may have brought it about.
+
+        In a row the failures of one source count once.
+        """
         self._pressure.failures[self.name, kind] += 1
-        load.failures += 1
+        if not source or source != load.failed_for:
+            load.failures += 1
+        load.failed_for = source
         load.sample.fail()
         if ticket != load.breaker.era:
             return
-        was_closed = load.breaker.state is CLOSED
-        if not was_closed:
-            self._eject(load, now, policy, "probe")
+        if load.breaker.state is not CLOSED:
+            # Of a probe that its own request may have broken the breaker asks for a second opinion.
+            load.breaker.fail(ticket, now, policy.breaker, source)
         elif not self._has_room(policy):
             load.breaker.abandon(ticket)
         elif load.failures >= policy.outliers.consecutive_failures:
             self._eject(load, now, policy, "consecutive")
-        elif load.breaker.fail(ticket, now, policy.breaker):
+        elif load.breaker.fail(ticket, now, policy.breaker, source):
             self._endpoint_out(load, "share")
 
     def _has_room(self, policy: ResiliencePolicy) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Final, Protocol
+from zlib import crc32
 
 from tierwise_core.route_table import Endpoint, Route
 from tierwise_core.swift import dataclass
@@ -43,6 +44,13 @@ class Ask:
     admitted: Admitted = ANYBODY
     budget: CallBudget | None = None
     idempotent: bool = True
+
+    @property
+    def source(self) -> str:
+        """Who may have brought a failure about: the tenant, else the session, else these bytes."""
+        if self.admitted.tenant_key:
+            return self.admitted.tenant_key
+        return self.session.decode("latin-1") or f"{crc32(self.body):08x}"
 
 
 class Lease:

@@ -96,6 +96,30 @@ def test_an_answer_from_before_neither_closes_nor_opens_it() -> None:
     assert breaker.state is BreakerState.HALF_OPEN
 
 
+@given(st.lists(st.sampled_from(["bad", "good", "later"]), max_size=60))
+def test_one_source_alone_never_opens_it_whatever_others_do_well(turns: list[str]) -> None:
+    breaker, now = Breaker(), 0.0
+    for turn in turns:
+        if turn == "later":
+            now += 3.0
+        elif turn == "good":
+            breaker.succeed(breaker.begin(), now, RULES)
+        else:
+            assert not breaker.fail(breaker.begin(), now, RULES, "mallory")
+
+    assert breaker.state is BreakerState.CLOSED
+
+
+def test_a_probe_that_one_source_broke_is_made_again_by_another() -> None:
+    breaker = tripped(Breaker(), 0.0)
+    assert breaker.admits(1.0)
+
+    assert not breaker.fail(breaker.begin(), 1.0, RULES, "mallory")
+    assert not breaker.fail(breaker.begin(), 1.0, RULES, "mallory")
+    assert breaker.admits(1.0)
+    assert breaker.fail(breaker.begin(), 1.0, RULES, "alice")
+
+
 class BreakerMachine(RuleBasedStateMachine):
     """Any order of requests and moments: never stuck, never more than one probe."""
 
@@ -124,7 +148,7 @@ class BreakerMachine(RuleBasedStateMachine):
             assert len(self.probes) == 1
         return self.count, ticket
 
-    @rule(request=consumes(tickets), outcome=st.sampled_from(["good", "bad", "left"]))
+    @rule(request=consumes(tickets), outcome=st.sampled_from(["good", "bad", "broken", "left"]))
     def a_request_ends(self, request: tuple[int, int], outcome: str) -> None:
         _, ticket = request
         if ticket < 0:
@@ -132,8 +156,9 @@ class BreakerMachine(RuleBasedStateMachine):
         self.probes.discard(request)
         if outcome == "good":
             self.breaker.succeed(ticket, self.now, RULES)
-        elif outcome == "bad":
-            self.breaker.fail(ticket, self.now, RULES)
+        elif outcome in {"bad", "broken"}:
+            source = "mallory" if outcome == "broken" else ""
+            self.breaker.fail(ticket, self.now, RULES, source)
         else:
             self.breaker.abandon(ticket)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -21,6 +22,7 @@ from tierwise_core.policy_resilience import (
     Timeouts,
     TimeoutsFor,
 )
+from tierwise_core.tenant import TenantRoute
 from tierwise_router.dispatch import Ask
 from tierwise_router.guard import Guard
 
@@ -37,8 +39,8 @@ async def metrics(router: Running) -> str:
 async def test_a_breaker_opens_fails_fast_and_closes_again(engine: Engine, run: Run) -> None:
     pod = await engine(refuses(500, "out of memory"))
     router = await run(route("sorter", pod.url), policy=FAST)
-    for _ in range(4):
-        assert (await router.chat("sort dbca", "sorter")).status_code == 500
+    for turn in range(4):
+        assert (await router.chat(f"sort dbca {turn}", "sorter")).status_code == 500
 
     refused = await router.chat("sort dbca", "sorter")
 
@@ -106,6 +108,62 @@ async def test_what_the_endpoint_keeps_is_never_sent_twice(engine: Engine, run: 
     assert sum(len(pod.requests) for pod in pods) == 1
 
 
+def a_tenant(name: str) -> TenantRoute:
+    return TenantRoute("demo", name, (hashlib.sha256(name.encode()).hexdigest(),))
+
+
+async def as_tenant(router: Running, name: str, text: str) -> int:
+    body = {"model": "sorter", "messages": [{"role": "user", "content": text}]}
+    headers = {"authorization": f"Bearer {name}"}
+    reply = await router.client.post("/v1/chat/completions", json=body, headers=headers)
+    return reply.status_code
+
+
+async def breaks_on_poison(turn: Turn) -> None:
+    poisoned = "poison" in str(turn.request.fields["messages"])
+    await (refuses(500, "assertion failed") if poisoned else answers("abcd"))(turn)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+async def test_the_poison_of_one_tenant_closes_nothing_to_the_others(
+    engine: Engine, run: Run, count: int
+) -> None:
+    pods = [await engine(breaks_on_poison) for _ in range(count)]
+    policy = ResiliencePolicy(
+        breaker=BreakerRules(minimum_requests=4, open_s=30),
+        outliers=OutlierRules(consecutive_failures=2),
+    )
+    tenants = [a_tenant("mallory"), a_tenant("alice")]
+    router = await run(route("sorter", *(p.url for p in pods)), policy=policy, tenants=tenants)
+
+    for turn in range(20):
+        assert await as_tenant(router, "mallory", f"poison {turn}") == 500
+
+    assert await as_tenant(router, "alice", "sort dbca") == 200
+    assert not any('state="open"} 1.0' in line for line in (await metrics(router)).splitlines())
+    assert guard_of(router, "demo/sorter").siblings.out == 0
+
+
+async def test_what_breaks_two_tenants_opens_the_breaker(engine: Engine, run: Run) -> None:
+    pod = await engine(refuses(500, "out of memory"))
+    tenants = [a_tenant("alice"), a_tenant("bob")]
+    router = await run(route("sorter", pod.url), policy=FAST, tenants=tenants)
+
+    seen = [await as_tenant(router, name, "sort dbca") for name in ("alice", "bob") * 3]
+
+    assert seen == [500, 500, 500, 500, 503, 503]
+
+
+async def test_one_request_sent_again_and_again_opens_nothing(engine: Engine, run: Run) -> None:
+    pod = await engine(breaks_on_poison)
+    router = await run(route("sorter", pod.url), policy=FAST)
+
+    for _ in range(8):
+        await router.chat("poison", "sorter")
+
+    assert (await router.chat("sort dbca", "sorter")).status_code == 200
+
+
 async def test_an_endpoint_that_only_fails_is_left_out_and_comes_back(
     engine: Engine, run: Run
 ) -> None:
@@ -131,7 +189,7 @@ async def test_an_endpoint_that_only_fails_is_left_out_and_comes_back(
 async def until_asked(router: Running, pod: FakeEngine, count: int) -> None:
     async with asyncio.timeout(5):
         while len(pod.requests) < count:
-            await router.chat("sort dbca", "sorter")
+            await router.chat(f"sort dbca {len(pod.requests)}", "sorter")
 
 
 async def test_never_more_than_half_of_the_endpoints_are_left_out(engine: Engine, run: Run) -> None:
@@ -142,8 +200,8 @@ async def test_never_more_than_half_of_the_endpoints_are_left_out(engine: Engine
     )
     router = await run(route("sorter", *(pod.url for pod in pods)), policy=policy)
 
-    for _ in range(60):
-        await router.chat("sort dbca", "sorter")
+    for turn in range(60):
+        await router.chat(f"sort dbca {turn}", "sorter")
 
     assert 'endpoints_ejected{specialist="demo/sorter"} 2.0' in await metrics(router)
     assert sum(len(pod.requests) > 5 for pod in pods) == 2
