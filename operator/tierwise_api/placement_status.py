@@ -116,7 +116,10 @@ class PerformanceStatus(Status):
     """What its pods say of themselves, once they have loaded: the engine's own figures."""
 
     weights_bytes: int | None = Field(
-        default=None, ge=0, description="Memory of the weights on each GPU, where the engine says."
+        default=None,
+        ge=0,
+        description="The weights on each GPU: what the files hold, as the engine loads it. Beside "
+        "placement.memory.weightsBytes, which has model.size and what the tier taught in it.",
     )
     kv_cache_bytes: int | None = Field(
         default=None, ge=0, description="Memory of the KV cache on each GPU."

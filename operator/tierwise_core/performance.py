@@ -53,6 +53,7 @@ class Estimate:
         usable_bytes: what the engine may take of each GPU.
         tokens: how many tokens ``need.kv_cache_bytes`` are for.
         tensor_parallel: GPUs of a replica that share the cache.
+        file_bytes: of each GPU, weights as the files hold them; None where nobody has read them.
     """
 
     tier: str
@@ -60,6 +61,7 @@ class Estimate:
     usable_bytes: int
     tokens: int
     tensor_parallel: int = 1
+    file_bytes: int | None = None
 
     @property
     def kv_bytes_per_token(self) -> float:
@@ -166,6 +168,7 @@ def report(
     known = [(estimates[pod.tier], page) for pod, page in told if pod.tier in estimates]
     errors = [e for estimate, page in known if (e := estimate_error(estimate, page, args))]
     found = {
+        "weightsBytes": _middle(estimate.file_bytes for estimate, _ in known),
         "kvCacheTokens": _middle(page.kv_cache_tokens for _, page in told),
         "kvCacheBytes": _middle(_cache_bytes(estimate, page) for estimate, page in known),
         "kvBytesPerToken": _middle(_on_all_gpus(estimate, page) for estimate, page in known),

@@ -24,6 +24,7 @@ from tierwise_core.specialist import (
     ReadingPending,
     Specialist,
 )
+from tierwise_core.weight_share import weights_on_each_gpu
 
 WIRE_NAMES = {
     "weights_bytes": "weights",
@@ -129,3 +130,16 @@ def demand(specialist: Specialist) -> Demand:
 
 def _verdict(status: Status, reason: str, message: str) -> Verdict:
     return Verdict("Sized", status, reason, message)
+
+
+def file_bytes_on_each_gpu(
+    specialist: Specialist, metadata: ModelMetadata | None, tensor_parallel: int
+) -> int | None:
+    """Return the weights on each GPU by the files alone, whatever ``model.size`` says of them.
+
+    No engine tells the memory of its weights in its metrics; what it loads is what the files hold,
+    in the dtype and quantization it was asked for. None where the files were not read.
+    """
+    if metadata is None or not metadata.weights_bytes:
+        return None
+    return weights_on_each_gpu(metadata, SizeOverrides(), demand(specialist), tensor_parallel)

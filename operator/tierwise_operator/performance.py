@@ -12,6 +12,7 @@ from tierwise_core.learned import kept, published_correction
 from tierwise_core.load import Traffic
 from tierwise_core.performance import Estimate, Rates, differs, faster, load_sample, report
 from tierwise_core.pod_health import serving
+from tierwise_core.sized import file_bytes_on_each_gpu
 from tierwise_core.specialist import Specialist
 from tierwise_operator.workqueue import Item
 
@@ -117,6 +118,7 @@ def _estimates(specialist: Specialist, verdict: FleetVerdict | None) -> dict[str
             usable_bytes=share.usable_bytes_per_gpu,
             tokens=tokens,
             tensor_parallel=share.tensor_parallel,
+            file_bytes=file_bytes_on_each_gpu(specialist, sizing.metadata, share.tensor_parallel),
         )
         for share in verdict.assignment.shares
         if share.tensor_parallel in sizing.memory

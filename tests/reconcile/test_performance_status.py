@@ -72,6 +72,21 @@ async def test_a_loaded_engine_tells_its_cache_and_how_long_it_took(stage: Stage
     assert told["measuredAt"] == "2026-03-01T12:00:00Z"
 
 
+async def test_the_weights_are_those_of_the_files_whatever_the_spec_says(stage: Stage) -> None:
+    told = replace(IDLE, kv_cache_memory_bytes=2 * GIB)
+    await loaded(stage, told)
+    files = performance(stage)["weightsBytes"]
+    memory = stage.cluster.find("Specialist", "ai/sorter")["status"]["placement"]["memory"]
+    assert files == memory["weightsBytes"]
+
+    less = {"source": "file:///models/sorter", "size": {"weights": 15 * GIB}}
+    await loaded(stage, told, model=less)
+
+    memory = stage.cluster.find("Specialist", "ai/sorter")["status"]["placement"]["memory"]
+    assert memory["weightsBytes"] == 15 * GIB != files
+    assert performance(stage)["weightsBytes"] == files
+
+
 async def test_what_the_cache_leaves_is_compared_with_the_estimate(stage: Stage) -> None:
     """21.6 GiB to use, of which 20,000 tokens of 128 KiB are cache."""
     await loaded(stage)
