@@ -11,6 +11,7 @@ from tierwise_core.decision_record import DecisionRecord, Feedback
 from tierwise_ledger.auditing import chain
 from tierwise_ledger.batch import Batch, Ingested
 from tierwise_ledger.hourly import add_calls, add_outcomes
+from tierwise_ledger.learning import taking
 from tierwise_ledger.outcome_rows import packed
 from tierwise_ledger.sorting import SortedRows, sort_rows
 from tierwise_ledger.tables.calls import CALLS
@@ -18,13 +19,13 @@ from tierwise_ledger.tables.feedback import FEEDBACK
 from tierwise_ledger.tables.outcomes import OUTCOMES, RECORDS
 from tierwise_ledger.tables.seen import SEEN
 from tierwise_ledger.upsert import insert_new
-from tierwise_ledger.words import apply_last_words
+from tierwise_ledger.words import apply_last_words, without_repeats
 
 __all__ = ["TAKERS", "Taker", "ingest"]
 
 Taker = Callable[[Connection, Batch], None]
 
-TAKERS: tuple[Taker, ...] = (chain.take,)
+TAKERS: tuple[Taker, ...] = (chain.take, taking.take)
 """Who else is told of new records, in the same transaction: one line per area."""
 
 
@@ -77,7 +78,8 @@ def _take_decisions(connection: Connection, found: SortedRows) -> tuple[Decision
 
 
 def _take_words(connection: Connection, found: SortedRows) -> tuple[Feedback, ...]:
-    new = insert_new(connection, FEEDBACK, "id", [row for _, row in found.words.values()])
+    rows = without_repeats(connection, [row for _, row in found.words.values()])
+    new = insert_new(connection, FEEDBACK, "id", rows)
     return tuple(word for name, (word, _) in found.words.items() if name in new)
 
 

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tierwise_core.errors import TierwiseError
 from tierwise_ledger.background import JOBS, Background, Job
 from tierwise_ledger.errors import CorruptError, LedgerError
-from tierwise_ledger.service import health, records
+from tierwise_ledger.service import cost, health, records, windows
 from tierwise_ledger.service.answers import Answer, error_body
 from tierwise_ledger.settings import Settings
 from tierwise_ledger.store import Store
@@ -30,8 +30,10 @@ __all__ = ["ROUTES", "build"]
 log = structlog.get_logger(__name__)
 
 ROUTES: Sequence[BaseRoute] = (
+    *cost.ROUTES,
     *health.ROUTES,
     *records.ROUTES,
+    *windows.ROUTES,
 )
 """All routes: one line per area."""
 

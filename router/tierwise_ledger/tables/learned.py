@@ -8,7 +8,7 @@ from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Index, Integer,
 
 from tierwise_ledger.tables.base import METADATA
 
-__all__ = ["CALIBRATIONS", "CLAIMS", "RIGHT_ANSWERS", "ROLLED_BACK", "SIGNAL_COUNTS"]
+__all__ = ["CALIBRATIONS", "CLAIMS", "ROLLED_BACK", "SIGNAL_COUNTS"]
 
 CLAIMS: Final = Table(
     "claims",
@@ -28,24 +28,15 @@ CLAIMS: Final = Table(
     Column("answered", Boolean, nullable=False),
     Column("verdict", Boolean),
     Column("by_people", Boolean, nullable=False),
+    # The right answer that somebody gave instead of it, and when; again a digest.
+    Column("corrected_id", Text, nullable=False),
+    Column("said_at", Float, nullable=False),
     Column("compared", Boolean, nullable=False),
     Column("contradicts", Text, nullable=False),
     Index(None, "tenant", "query_id", "context_id", "at"),
     Index(None, "at"),
 )
 """One row per answer that can be compared with others to the same question of the same tenant."""
-
-RIGHT_ANSWERS: Final = Table(
-    "right_answers",
-    METADATA,
-    Column("tenant", Text, primary_key=True),
-    Column("query_id", Text, primary_key=True),
-    Column("context_id", Text, primary_key=True),
-    Column("answer_id", Text, nullable=False),
-    Column("decision", Text, nullable=False),
-    Column("at", Float, nullable=False),
-)
-"""What somebody gave as the right answer to a question; the last one counts."""
 
 SIGNAL_COUNTS: Final = Table(
     "signal_counts",

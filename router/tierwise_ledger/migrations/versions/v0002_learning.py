@@ -42,7 +42,6 @@ def upgrade() -> None:
     _calibrations()
     _claims()
     _interactions()
-    _right_answers()
     _rolled_back()
     _signal_counts()
     _utility_hours()
@@ -60,7 +59,6 @@ def downgrade() -> None:
         "calibrations",
         "claims",
         "interactions",
-        "right_answers",
         "rolled_back",
         "signal_counts",
         "utility_hours",
@@ -149,6 +147,8 @@ def _claims() -> None:
         sa.Column("answered", sa.Boolean(), nullable=False),
         sa.Column("verdict", sa.Boolean()),
         sa.Column("by_people", sa.Boolean(), nullable=False),
+        sa.Column("corrected_id", sa.Text(), nullable=False),
+        sa.Column("said_at", sa.Float(), nullable=False),
         sa.Column("compared", sa.Boolean(), nullable=False),
         sa.Column("contradicts", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("decision", "position", name="pk_claims"),
@@ -184,19 +184,6 @@ def _interactions() -> None:
     op.create_index("ix_interactions_at", "interactions", ["at"])
     op.create_index(
         "ix_interactions_specialist_field_at", "interactions", ["specialist", "field", "at"]
-    )
-
-
-def _right_answers() -> None:
-    op.create_table(
-        "right_answers",
-        sa.Column("tenant", sa.Text(), nullable=False),
-        sa.Column("query_id", sa.Text(), nullable=False),
-        sa.Column("context_id", sa.Text(), nullable=False),
-        sa.Column("answer_id", sa.Text(), nullable=False),
-        sa.Column("decision", sa.Text(), nullable=False),
-        sa.Column("at", sa.Float(), nullable=False),
-        sa.PrimaryKeyConstraint("tenant", "query_id", "context_id", name="pk_right_answers"),
     )
 
 

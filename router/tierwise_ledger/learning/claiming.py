@@ -1,0 +1,188 @@
+"""The assertions store: what each Specialist claimed, by canonical question, and what stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from tierwise_core.claims import Claim, answer_id, standings
+from tierwise_core.decision_record import DecisionRecord
+from tierwise_ledger.learning.interactions import Changes, Word, field_of, plain
+from tierwise_ledger.tables.learned import CLAIMS
+from tierwise_ledger.words import chunks
+
+__all__ = ["Question", "claim_rows", "record_claims"]
+
+AT_ONCE: Final = 500
+MOST_COMPARED: Final = 200
+"""Of a question that is asked all day the latest claims are compared; the others stay as judged."""
+
+MOST_ID: Final = 64
+SAID: Final = ("by_people", "verdict", "corrected_id", "said_at")
+
+Row = dict[str, Any]
+
+
+class Question(NamedTuple):
+    """What claims are compared by: the same tenant asks the same in the same context."""
+
+    tenant: str
+    query_id: str
+    context_id: str
+
+
+def record_claims(
+    connection: Connection,
+    records: Sequence[DecisionRecord],
+    words: Mapping[str, Word],
+    changes: Changes,
+) -> None:
+    """Take new claims and new words, and judge every question that they are about anew."""
+    new = [row for record in records for row in claim_rows(record, words.get(record.id))]
+    if new:
+        connection.execute(insert(CLAIMS), new)
+    new_names = {row["decision"] for row in new}
+    older = _hear(connection, {name: word for name, word in words.items() if name not in new_names})
+    asked = {_question(row) for row in (*new, *older)}
+    for question in sorted(asked):
+        _judge(connection, question, changes)
+
+
+def claim_rows(record: DecisionRecord, word: Word | None) -> Iterable[Row]:
+    """Give the claims of a decision: its answers that can be compared with others."""
+    if not record.query_id:
+        return
+    for position, step in enumerate(record.steps):
+        answer = plain(str(step.answer_id))[:MOST_ID]
+        if step.failure or not answer:
+            continue
+        answered = position == len(record.steps) - 1 and bool(record.specialist)
+        heard = word if answered else None
+        confidence = step.confidence if step.confidence is not None else step.predicted
+        yield {
+            "decision": record.id,
+            "position": position,
+            "tenant": plain(record.tenant),
+            "query_id": plain(record.query_id)[:MOST_ID],
+            "context_id": plain(str(record.context_id))[:MOST_ID],
+            "answer_id": answer,
+            "specialist": plain(step.specialist),
+            "revision": plain(step.revision),
+            "field": field_of(record, step),
+            "confidence": 0.5 if confidence is None else confidence,
+            "at": record.at,
+            "answered": answered,
+            "verdict": step.verified,
+            **_said(heard),
+            "compared": False,
+            "contradicts": "",
+        }
+
+
+def _said(word: Word | None) -> Row:
+    """Give what a word makes of a claim; nothing is said without one."""
+    if word is None:
+        return {"by_people": False, "corrected_id": "", "said_at": 0.0}
+    corrected = answer_id(word.corrected) if word.corrected else ""
+    return {
+        "by_people": True,
+        "verdict": word.accepted,
+        "corrected_id": corrected,
+        "said_at": word.at,
+    }
+
+
+def _hear(connection: Connection, words: Mapping[str, Word]) -> list[Row]:
+    """Bring the verdicts of known claims to the last word; gives the claims that it is about."""
+    found: list[Row] = []
+    for names in chunks(sorted(words), AT_ONCE):
+        query = select(CLAIMS).where(CLAIMS.c.decision.in_(names), CLAIMS.c.answered)
+        found += [dict(row) for row in connection.execute(query).mappings()]
+    if found:
+        statement = (
+            update(CLAIMS)
+            .where(
+                CLAIMS.c.decision == bindparam("of"), CLAIMS.c.position == bindparam("at_position")
+            )
+            .values({name: bindparam(f"new_{name}") for name in SAID})
+        )
+        connection.execute(statement, [_heard(row, words[row["decision"]]) for row in found])
+    return found
+
+
+def _heard(row: Row, word: Word) -> Row:
+    said = {f"new_{name}": value for name, value in _said(word).items()}
+    return {"of": row["decision"], "at_position": row["position"], **said}
+
+
+def _question(row: Mapping[str, Any]) -> Question:
+    return Question(row["tenant"], row["query_id"], row["context_id"])
+
+
+def _same(table: Any, question: Question) -> list[Any]:
+    return [table.c[name] == value for name, value in question._asdict().items()]
+
+
+def _judge(connection: Connection, question: Question, changes: Changes) -> None:
+    """Compare the claims to one question; those that now stand otherwise are written."""
+    query = (
+        select(CLAIMS)
+        .where(*_same(CLAIMS, question))
+        .order_by(CLAIMS.c.at.desc(), CLAIMS.c.decision, CLAIMS.c.position)
+        .limit(MOST_COMPARED)
+    )
+    rows = [dict(row) for row in connection.execute(query).mappings()]
+    found = standings([_claim(row) for row in rows], _right_answer(connection, question))
+    changed = [
+        {
+            "of": row["decision"],
+            "at_position": row["position"],
+            "now_compared": standing.compared,
+            "now_contradicts": standing.contradicts,
+        }
+        for row, standing in zip(rows, found, strict=True)
+        if (row["compared"], row["contradicts"]) != (standing.compared, standing.contradicts)
+    ]
+    if not changed:
+        return
+    statement = (
+        update(CLAIMS)
+        .where(CLAIMS.c.decision == bindparam("of"), CLAIMS.c.position == bindparam("at_position"))
+        .values(compared=bindparam("now_compared"), contradicts=bindparam("now_contradicts"))
+    )
+    connection.execute(statement, changed)
+    changes.load((row["of"], row["at_position"]) for row in changed)
+    for row in changed:
+        changes.stand(
+            (row["of"], row["at_position"]),
+            compared=row["now_compared"],
+            contradicted=bool(row["now_contradicts"]),
+        )
+
+
+def _right_answer(connection: Connection, question: Question) -> str:
+    """Find what people gave as right; the last one counts."""
+    query = (
+        select(CLAIMS.c.corrected_id)
+        .where(*_same(CLAIMS, question), CLAIMS.c.corrected_id != "")
+        .order_by(CLAIMS.c.said_at.desc(), CLAIMS.c.decision.desc())
+        .limit(1)
+    )
+    return connection.execute(query).scalar_one_or_none() or ""
+
+
+def _claim(row: Mapping[str, Any]) -> Claim:
+    return Claim(
+        row["decision"],
+        row["position"],
+        row["specialist"],
+        row["revision"],
+        row["field"],
+        row["answer_id"],
+        row["confidence"],
+        row["at"],
+        row["verdict"],
+        by_people=row["by_people"],
+    )
