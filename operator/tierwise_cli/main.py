@@ -20,6 +20,7 @@ from tierwise_cli import (
     plan,
     replay,
     serve,
+    simulate,
     size,
     status,
     tiers,
@@ -87,6 +88,9 @@ app.add_typer(tiering, name="tiers")
 
 app.add_typer(batching, name="batch")
 app.add_typer(economics, name="economics")
+simulating = typer.Typer(help="Play something through on made-up traffic.", no_args_is_help=True)
+simulating.command("rollout", epilog=simulate.ROLLOUT_EXAMPLES)(simulate.rollout)
+app.add_typer(simulating, name="simulate")
 
 
 def main() -> None:

@@ -46,6 +46,7 @@ COMMANDS = (
     "economics fanout",
     "economics consensus",
     "economics latency-tiers",
+    "simulate rollout",
 )
 
 

@@ -1,0 +1,41 @@
+"""`tierwise simulate rollout`: what people and programs get."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from tierwise_cli.main import app
+
+
+def told(*arguments: str) -> str:
+    done = CliRunner().invoke(app, ["simulate", "rollout", *arguments], env={"NO_COLOR": "1"})
+    return done.output
+
+
+def test_programs_get_shares_answers_and_what_was_lost() -> None:
+    said = json.loads(told("--green", "0.2", "--runs", "5", "-o", "json"))
+
+    assert (said["rolledBack"], said["promoted"], said["open"]) == (1.0, 0.0, 0.0)
+    assert said["delta"] == pytest.approx(0.04)
+    assert 0 < said["greenAnswers"]["most"] < 40
+    assert said["rightAnswersLost"] > 0
+    assert set(said["forecast"]) == {"equal", "better", "worse", "broken"}
+
+
+def test_the_same_seed_plays_the_same_rollouts() -> None:
+    first, again, other = (
+        told("--green", "0.5", "--runs", "3", "--seed", seed) for seed in ("1", "1", "2")
+    )
+
+    assert first == again != other
+
+
+def test_hours_are_told_where_the_traffic_is_known() -> None:
+    assert " h) in half of them" in told("--green", "0.2", "--runs", "3", "--answers-per-hour", "9")
+
+
+def test_a_field_without_a_profile_is_named() -> None:
+    assert "give one of general, software-engineering" in told("--field", "law")
