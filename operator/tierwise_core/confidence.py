@@ -56,6 +56,8 @@ MOST_EVIDENCE_FOR: Final = 2.0
 MOST_EVIDENCE_AGAINST: Final = -4.0
 PLAIN_ANSWER_TOKENS: Final = 16
 LEAST: Final = 1e-6
+ROUNDING: Final = 1e-3
+"""How far above 0 an engine's rounding may lift a log-probability."""
 
 
 def predicted_confidence(
@@ -119,8 +121,11 @@ def token_evidence(token_logprobs: Sequence[float]) -> float:
     """
     if not token_logprobs:
         return 0.0
-    lowest = min(token_probability(value) for value in token_logprobs)
-    return lowest_evidence(lowest, len(token_logprobs))
+    # The least of all, without a look at each: an answer has hundreds of tokens.
+    lowest, highest, total = min(token_logprobs), max(token_logprobs), sum(token_logprobs)
+    is_odd = total != total or highest > ROUNDING  # noqa: PLR0124 - NaN, wherever it is
+    probability = LEAST if is_odd else math.exp(min(lowest, 0.0))
+    return lowest_evidence(probability, len(token_logprobs))
 
 
 def lowest_evidence(lowest: float, tokens: int) -> float:
@@ -161,8 +166,8 @@ def token_probability(logprob: float) -> float:
     >>> round(token_probability(-0.5), 3), token_probability(float("nan"))
     (0.607, 1e-06)
     """
-    # NaN fails both comparisons; the tolerance is for rounding in the engine.
-    return math.exp(min(logprob, 0.0)) if logprob <= 1e-3 else LEAST  # noqa: PLR2004
+    # NaN fails the comparison.
+    return math.exp(min(logprob, 0.0)) if logprob <= ROUNDING else LEAST
 
 
 def logit(probability: float) -> float:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from tierwise_core.route_table import Price
+from tierwise_core.swift import dataclass
 
 __all__ = [
     "CallCost",
@@ -99,11 +99,8 @@ def call_cost(price: Price, duration_s: float, usage: Usage | None = None) -> Ca
     >>> round(cost.usd, 7), cost.estimated
     (0.004, False)
     """
-    replica_usd = price.usd_per_replica_hour * max(duration_s, 0.0) / SECONDS_PER_HOUR
-    if usage is None:
-        return CallCost(replica_usd, estimated=True)
-    tokens_usd = _tokens_usd(price, usage)
-    return CallCost(replica_usd + tokens_usd, estimated=price.usd_per_replica_hour > 0)
+    estimated = usage is None or price.usd_per_replica_hour > 0
+    return CallCost(call_cost_usd(price, duration_s, usage), estimated)
 
 
 def call_cost_usd(price: Price, duration_s: float, usage: Usage | None = None) -> float:
@@ -112,7 +109,10 @@ def call_cost_usd(price: Price, duration_s: float, usage: Usage | None = None) -
     >>> call_cost_usd(Price(usd_per_replica_hour=3.60), 2.0)
     0.002
     """
-    return call_cost(price, duration_s, usage).usd
+    usd = price.usd_per_replica_hour * max(duration_s, 0.0) / SECONDS_PER_HOUR
+    if usage is not None:
+        usd += _tokens_usd(price, usage)
+    return usd
 
 
 def _tokens_usd(price: Price, usage: Usage) -> float:

@@ -65,21 +65,23 @@ def choice_logprobs(answer: Mapping[str, Any]) -> list[list[float]]:
     if "choices" not in answer:
         texts = (text.get("logprobs") for text in output_texts(answer))
         return [_numbers([value for tokens in texts for value in _tokens(tokens)])]
-    return [_numbers(list(_logprobs(choice))) for choice in answer["choices"]]
+    return [_numbers(_logprobs(choice)) for choice in answer["choices"]]
 
 
-def _logprobs(choice: Any) -> Iterator[Any]:
+def _logprobs(choice: Any) -> list[Any]:
     found = choice.get("logprobs") if isinstance(choice, dict) else None
     if not isinstance(found, dict):
-        return
+        return []
     # The first token of an echoed prompt has none.
-    yield from (value for value in found.get("token_logprobs") or () if value is not None)
-    yield from _tokens(found.get("content"))
+    echoed = [value for value in found.get("token_logprobs") or () if value is not None]
+    return echoed + _tokens(found.get("content"))
 
 
-def _tokens(tokens: Any) -> Iterator[Any]:
-    for token in tokens or ():
-        yield token.get("logprob") if isinstance(token, dict) else None
+def _tokens(tokens: Any) -> list[Any]:
+    try:
+        return [token["logprob"] for token in tokens or ()]
+    except (KeyError, TypeError):
+        return [token.get("logprob") if isinstance(token, dict) else None for token in tokens]
 
 
 def output_texts(answer: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

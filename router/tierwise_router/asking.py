@@ -44,8 +44,7 @@ async def ask_judged(dispatcher: Dispatcher, call: Call, hop: Hop, *, stream: bo
     )
     while True:
         asked = await _ask(dispatcher, call, hop, judged_body(call, hop, wanted, stream=stream))
-        less = wanted.without(asked.refusal) if asked.status == BAD_REQUEST else wanted
-        if less == wanted:
+        if asked.status != BAD_REQUEST or (less := wanted.without(asked.refusal)) == wanted:
             return asked
         wanted = less
 

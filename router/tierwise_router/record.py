@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any, Final
 
-from tierwise_core.confidence import Action, verdict
+from tierwise_core.confidence import Action
 from tierwise_core.decision_record import DECISION_KIND, FinalState
 from tierwise_core.likeness import similarity_id
 from tierwise_core.query import canonical, canonical_id
@@ -96,9 +96,9 @@ def _most(shares: Mapping[str, float]) -> dict[str, float]:
 def _step(step: Step, *, is_last: bool) -> dict[str, Any]:
     hop, usage = step.hop, step.usage
     route = hop.route
-    endpoint = next((one for one in route.endpoints if one.url == step.endpoint), None)
-    if endpoint is None and len(route.endpoints) == 1:
-        endpoint = route.endpoints[0]
+    endpoint = route.endpoints[0] if len(route.endpoints) == 1 else None
+    if endpoint is None:
+        endpoint = next((one for one in route.endpoints if one.url == step.endpoint), None)
     return {
         "specialist": route.key,
         "tier": (endpoint.tier if endpoint is not None else "") or tier_of(route),
@@ -124,7 +124,9 @@ def _verdict(step: Step, *, is_last: bool) -> str:
         return "passed-over" if step.failure in {"asleep", "overflow", "budget_spent"} else "failed"
     if step.confidence is None:
         return "relayed"
-    return verdict(step.hop, step.confidence, is_last=is_last).action.value
+    if step.confidence >= step.hop.floor:
+        return Action.ACCEPT.value
+    return Action.ABSTAIN.value if is_last else Action.ESCALATE.value
 
 
 def _state(decision: Decision) -> FinalState:
@@ -136,7 +138,7 @@ def _state(decision: Decision) -> FinalState:
     last = steps[-1]
     if last.confidence is None:
         return "relayed"
-    if verdict(last.hop, last.confidence, is_last=True).action is not Action.ACCEPT:
+    if not last.confidence >= last.hop.floor:  # nor is NaN
         return "relayed"
     return "accepted" if len(steps) == 1 else "escalated"
 

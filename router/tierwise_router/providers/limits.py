@@ -7,13 +7,13 @@ import math
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from tierwise_core.provider import ProviderTerms
+from tierwise_core.provider import NO_TERMS, ProviderTerms
 from tierwise_core.rate_limit import Bucket, tokens_asked
 from tierwise_core.route_table import Route, RouteTable
 from tierwise_router.balance import Balancer, EndpointLoad
 from tierwise_router.errors import ProviderLimitError
 from tierwise_router.lease import Ask, Lease
-from tierwise_router.providers.told import TOO_MANY, read_told
+from tierwise_router.providers.told import SILENT, TOO_MANY, read_told
 from tierwise_router.tally import Tally
 
 __all__ = ["PATIENCE_S", "ProviderLimits"]
@@ -58,15 +58,19 @@ class Gauge:
         if self.tokens:
             self.tokens.give_back(tokens)
 
-    async def enter(self, patience_s: float) -> bool:
+    def take_place(self) -> bool:
+        """Take one of the provider's places, if one is free."""
+        if self.most is not None and self.in_flight >= self.most:
+            return False
+        self.in_flight += 1
+        return True
+
+    async def wait_place(self, patience_s: float) -> bool:
         """Wait for one of the provider's places; False when there is none in time."""
-        if self.most is None or self.in_flight < self.most:
-            self.in_flight += 1
-            return True
         turn = asyncio.get_running_loop().create_future()
         self.waiting.append(turn)
         try:
-            async with asyncio.timeout(patience_s):
+            async with asyncio.timeout(max(0.0, patience_s)):
                 await turn
         except TimeoutError:
             return False
@@ -128,7 +132,9 @@ class ProviderLimits:
 
     async def _wait(self, route: Route, gauge: Gauge, tokens: int, deadline: float) -> None:
         now = self._clock()
-        wait = max(gauge.wait_s(tokens, now), self._shut_s(route, now))
+        wait = self._shut_s(route, now)
+        if gauge.requests or gauge.tokens:
+            wait = max(wait, gauge.wait_s(tokens, now))
         if wait > deadline - now:
             self._refuse(route, wait)
         gauge.take(tokens, now)
@@ -139,7 +145,7 @@ class ProviderLimits:
             except BaseException:
                 gauge.give_back(tokens)
                 raise
-        if not await gauge.enter(max(0.0, deadline - self._clock())):
+        if not gauge.take_place() and not await gauge.wait_place(deadline - self._clock()):
             gauge.give_back(tokens)
             self._refuse(route, 1.0)
 
@@ -167,7 +173,11 @@ class ProviderLimits:
         return lease
 
     def _hear(self, route: Route, gauge: Gauge, lease: Lease) -> None:
-        told, now = read_told(lease.response, gauge.refusals), self._clock()
+        told = read_told(lease.response, gauge.refusals)
+        if told is SILENT:
+            gauge.refusals = 0
+            return
+        now = self._clock()
         if told.requests_left is not None and gauge.requests:
             gauge.requests.at_most(told.requests_left, now)
         if told.tokens_left is not None and gauge.tokens:
@@ -193,6 +203,8 @@ class ProviderLimits:
     def _shut_s(self, route: Route, now: float) -> float:
         """Say how long until one of the addresses may be asked again."""
         loads: tuple[EndpointLoad, ...] = self._balancer.siblings(route).loads
+        if loads and loads[0].shut_until <= now:
+            return 0.0
         return max(0.0, min((load.shut_until - now for load in loads), default=0.0))
 
     def _refuse(self, route: Route, wait_s: float) -> None:
@@ -205,8 +217,8 @@ class ProviderLimits:
         )
 
     def _gauge(self, route: Route) -> Gauge:
-        terms = route.provider or ProviderTerms()
+        terms = route.provider or NO_TERMS
         gauge = self._gauges.get(route.key)
-        if gauge is None or gauge.terms != terms:
+        if gauge is None or not (gauge.terms is terms or gauge.terms == terms):
             gauge = self._gauges[route.key] = Gauge(terms, self._share, self._clock())
         return gauge

@@ -15,6 +15,7 @@ __all__ = ["Told", "read_told"]
 TOO_MANY = 429
 LEAST_S = 0.25
 MOST_S = 600.0
+LIMITS = b"x-ratelimit-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +27,19 @@ class Told:
     shut_s: float | None = None
 
 
+SILENT = Told()
+
+
 def read_told(response: Response, refusals: int) -> Told:
     """Read the limits in an answer's headers.
 
     ``refusals`` are those in a row before this one: where a refusal does not say how long to keep
     away, the time doubles from 1 s to 60 s.
     """
+    if response.status != TOO_MANY and not any(
+        name.startswith(LIMITS) for name, _value in response.headers
+    ):
+        return SILENT
     requests, tokens = _left(response, b"requests"), _left(response, b"tokens")
     if response.status == TOO_MANY:
         return Told(requests, tokens, max(LEAST_S, min(_keep_away_s(response, refusals), MOST_S)))
