@@ -1,0 +1,58 @@
+"""Decisions: the newest ones, and the whole story of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sqlalchemy import Connection, select
+
+from tierwise_core.decision_record import DecisionRecord
+from tierwise_core.decision_story import story
+from tierwise_ledger.errors import NotKnownError
+from tierwise_ledger.outcome_rows import unpacked
+from tierwise_ledger.service.asked import Span
+from tierwise_ledger.tables.base import NANO
+from tierwise_ledger.tables.feedback import FEEDBACK
+from tierwise_ledger.tables.outcomes import OUTCOMES, RECORDS
+
+__all__ = ["CHOICES", "newest", "whole_story"]
+
+CHOICES: Final = ("tenant", "field", "state", "specialist", "session")
+SHOWN: Final = (
+    "id", "at", "tenant", "field", "model", "state", "status", "specialist", "tier", "confidence",
+    "calls", "seconds", "feedback",
+)  # fmt: skip
+
+
+def newest(
+    connection: Connection, span: Span, only: Mapping[str, str], most: int
+) -> list[dict[str, Any]]:
+    """List the newest decisions of a time; ``only`` chooses by the columns of CHOICES."""
+    query = select(*(OUTCOMES.c[name] for name in SHOWN), OUTCOMES.c.cost_nano_usd).where(
+        OUTCOMES.c.at >= span.since, OUTCOMES.c.at < span.until
+    )
+    for name, value in only.items():
+        query = query.where(OUTCOMES.c[name] == value)
+    found = connection.execute(query.order_by(OUTCOMES.c.at.desc()).limit(most)).mappings()
+    return [
+        {**{name: row[name] for name in SHOWN}, "usd": row["cost_nano_usd"] / NANO} for row in found
+    ]
+
+
+def whole_story(connection: Connection, name: str) -> dict[str, Any]:
+    """Tell one decision: its record, the sections of its story, and every word on its answer."""
+    query = select(RECORDS.c.body).where(RECORDS.c.id == name)
+    body = connection.execute(query).scalar_one_or_none()
+    if body is None:
+        raise NotKnownError(
+            f"no decision {name[:80]!r} is known here; it may be older than is kept, or on its way",
+            field="id",
+        )
+    record = DecisionRecord.of(unpacked(body))
+    said = select(FEEDBACK).where(FEEDBACK.c.decision == name).order_by(FEEDBACK.c.at)
+    return {
+        "record": record.to_row(),
+        "story": [{"title": one.title, "lines": one.lines} for one in story(record)],
+        "feedback": [dict(row) for row in connection.execute(said).mappings()],
+    }

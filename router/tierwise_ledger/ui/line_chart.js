@@ -1,0 +1,119 @@
+// Lines over time, with a band where one is known: drawn by hand, read by pointer or arrow keys.
+
+import { figures, fitted, h, s } from "./dom.js";
+import { moment, tick } from "./format.js";
+
+const EDGE = { left: 62, right: 14, top: 10, bottom: 26 };
+
+/** Round steps for an axis: at most `most` of 1, 2 or 5 times a power of ten. */
+export function ticks(low, high, most = 5) {
+  const rough = (high - low || 1) / most;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((one) => one * power).find((one) => one >= rough * 0.999);
+  const found = [];
+  for (let at = Math.ceil(low / step - 1e-9); at * step <= high + step * 1e-9; at += 1) found.push(at * step);
+  return found;
+}
+
+function range(lines, fixedRange) {
+  if (fixedRange) return fixedRange;
+  const values = lines.flatMap((one) => [...one.values, ...(one.low ?? []), ...(one.high ?? [])])
+    .filter((value) => value !== null && value !== undefined);
+  const high = Math.max(...values, 0);
+  return [0, high > 0 ? high * 1.06 : 1];
+}
+
+/** Pieces of a line without its gaps; a point alone is a short dash of its own. */
+function trace(values, x, y) {
+  let path = "", open = false;
+  values.forEach((value, at) => {
+    const gap = value === null || value === undefined;
+    if (!gap) {
+      const alone = !open && (values[at + 1] ?? null) === null;
+      path += `${open ? "L" : "M"}${x(at).toFixed(1)} ${y(value).toFixed(1)}${alone ? "h4" : ""}`;
+    }
+    open = !gap;
+  });
+  return path;
+}
+
+function band(line, x, y) {
+  const known = line.values.map((_, at) => at)
+    .filter((at) => (line.low[at] ?? null) !== null && (line.high[at] ?? null) !== null);
+  if (known.length < 2) return "";
+  const top = known.map((at) => `${x(at).toFixed(1)} ${y(line.high[at]).toFixed(1)}`);
+  const bottom = known.toReversed().map((at) => `${x(at).toFixed(1)} ${y(line.low[at]).toFixed(1)}`);
+  return `M${[...top, ...bottom].join("L")}Z`;
+}
+
+/** chart({title, begins, bucketSeconds, lines: [{name, values, low, high}], format, range}) */
+export function lineChart({ title, begins, bucketSeconds, lines, format, range: fixedRange = null }) {
+  const hidden = new Set();
+  let at = null;
+  const reading = h("p", { class: "reading", role: "status", "aria-live": "polite" },
+    "Point at the chart, or press ← and → on it, to read its values.");
+  const shown = () => lines.map((line, index) => ({ ...line, index })).filter((one) => !hidden.has(one.index));
+
+  const read = (index) => {
+    at = Math.max(0, Math.min(begins.length - 1, index));
+    const values = shown().map((one) => `${one.name} ${format(one.values[at])}`).join(" · ");
+    reading.replaceChildren(h("b", {}, moment(begins[at])), ` ${values}`);
+    place.redraw();
+  };
+
+  const place = fitted((width) => {
+    const height = width < 520 ? 220 : 280;
+    const [low, high] = range(shown(), fixedRange);
+    const inner = width - EDGE.left - EDGE.right;
+    const x = (index) => EDGE.left + (begins.length > 1 ? (index / (begins.length - 1)) * inner : inner / 2);
+    const y = (value) => height - EDGE.bottom - ((value - low) / (high - low || 1)) * (height - EDGE.top - EDGE.bottom);
+    const spanSeconds = begins.length * bucketSeconds;
+    const each = Math.max(1, Math.ceil(begins.length / Math.max(2, Math.floor(inner / 90))));
+    const near = (event) => {
+      const box = event.currentTarget.getBoundingClientRect();
+      const share = ((event.clientX - box.left) * (width / box.width) - EDGE.left) / inner;
+      return Math.round(share * (begins.length - 1));
+    };
+    return s("svg", {
+      viewBox: `0 0 ${width} ${height}`, width, height, role: "img", tabindex: 0, "aria-label":
+        `${title}: ${lines.length} line${lines.length === 1 ? "" : "s"} from ${moment(begins[0])} to ${moment(begins.at(-1))}; the figures are below`,
+      onpointermove: (event) => { const to = near(event); if (to !== at) read(to); },
+      onkeydown: (event) => {
+        const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+        if (step === undefined) return;
+        event.preventDefault();
+        read((at ?? (step > 0 ? -1 : begins.length)) + step);
+        place.firstChild.focus();
+      },
+    },
+    ticks(low, high).map((value) => [
+      s("line", { class: "grid", x1: EDGE.left, x2: width - EDGE.right, y1: y(value), y2: y(value) }),
+      s("text", { x: EDGE.left - 8, y: y(value) + 4, "text-anchor": "end" }, format(value)),
+    ]),
+    begins.map((begin, index) => index % each === 0 && s("text",
+      { x: x(index), y: height - 6, "text-anchor": index === 0 ? "start" : "middle" }, tick(begin, spanSeconds))),
+    shown().map((one) => one.low && s("path", { class: `band f${one.index % 8}`, d: band(one, x, y) })),
+    shown().map((one) => s("path", { class: `line s${one.index % 8} d${one.index % 4}`, d: trace(one.values, x, y) })),
+    at !== null && s("line", { class: "cross", x1: x(at), x2: x(at), y1: EDGE.top, y2: height - EDGE.bottom }),
+    at !== null && shown().map((one) => (one.values[at] ?? null) !== null
+      && s("circle", { class: `f${one.index % 8}`, cx: x(at), cy: y(one.values[at]), r: 4 })));
+  });
+
+  const legend = h("ul", { class: "legend" }, lines.map((line, index) => h("li", {}, h("button", {
+    type: "button", "aria-pressed": "true", title: "Show or hide this line",
+    onclick: (event) => {
+      if (!hidden.delete(index)) hidden.add(index);
+      event.currentTarget.setAttribute("aria-pressed", String(!hidden.has(index)));
+      place.redraw();
+    },
+  }, s("svg", { viewBox: "0 0 26 10", "aria-hidden": "true" },
+    s("path", { class: `line s${index % 8} d${index % 4}`, d: "M1 5H25" })), line.name))));
+
+  const rows = begins.map((begin, index) => ({ begin, index }))
+    .filter(({ index }) => lines.some((one) => (one.values[index] ?? null) !== null));
+  return h("figure", {}, h("figcaption", { class: "unseen" }, title), legend, place, reading,
+    figures(title, [
+      { name: "Begins", of: (row) => moment(row.begin) },
+      ...lines.map((one) => ({ name: one.name, n: true, of: (row) => format(one.values[row.index]) })),
+    ], rows));
+}

@@ -1,0 +1,32 @@
+import { h, select, table } from "../dom.js";
+import { count, usd } from "../format.js";
+import { lineChart } from "../line_chart.js";
+import { nothing } from "./routes.js";
+
+const BY = [["field", "field"], ["tenant", "tenant"], ["specialist", "Specialist"], ["tier", "tier"], ["workload", "workload"]];
+
+export async function costs({ ask, since, query, go }) {
+  const by = query.by ?? "field";
+  const said = await ask("costs", { since, by });
+  const head = [h("h1", {}, "Cost per accepted answer"),
+    h("p", { class: "lead" }, said.money === "bill"
+      ? "The fleet's whole bill, idle GPUs and providers included, over the answers that were accepted: what tierwise cost tells."
+      : "What the calls themselves cost, escalations and failures included, over the answers that were accepted. The ledger never saw the fleet, so idle GPUs are not in it."),
+    h("div", { class: "row" }, select("By", "by", BY, by, (value) => go({ by: value })))];
+  if (!said.lines.length) return [...head, nothing("request")];
+  const chart = (title, pick, format) => h("section", { class: "card" }, h("h2", {}, title), lineChart({
+    title, begins: said.begins, bucketSeconds: said.bucketSeconds, format,
+    lines: said.lines.map((one) => ({ name: one.name, values: pick(one) })),
+  }));
+  return [...head,
+    chart("USD per accepted answer", (one) => one.usdPerAccepted, usd),
+    h("section", { class: "card" }, h("h2", {}, "Over the whole time"), table("Costs over the whole time", [
+      { name: by, of: (one) => one.name },
+      { name: "Requests", n: true, of: (one) => count(one.total.requests) },
+      { name: "Accepted", n: true, of: (one) => count(one.total.accepted) },
+      { name: "USD", n: true, of: (one) => usd(one.total.usd) },
+      { name: "USD per accepted", n: true, of: (one) => usd(one.total.usdPerAccepted) },
+    ], said.lines, { stack: true })),
+    chart("USD spent", (one) => one.usd, usd),
+    chart("Accepted answers", (one) => one.accepted, count)];
+}
