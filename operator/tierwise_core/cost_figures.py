@@ -26,7 +26,8 @@ class Figures:
     ``busy`` and ``idle`` are its parts of the fleet's bill, ``external_nano_usd`` what providers
     bill. ``requests`` are those that the group answered; ``accepted`` of them counts what was
     judged good, by the router or, afterwards, by people and verifiers; ``answered`` counts also
-    what went out without a judgement. The ``estimated`` flags say which sources were guessed.
+    what went out without a judgement. ``passed_on`` are calls whose answer was not
+    taken. The ``estimated`` flags say which sources were guessed.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Figures:
     idle: Slice = NOTHING
     external_nano_usd: int = 0
     calls: int = 0
+    passed_on: int = 0
     input_tokens: int = 0
     cached_tokens: int = 0
     output_tokens: int = 0
@@ -105,6 +107,8 @@ class Figures:
             "busyGPUHours": self.busy.gpu_ns / NS_PER_HOUR,
             "idleShare": _ratio(self.idle.gpu_ns, self.busy.gpu_ns + self.idle.gpu_ns),
             "calls": self.calls,
+            "passedOn": self.passed_on,
+            "passedOnRate": _ratio(self.passed_on, self.calls),
             "inputTokens": self.input_tokens,
             "cachedTokens": self.cached_tokens,
             "outputTokens": self.output_tokens,
@@ -133,7 +137,7 @@ class Figures:
         return {
             **dict.fromkeys(("usd", "usdPerAnswer", "usdPerAccepted", "gpuHours"), money),
             **dict.fromkeys(("idleShare", "queriesPerGPUHour"), money),
-            **dict.fromkeys(("requests", "accepted", "escalationRate"), counted),
+            **dict.fromkeys(("requests", "accepted", "escalationRate", "passedOnRate"), counted),
             **dict.fromkeys(("wattHours", "requestsPerWattHour", "revenuePerWattHour"), energy),
             "tokens": tokens,
             "usdPer1kTokens": per_token,

@@ -39,7 +39,7 @@ EXTERNAL: Final = "external"
 IDLE_GROUP: Final = "(idle)"
 FREE_GROUP: Final = "(free)"
 OTHERS_GROUP: Final = "(others)"
-NOBODY: Final = ""
+NONE_GROUP: Final = "(none)"
 MILLION: Final = 1_000_000
 JUDGED_GOOD: Final = frozenset({"accepted", "escalated", "repaired"})
 NOT_JUDGED: Final = "relayed"
@@ -56,16 +56,17 @@ class Labels:
     workload: str = ""
 
     def of(self, dimension: Dimension) -> str:
-        """Give one of them."""
+        """Give one of them; requests that nobody answered, or without a field, have none."""
         value: str = getattr(self, dimension)
-        return value
+        return value or NONE_GROUP
 
 
 @dataclass(frozen=True, slots=True)
 class Calls:
     """The calls of an hour with the same labels, summed up.
 
-    ``counted`` are those whose tokens are known; ``nano_usd`` is what their provider bills by its
+    ``counted`` are those whose tokens are known, ``passed_on`` those whose answer was not taken:
+    somebody else was asked, or nobody. ``nano_usd`` is what their provider bills by its
     price sheet, and means nothing for GPUs of the fleet.
     """
 
@@ -78,6 +79,7 @@ class Calls:
     output_tokens: int = 0
     milliseconds: int = 0
     nano_usd: int = 0
+    passed_on: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,11 @@ class CostReport:
     by: Dimension
     groups: tuple[Figures, ...]
     total: Figures
+
+    def to_json(self) -> dict[str, Any]:
+        """Tell it in JSON's types."""
+        groups = [one.to_json() for one in self.groups]
+        return {"by": self.by, "groups": groups, "total": self.total.to_json()}
 
 
 @dataclass(slots=True)
@@ -247,6 +254,7 @@ def _add_calls(sums: _Sums, calls: Iterable[Calls]) -> None:
             Figures(
                 "",
                 calls=one.calls,
+                passed_on=one.passed_on,
                 input_tokens=one.input_tokens,
                 cached_tokens=one.cached_tokens,
                 output_tokens=one.output_tokens,
@@ -270,12 +278,3 @@ def _add_requests(sums: _Sums, requests: Iterable[Requests], charges: Mapping[st
             charged=charge is not None,
         )
         sums.add(one.labels.of(sums.by), figures)
-
-
-def report_json(report: CostReport) -> dict[str, Any]:
-    """Tell a report in JSON's types."""
-    return {
-        "by": report.by,
-        "groups": [one.to_json() for one in report.groups],
-        "total": report.total.to_json(),
-    }

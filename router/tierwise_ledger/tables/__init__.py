@@ -5,12 +5,15 @@ from __future__ import annotations
 from tierwise_ledger.tables import (
     audit,
     calls,
+    capacity,
     contents,
     feedback,
     judged,
     learned,
     outcomes,
+    prices,
     seen,
+    spend,
 )
 from tierwise_ledger.tables.base import METADATA
 
@@ -18,10 +21,13 @@ __all__ = [
     "METADATA",
     "audit",
     "calls",
+    "capacity",
     "contents",
     "feedback",
     "judged",
     "learned",
     "outcomes",
+    "prices",
     "seen",
+    "spend",
 ]
