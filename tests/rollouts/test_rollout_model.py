@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from math import nan
 
@@ -12,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from tierwise_core.rollout.evidence import Yardstick
 from tierwise_core.rollout.judgement import Shares
 from tierwise_core.rollout.machine import decide
+from tierwise_core.rollout.memory import recalled, remembered
 from tierwise_core.rollout.samples import SideSample, WindowSample
 from tierwise_core.rollout.situation import (
     Action,
@@ -138,7 +140,8 @@ class AnyRollout(RuleBasedStateMachine):
             windows=None if windows == (None,) else windows,  # type: ignore[arg-type]
             routed_percent=routed,
         )
-        before = self.standing
+        # Between any two looks the operator may be killed and read the status again.
+        before = recalled(json.loads(json.dumps(remembered(self.standing))))
         self.history.append((self.wish, seen, self.now))
         self.plan = decide(self.wish, before, seen, self.now)
         self.standing = self.plan.standing
