@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from openai_engine import OpenAIEngine
 from real_engine import engine_metric
 
 import clientenv
+from tierwise_core.tenant import TenantRoute
 
 DRIVERS: Final = Path(__file__).parent / "drivers"
 PATIENCE_S: Final = 180
@@ -53,12 +55,15 @@ class Driven:
         return line["error"], line["status"], line["code"], line["message"]
 
 
-async def drive_beside_the_fake(name: str, only: str = "") -> Driven:
-    """Drive a router before a scripted engine; ``only`` is the one case to run."""
+async def drive_beside_the_fake(name: str, only: str = "", key: str = "") -> Driven:
+    """Drive a router before a scripted engine; ``only`` is the one case to run.
+
+    With a key there is one tenant, who has it.
+    """
     script = OpenAIEngine()
     engine = await FakeEngine.start(script)
     try:
-        told = await _drive(name, engine.url, only)
+        told = await _drive(name, engine.url, only, key)
         await until(lambda: script.left == script.endless)
     finally:
         await engine.stop()
@@ -73,11 +78,12 @@ async def drive_beside_vllm(name: str, only: str = "", *, engine_url: str) -> Dr
     return Driven(told, engine_metric(engine_url, GENERATED) - before < ENDLESS_TOKENS)
 
 
-async def _drive(name: str, engine_url: str, only: str) -> Told:
+async def _drive(name: str, engine_url: str, only: str, key: str = "") -> Told:
     absent = route("absent", field="adding", examples=ADDING)
-    router = await Running.start(route("sorter", engine_url), absent)
+    tenants = [TenantRoute("demo", "team", (sha256(key.encode()).hexdigest(),))] if key else []
+    router = await Running.start(route("sorter", engine_url), absent, tenants=tenants)
     try:
-        return await told_by(name, router.url, only)
+        return await told_by(name, router.url, only, key or "any")
     finally:
         await router.stop()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import struct
+from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -40,6 +42,8 @@ class OpenAIEngine:
             await _refuse(turn, 400, f"temperature must be non-negative, got {coldness}")
         elif question == "go on for ever":
             await self._endless(turn)
+        elif fields.get("stream") and turn.request.path.endswith("/responses"):
+            await _stream_response(turn, fields)
         elif fields.get("stream"):
             await _stream(turn, fields, dies=question == "die")
         else:
@@ -92,8 +96,83 @@ def _whole(path: str, fields: dict[str, Any]) -> dict[str, Any]:
         }
         choices = [{"index": at, **choice} for at in range(fields.get("n") or 1)]
         return {**answer, "object": "chat.completion", "choices": choices}
+    if path.endswith("/responses"):
+        return _response(fields)
+    if path.endswith("/embeddings"):
+        return _embeddings(fields)
     text = {"index": 0, "text": ANSWER, "logprobs": None, "finish_reason": "stop"}
     return {**answer, "object": "text_completion", "choices": [text]}
+
+
+def _response(fields: dict[str, Any]) -> dict[str, Any]:
+    part = {"type": "output_text", "text": ANSWER, "annotations": []}
+    message = {
+        "type": "message",
+        "id": "msg-1",
+        "role": "assistant",
+        "status": "completed",
+        "content": [part],
+    }
+    usage = {
+        "input_tokens": 11,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": 4,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": 15,
+    }
+    return {
+        "id": "resp-1",
+        "object": "response",
+        "created_at": 1,
+        "status": "completed",
+        "model": fields["model"],
+        "output": [message],
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+        "usage": usage,
+    }
+
+
+def _embeddings(fields: dict[str, Any]) -> dict[str, Any]:
+    """Embed as vLLM does: numbers, or base64 of 32-bit floats, as the client asks for."""
+    texts = fields["input"] if isinstance(fields["input"], list) else [fields["input"]]
+    vectors = [(float(len(text)), 0.5, -0.25) for text in texts]
+    packed = fields.get("encoding_format") == "base64"
+    data = [
+        {
+            "object": "embedding",
+            "index": at,
+            "embedding": b64encode(struct.pack("<3f", *vector)).decode() if packed else vector,
+        }
+        for at, vector in enumerate(vectors)
+    ]
+    usage = {"prompt_tokens": 3, "total_tokens": 3}
+    return {"object": "list", "model": fields["model"], "data": data, "usage": usage}
+
+
+def _response_events(fields: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    whole = _response(fields)
+    yield {"type": "response.created", "response": {**whole, "status": "in_progress", "output": []}}
+    for at, letter in enumerate(ANSWER):
+        yield {
+            "type": "response.output_text.delta",
+            "item_id": "msg-1",
+            "output_index": 0,
+            "content_index": 0,
+            "delta": letter,
+            "logprobs": [],
+            "sequence_number": at + 1,
+        }
+    yield {"type": "response.completed", "response": whole}
+
+
+async def _stream_response(turn: Turn, fields: dict[str, Any]) -> None:
+    await turn.stream_head()
+    for event in _response_events(fields):
+        name, data = event["type"], json.dumps({"sequence_number": 0, **event})
+        await turn.chunk(f"event: {name}\ndata: {data}\n\n".encode())
+    await turn.end()
 
 
 def _chunk(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:

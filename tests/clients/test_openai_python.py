@@ -13,6 +13,7 @@ Drive = Callable[..., Driven]
 
 DRIVER = "openai_python.py"
 BUSY = "openai_busy.py"
+MORE = ("openai_more.py", "", "team-key")
 
 
 @pytest.mark.parametrize(
@@ -94,3 +95,24 @@ def test_a_torn_stream_is_an_error_and_no_short_answer(drive_the_fake: Drive) ->
     kind, _, code, _ = drive_the_fake(BUSY).error("error_in_a_stream")
 
     assert (kind, code) == ("APIError", "upstream_unavailable")
+
+
+@pytest.mark.parametrize(
+    ("case", "got"),
+    [
+        ("response", ["abcd", 4, "demo/sorter"]),
+        ("response_streamed", ["abcd", "response.completed"]),
+        ("embeddings", [[[3.0, 0.5, -0.25], [5.0, 0.5, -0.25]], [3.0, 0.5, -0.25]]),
+        ("known", "abcd"),
+    ],
+)
+def test_beyond_chat_it_gets_what_it_asks_for(drive_the_fake: Drive, case: str, got: Any) -> None:
+    assert drive_the_fake(*MORE).got(case) == got
+
+
+@pytest.mark.parametrize("case", ["error_stranger", "error_stranger_lists"])
+def test_a_key_that_no_tenant_has_is_its_own_error(drive_the_fake: Drive, case: str) -> None:
+    kind, status, code, words = drive_the_fake(*MORE).error(case)
+
+    assert (kind, status, code) == ("AuthenticationError", 401, "invalid_api_key")
+    assert "the API key is not known here" in words

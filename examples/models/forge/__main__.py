@@ -101,12 +101,15 @@ def run_evidence(_: argparse.Namespace) -> None:
         print(f"{name:<10} over {floor}: {share[True]:.1%} of right, {share[False]:.1%} of wrong")
 
 
-def run_early(_: argparse.Namespace) -> None:
-    """Walk through every answer and say what each setting of a stream's beginning leads to."""
+def run_early(options: argparse.Namespace) -> None:
+    """Walk through answers and say what each setting of a stream's beginning leads to."""
     from forge.early import beginnings  # noqa: PLC0415
     from forge.evaluation import walked  # noqa: PLC0415
 
-    every = [one for name in RECIPES for one in walked(name, RECIPES[name].families)]
+    every = []
+    for name, recipe in RECIPES.items():
+        every += walked(name, recipe.families, options.questions)
+        print(f"{name}: {len(every):,} answers so far", flush=True)
     print(f"{len(every):,} answers, {sum(one.accepted for one in every):,} accepted in the end")
     for found in beginnings(every):
         print(found)
@@ -175,9 +178,11 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("evidence", help="fit what tokens say of an answer").set_defaults(
         run=run_evidence
     )
-    commands.add_parser("early", help="measure streams that begin early").set_defaults(
-        run=run_early
+    early = commands.add_parser("early", help="measure streams that begin early")
+    early.add_argument(
+        "--questions", type=int, default=100, help="ask each model so many, default: 100"
     )
+    early.set_defaults(run=run_early)
     commands.add_parser("cards", help="write cards from evaluation.json").set_defaults(
         run=run_cards
     )

@@ -83,11 +83,12 @@ def answered(name: str, own: tuple[str, ...]) -> list[Answered]:
     ]
 
 
-def walked(name: str, own: tuple[str, ...]) -> list[Walked]:
-    """Ask the same questions as :func:`answered`, and keep every token."""
+def walked(name: str, own: tuple[str, ...], most: int) -> list[Walked]:
+    """Ask the same questions as :func:`answered`, ``most`` of them evenly, and keep every token."""
     from forge.answering import answer  # noqa: PLC0415 - only training machines have torch
 
     asked = [one for one in read_questions() if one["family"] in (*own, "outside")]
+    asked = asked[:: max(1, -(-len(asked) // most))]
     replies = answer(load(MODELS / name), [one["question"] for one in asked])
     alone = len(own) == 1
     return [
