@@ -14,10 +14,11 @@ from tierwise_ledger.hourly import OUTCOME_KEYS, add_words
 from tierwise_ledger.tables.feedback import FEEDBACK
 from tierwise_ledger.tables.outcomes import OUTCOMES
 
-__all__ = ["apply_last_words", "chunks", "word_id", "word_row"]
+__all__ = ["apply_last_words", "chunks", "without_repeats", "word_id", "word_row"]
 
 AT_ONCE = 500
 SAID = ("decision", "accepted", "corrected", "comment", "source", "at")
+MEANING = ("source", "accepted", "corrected", "comment")
 LABELS = tuple(OUTCOMES.c[name] for name in OUTCOME_KEYS if name != "hour")
 
 
@@ -68,9 +69,24 @@ def apply_last_words(connection: Connection, decisions: Iterable[str]) -> None:
         _write(connection, changes)
 
 
+def without_repeats(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leave out words that only repeat what was said last of the same decision."""
+    last: dict[str, Mapping[str, Any]] = {}
+    for names in chunks(sorted({row["decision"] for row in rows}), AT_ONCE):
+        last |= _last_words(connection, names)
+    kept = []
+    for row in sorted(rows, key=lambda one: (one["at"], one["id"])):
+        before = last.get(row["decision"])
+        if before is not None and all(before[name] == row[name] for name in MEANING):
+            continue
+        last[row["decision"]] = row
+        kept.append(row)
+    return kept
+
+
 def _last_words(connection: Connection, names: Sequence[str]) -> dict[str, Mapping[str, Any]]:
     query = (
-        select(FEEDBACK.c.decision, FEEDBACK.c.accepted, FEEDBACK.c.corrected, FEEDBACK.c.at)
+        select(FEEDBACK)
         .where(FEEDBACK.c.decision.in_(names))
         .order_by(FEEDBACK.c.at, FEEDBACK.c.id)
     )

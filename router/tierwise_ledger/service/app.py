@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tierwise_core.errors import TierwiseError
 from tierwise_ledger.background import JOBS, Background, Job
 from tierwise_ledger.errors import CorruptError, LedgerError
-from tierwise_ledger.service import cost, health, records, windows
+from tierwise_ledger.service import audit, cost, health, learning, outcomes, records, ui, windows
 from tierwise_ledger.service.answers import Answer, error_body
 from tierwise_ledger.settings import Settings
 from tierwise_ledger.store import Store
@@ -32,8 +32,12 @@ log = structlog.get_logger(__name__)
 ROUTES: Sequence[BaseRoute] = (
     *cost.ROUTES,
     *health.ROUTES,
+    *outcomes.ROUTES,
     *records.ROUTES,
     *windows.ROUTES,
+    *audit.ROUTES,
+    *learning.ROUTES,
+    *ui.ROUTES,
 )
 """All routes: one line per area."""
 
@@ -75,14 +79,14 @@ def build(
 
 
 class _TokenCheck:
-    """Lets nobody in who does not show the token; health is for everybody."""
+    """Lets nobody in who does not show the token; health and the empty page are for everybody."""
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app = app
         self._expected = f"Bearer {token}".encode() if token else b""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not self._expected or scope["path"] in OPEN:
+        if scope["type"] != "http" or not self._expected or _is_open(scope["path"]):
             await self._app(scope, receive, send)
             return
         # An API server's proxy keeps the header "authorization" to itself.
@@ -94,6 +98,10 @@ class _TokenCheck:
         said = "the ledger's token is missing or wrong; send it as 'authorization: Bearer TOKEN'"
         answer = Answer(error_body(said, "unauthorized", "authorization"), 401)
         await answer(scope, receive, send)
+
+
+def _is_open(path: str) -> bool:
+    return path in OPEN or ui.open_to_all(path)
 
 
 def _on_error(request: Request, error: Exception) -> Response:

@@ -1,0 +1,164 @@
+"""The way out: outcomes one by one, and their sums."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
+
+from tierwise_ledger.errors import NotKnownError, RequestError
+from tierwise_ledger.outcome_rows import unpacked
+from tierwise_ledger.tables.base import NANO, hour_of
+from tierwise_ledger.tables.calls import CALLS
+from tierwise_ledger.tables.feedback import FEEDBACK
+from tierwise_ledger.tables.outcomes import OUTCOME_HOURS, OUTCOMES, RECORDS
+
+__all__ = ["FILTERS", "GROUPS", "Choice", "find_outcome", "is_known", "list_outcomes", "summarise"]
+
+FILTERS: Final = (
+    "tenant", "field", "specialist", "revision", "tier", "state", "session", "user", "query_id",
+    "latency_class", "workload", "model",
+)  # fmt: skip
+"""What outcomes can be chosen by."""
+
+GROUPS: Final = (
+    "hour", "tenant", "field", "specialist", "revision", "tier", "latency_class", "workload",
+    "state",
+)  # fmt: skip
+"""What sums can be made by."""
+
+COLUMN_OF: Final = {"user": "user_digest"}
+SHOWN_NAMES: Final = {"user_digest": "user"}
+SUMS: Final = (
+    "requests", "calls", "input_tokens", "cached_tokens", "output_tokens", "cost_nano_usd",
+    "milliseconds", "feedback_yes", "feedback_no", "corrected",
+)  # fmt: skip
+SHOWN: Final = 60
+
+
+class Choice(NamedTuple):
+    """Which outcomes: those from ``since`` until before ``until`` that pass every filter.
+
+    A filter is a name of :data:`FILTERS` with the values that pass.
+    """
+
+    since: float
+    until: float
+    filters: Mapping[str, Sequence[str]] = MappingProxyType({})
+
+
+def list_outcomes(
+    connection: Connection, choice: Choice, *, limit: int, after: str = ""
+) -> tuple[list[dict[str, Any]], str]:
+    """List outcomes, the newest first; gives what to continue ``after`` too, empty at the end."""
+    query = (
+        _filtered(select(OUTCOMES), OUTCOMES.c, choice.filters)
+        .where(OUTCOMES.c.at >= choice.since, OUTCOMES.c.at < choice.until)
+        .order_by(OUTCOMES.c.at.desc(), OUTCOMES.c.seq.desc())
+        .limit(limit + 1)
+    )
+    if after:
+        query = query.where(_before(after))
+    rows = [dict(row) for row in connection.execute(query).mappings()]
+    more = f"{rows[limit - 1]['at']!r}:{rows[limit - 1]['seq']}" if len(rows) > limit else ""
+    return [_told(row) for row in rows[:limit]], more
+
+
+def _filtered(
+    query: Select[Any], columns: Any, filters: Mapping[str, Sequence[str]]
+) -> Select[Any]:
+    for name, values in filters.items():
+        column = columns[COLUMN_OF.get(name, name)]
+        query = query.where(column == values[0] if len(values) == 1 else column.in_(values))
+    return query
+
+
+def _before(after: str) -> ColumnElement[bool]:
+    at, _, seq = after.partition(":")
+    try:
+        instant, number = float(at), int(seq)
+    except ValueError:
+        raise RequestError(
+            f"after is {after[:SHOWN]!r}; give what the page before said in 'next'", field="after"
+        ) from None
+    same = and_(OUTCOMES.c.at == instant, OUTCOMES.c.seq < number)
+    return and_(OUTCOMES.c.at <= instant, or_(OUTCOMES.c.at < instant, same))
+
+
+def _told(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Tell a row in the words of the API: dollars, and no numbers of rows."""
+    told = {SHOWN_NAMES.get(name, name): value for name, value in row.items()}
+    told["cost_usd"] = told.pop("cost_nano_usd") / NANO
+    told.pop("seq", None)
+    return told
+
+
+def is_known(connection: Connection, name: str) -> bool:
+    """Tell whether an outcome has arrived."""
+    query = select(OUTCOMES.c.seq).where(OUTCOMES.c.id == name)
+    return connection.execute(query).first() is not None
+
+
+def find_outcome(connection: Connection, name: str) -> dict[str, Any]:
+    """Give an outcome with its calls, its words and its whole record; raises NotKnownError."""
+    found = connection.execute(select(OUTCOMES).where(OUTCOMES.c.id == name)).mappings().first()
+    if found is None:
+        raise NotKnownError(
+            f"outcome {name[:SHOWN]!r} is not known; it has not arrived yet (a router ships every "
+            "half second), was never made, or is older than what is kept",
+            field="id",
+        )
+    calls = select(CALLS).where(CALLS.c.outcome == name).order_by(CALLS.c.position)
+    words = (
+        select(FEEDBACK).where(FEEDBACK.c.decision == name).order_by(FEEDBACK.c.at, FEEDBACK.c.id)
+    )
+    body = connection.execute(select(RECORDS.c.body).where(RECORDS.c.id == name)).scalar()
+    return {
+        **_told(found),
+        "steps": [_told(row) for row in connection.execute(calls).mappings()],
+        "words": [dict(row) for row in connection.execute(words).mappings()],
+        "record": unpacked(body) if body else None,
+    }
+
+
+def summarise(connection: Connection, by: Sequence[str], choice: Choice) -> list[dict[str, Any]]:
+    """Sum outcomes by some of their labels, over whole hours; the most requests come first.
+
+    ``answered`` are those that ended with an answer, and ``usd_per_answer`` is None where there is
+    none. What waits for GPUs is not in it: that is the bill's business.
+    """
+    hours = OUTCOME_HOURS.c
+    columns = [hours[name] for name in by]
+    query = _filtered(
+        select(*columns, *(func.sum(hours[name]).label(name) for name in SUMS), _accepted()),
+        hours,
+        choice.filters,
+    ).where(hours.hour >= hour_of(choice.since), hours.hour < choice.until)
+    if columns:
+        query = query.group_by(*columns)
+    rows = [_summed(dict(row)) for row in connection.execute(query).mappings()]
+    rows = [row for row in rows if row["requests"]]
+    if "hour" in by:
+        return sorted(rows, key=lambda row: (row["hour"], -row["requests"]))
+    return sorted(rows, key=lambda row: -row["requests"])
+
+
+def _accepted() -> ColumnElement[int]:
+    hours = OUTCOME_HOURS.c
+    states = hours.state.in_(("accepted", "repaired", "escalated", "relayed"))
+    return func.sum(hours.requests).filter(states).label("answered")
+
+
+def _summed(row: dict[str, Any]) -> dict[str, Any]:
+    for name in (*SUMS, "answered"):
+        row[name] = int(row[name] or 0)
+    cost_usd = row.pop("cost_nano_usd") / NANO
+    seconds = row.pop("milliseconds") / 1000
+    return {
+        **row,
+        "cost_usd": cost_usd,
+        "seconds": seconds,
+        "usd_per_answer": cost_usd / row["answered"] if row["answered"] else None,
+    }
