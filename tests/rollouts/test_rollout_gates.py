@@ -1,0 +1,49 @@
+"""What is known before a ramp, and what was skipped by name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tierwise_core.rollout.gates import Gate, GateFacts, gates, missing
+from tierwise_core.rollout.situation import Examination
+
+PREPARED = GateFacts(
+    benchmark_questions=50,
+    benchmark=Examination("Done", why="green 44 of 50 right, blue 44"),
+    cost_measured=True,
+    ledger=True,
+    metrics=True,
+    blue_stays=True,
+    deadline=True,
+)
+
+
+def why(facts: GateFacts, gate: Gate) -> str:
+    (found,) = (report for report in gates(facts) if report.gate is gate)
+    return f"{found.state}: {found.why}"
+
+
+def test_all_seven_are_told_and_a_prepared_ramp_passes_them() -> None:
+    assert [report.gate for report in gates(PREPARED)] == list(Gate)
+    assert missing(gates(PREPARED)) == ()
+
+
+def test_each_says_what_is_missing() -> None:
+    nothing = GateFacts(compliance_missing=("HIPAA",))
+
+    assert [report.gate for report in missing(gates(nothing))] == list(Gate)
+    assert why(nothing, Gate.COMPLIANCE) == "Missing: the candidate lacks HIPAA"
+    assert why(nothing, Gate.OPERATIONS) == "Missing: there is no ledger and no metrics"
+
+
+def test_a_lost_benchmark_does_not_pass() -> None:
+    lost = replace(PREPARED, benchmark=Examination("Done", loses=True, why="30 of 50 against 44"))
+
+    assert why(lost, Gate.QUALITY_FLOOR) == "Missing: 30 of 50 against 44"
+
+
+def test_a_gate_is_skipped_by_name_and_that_is_told() -> None:
+    reports = gates(replace(PREPARED, deadline=False), skipped=["RampPlan"])
+
+    assert missing(reports) == ()
+    assert reports[-1].state == "Skipped"
