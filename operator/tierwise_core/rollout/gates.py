@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from tierwise_core.rollout.situation import Examination
+from tierwise_core.rollout.situation import NOT_EXAMINED, Examination
 
 __all__ = ["Gate", "GateFacts", "GateReport", "gates", "missing"]
 
@@ -40,7 +40,7 @@ class GateFacts:
     """
 
     benchmark_questions: int | None = None
-    benchmark: Examination = Examination()
+    benchmark: Examination = NOT_EXAMINED
     cost_measured: bool = False
     compliance_missing: tuple[str, ...] = ()
     ledger: bool = False

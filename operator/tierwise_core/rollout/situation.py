@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 from tierwise_core.rollout.cooldown import Watch
 from tierwise_core.rollout.evidence import Baseline, Evidence, Yardstick
@@ -13,6 +13,7 @@ from tierwise_core.rollout.samples import WindowSample
 from tierwise_core.rollout.stages import Stage
 
 __all__ = [
+    "NOT_EXAMINED",
     "Action",
     "Examination",
     "Plan",
@@ -55,6 +56,9 @@ class Examination:
     why: str = ""
 
 
+NOT_EXAMINED: Final = Examination()
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What is seen now.
@@ -77,8 +81,8 @@ class Seen:
     green_fault: str = ""
     refused: str = ""
     no_room: str = ""
-    benchmark: Examination = Examination()
-    safety: Examination = Examination()
+    benchmark: Examination = NOT_EXAMINED
+    safety: Examination = NOT_EXAMINED
     training: bool = False
     superseded: str = ""
     windows: tuple[WindowSample, ...] | None = ()
