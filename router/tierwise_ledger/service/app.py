@@ -20,7 +20,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tierwise_core.errors import TierwiseError
 from tierwise_ledger.background import JOBS, Background, Job
 from tierwise_ledger.errors import CorruptError, LedgerError
-from tierwise_ledger.service import audit, cost, health, learning, outcomes, records, ui, windows
+from tierwise_ledger.service import (
+    audit,
+    budgets,
+    cost,
+    health,
+    learning,
+    outcomes,
+    records,
+    ui,
+    windows,
+)
 from tierwise_ledger.service.answers import Answer, error_body
 from tierwise_ledger.settings import Settings
 from tierwise_ledger.store import Store
@@ -30,6 +40,7 @@ __all__ = ["ROUTES", "build"]
 log = structlog.get_logger(__name__)
 
 ROUTES: Sequence[BaseRoute] = (
+    *budgets.ROUTES,
     *cost.ROUTES,
     *health.ROUTES,
     *outcomes.ROUTES,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final, cast, get_args
 
-import orjson
 from prometheus_client.core import CollectorRegistry, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
@@ -23,12 +22,12 @@ from tierwise_ledger.money.looks import last_look, put_prices, take_view
 from tierwise_ledger.money.reports import Period, gaps, report, seen_until
 from tierwise_ledger.service.answers import Answer
 from tierwise_ledger.service.asked import chosen, only, span
+from tierwise_ledger.service.bodies import read_object
 
 __all__ = ["ROUTES"]
 
 POLICIES: Final = get_args(IdlePolicy)
 MS: Final = 1000
-MOST_BYTES: Final = 8 * 1024 * 1024
 MOST_DAYS: Final = 366
 DAY_S: Final = 86_400
 
@@ -145,7 +144,7 @@ def _fleet(request: Request) -> Response:
 
 
 async def _take(request: Request) -> Response:
-    body = await _object(request)
+    body = await read_object(request)
     return await run_in_threadpool(_take_look, request, body)
 
 
@@ -157,7 +156,7 @@ def _take_look(request: Request, body: dict[str, Any]) -> Response:
 
 
 async def _price(request: Request) -> Response:
-    body = await _object(request)
+    body = await read_object(request)
     return await run_in_threadpool(_put_price, request, body)
 
 
@@ -171,21 +170,6 @@ def _put_price(request: Request, body: dict[str, Any]) -> Response:
 
 def _price_json(price: PriceChange) -> dict[str, Any]:
     return {"tier": price.tier, "market": price.market, "from": price.at_ms / MS}
-
-
-async def _object(request: Request) -> dict[str, Any]:
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MOST_BYTES:
-            raise RequestError(f"the body is larger than {MOST_BYTES} bytes; send less at once")
-    try:
-        found = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise RequestError(f"the body is no JSON: {error}") from None
-    if not isinstance(found, dict):
-        raise RequestError("the body is no JSON object")
-    return found
 
 
 ROUTES = (

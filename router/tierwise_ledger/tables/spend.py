@@ -20,8 +20,8 @@ BUDGETS: Final = Table(
     Column("scope", Text, nullable=False),
     Column("limit_nano_usd", BigInteger, nullable=False),
     # Sums over the leases.
-    Column("granted_nano_usd", BigInteger, nullable=False),
-    Column("spent_nano_usd", BigInteger, nullable=False),
+    Column("granted_nano_usd", BigInteger, nullable=False, default=0),
+    Column("spent_nano_usd", BigInteger, nullable=False, default=0),
     Index(None, "tenant", "day"),
 )
 """One row per budget and day (UTC); it is the lock of its leases."""
