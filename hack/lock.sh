@@ -13,7 +13,7 @@ resolve_all() { # resolve_all FOLDER
   resolve "$1/dev.txt" pyproject.toml --all-extras --group dev
   resolve "$1/operator.txt" pyproject.toml --extra operator --constraint requirements/dev.txt
   # One image holds the router and the ledger.
-  resolve "$1/router.txt" pyproject.toml --extra router --extra ledger --constraint requirements/dev.txt
+  resolve "$1/router.txt" pyproject.toml --extra router --extra ledger --extra tracing --constraint requirements/dev.txt
   build_requirements | resolve "$1/build.txt" -
   resolve "$1/clients.txt" requirements/clients.in
   resolve "$1/bench-peers.txt" requirements/bench-peers.in
