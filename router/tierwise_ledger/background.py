@@ -10,6 +10,8 @@ from typing import Self
 
 import structlog
 
+from tierwise_ledger.auditing import checkpoints
+from tierwise_ledger.learning import calibrating, forgetting
 from tierwise_ledger.settings import Settings
 from tierwise_ledger.store import Store
 
@@ -33,7 +35,11 @@ class Job:
     run: Callable[[Store, Settings, float], None]
 
 
-JOBS: Sequence[Job] = ()
+JOBS: Sequence[Job] = (
+    Job("audit-checkpoints", checkpoints.EVERY_S, checkpoints.keep_sealed),
+    Job("calibration", calibrating.EVERY_S, calibrating.calibrate),
+    Job("forget-interactions", forgetting.EVERY_S, forgetting.forget_old),
+)
 """All jobs: one line per area."""
 
 

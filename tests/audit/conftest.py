@@ -1,17 +1,5 @@
-"""A ledger of its own for each test."""
+"""A ledger of its own for each test, on SQLite and on PostgreSQL."""
 
-from __future__ import annotations
+from databases import database_url, postgres, store
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
-from tierwise_ledger.store import Store
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    made = Store.open(f"sqlite:///{tmp_path}/ledger.db")
-    yield made
-    made.close()
+__all__ = ["database_url", "postgres", "store"]

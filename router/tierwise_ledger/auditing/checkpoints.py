@@ -14,16 +14,21 @@ from tierwise_ledger.settings import Settings
 from tierwise_ledger.store import Store
 from tierwise_ledger.tables.audit import AUDIT_CHECKPOINTS, AUDIT_RECORDS, AUDIT_STREAMS
 
-__all__ = ["EVERY_S", "seal", "seal_streams"]
+__all__ = ["EVERY_S", "keep_sealed", "seal", "seal_streams"]
 
 EVERY_S: Final = 60.0
 MOST_AT_ONCE: Final = 100_000
 
 
+def keep_sealed(store: Store, settings: Settings, now: float) -> None:
+    """Seal what is new; a job of the ledger."""
+    seal(store, settings, now)
+
+
 def seal(store: Store, settings: Settings, now: float) -> int:
     """Sign a checkpoint over what every stream has that no checkpoint covers yet; tells how many.
 
-    A job of the ledger, and done before an export. Several ledgers may try at once: one does it.
+    Done every minute, and before an export. Several ledgers may try at once: one does it.
     """
     signer = Signer.of(settings, store)
     with store.begin() as connection:
