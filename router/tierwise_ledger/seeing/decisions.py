@@ -23,6 +23,7 @@ SHOWN: Final = (
     "id", "at", "tenant", "field", "model", "state", "status", "specialist", "tier", "confidence",
     "calls", "seconds", "feedback",
 )  # fmt: skip
+SAID: Final = ("id", "at", "source", "accepted", "corrected", "comment")
 
 
 def newest(
@@ -54,5 +55,7 @@ def whole_story(connection: Connection, name: str) -> dict[str, Any]:
     return {
         "record": record.to_row(),
         "story": [{"title": one.title, "lines": one.lines} for one in story(record)],
-        "feedback": [dict(row) for row in connection.execute(said).mappings()],
+        "feedback": [
+            {one: row[one] for one in SAID} for row in connection.execute(said).mappings()
+        ],
     }

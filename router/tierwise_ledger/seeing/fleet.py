@@ -70,11 +70,11 @@ def _revisions(connection: Connection) -> dict[str, str]:
     """Say which revision a pod serves, as its newest calls tell."""
     recent = _recent()
     query = select(recent.pod, func.max(recent.revision)).where(recent.pod != "")
-    return dict(connection.execute(query.group_by(recent.pod)))
+    return dict(connection.execute(query.group_by(recent.pod)).tuples().all())
 
 
 def _prices(connection: Connection) -> dict[str, float]:
-    query = select(PRICES.c.tier, PRICES.c.nano_usd).where(PRICES.c.market == "on-demand")
+    query = select(PRICES.c.tier, PRICES.c.gpu_hour_nano_usd).where(PRICES.c.market == "on-demand")
     return {
         tier: nano_usd / NANO
         for tier, nano_usd in connection.execute(query.order_by(PRICES.c.at_ms))

@@ -33,9 +33,15 @@ def specialists(connection: Connection, span: Span) -> list[dict[str, Any]]:
         .where(table.c.begin >= span.since - HOUR_S, table.c.begin < span.until)
         .group_by(table.c.specialist, table.c.field)
     )
-    found = [dict(row) for row in connection.execute(query).mappings()]
-    for one in found:
-        one["asked"] = int(one["asked"])
+    found = [
+        {
+            "specialist": row.specialist,
+            "field": row.field,
+            "revisions": row.revisions,
+            "asked": int(row.asked),
+        }
+        for row in connection.execute(query)
+    ]
     return sorted(found, key=lambda one: (one["revisions"] < 2, -one["asked"], one["specialist"]))  # noqa: PLR2004
 
 
