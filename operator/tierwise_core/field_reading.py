@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from dataclasses import field as dataclass_field
+
+from tierwise_core.swift import dataclass
 
 __all__ = ["FieldReading"]
 

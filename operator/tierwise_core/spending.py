@@ -30,10 +30,23 @@ class Limits:
         >>> Limits.of(DecisionPolicy(max_cost_usd=0.10), PlanContext(max_hops=9, max_cost_usd=0.02))
         Limits(max_hops=4, max_calls=8, max_cost_usd=0.02)
         """
-        return cls(
-            _least(policy.max_hops, context.max_hops),
-            _least(policy.max_calls, context.max_calls),
-            _lower(policy.max_cost_usd, context.max_cost_usd),
+        own = cls(policy.max_hops, policy.max_calls, policy.max_cost_usd)
+        return own.lowered(context.max_hops, context.max_calls, context.max_cost_usd)
+
+    def lowered(
+        self, max_hops: int | None, max_calls: int | None, max_cost_usd: float | None
+    ) -> Limits:
+        """Lower them to what a request asks for itself; None asks for nothing.
+
+        >>> Limits(max_hops=4, max_calls=8, max_cost_usd=None).lowered(9, 2, 0.02)
+        Limits(max_hops=4, max_calls=2, max_cost_usd=0.02)
+        """
+        if max_hops is None and max_calls is None and max_cost_usd is None:
+            return self
+        return Limits(
+            _least(self.max_hops, max_hops),
+            _least(self.max_calls, max_calls),
+            _lower(self.max_cost_usd, max_cost_usd),
         )
 
 

@@ -79,7 +79,8 @@ def without_sleepers(
 
     Those who would have been asked first are woken all the same.
     """
-    if not any(hop.route.ready for hop in hops):
+    awake = [hop for hop in hops if hop.route.endpoints]
+    if len(awake) in {0, len(hops)}:
         return hops
     kept = tuple(
         hop

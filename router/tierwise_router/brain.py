@@ -7,7 +7,7 @@ brain never changes, so that a request that started with one may finish with it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import structlog
@@ -43,7 +43,8 @@ Opinion = Callable[[str, FieldReading], FieldReading]
 class Brain:
     """A route table, the classifier trained on its examples, and the way of each field.
 
-    ``acceptance`` is what was learned of outcomes, ``scoring`` the policy's scorers.
+    ``acceptance`` is what was learned of outcomes, ``scoring`` the policy's scorers, and ``limits``
+    what the policy lets a request spend.
     """
 
     table: RouteTable
@@ -51,6 +52,12 @@ class Brain:
     itineraries: Mapping[str | None, Itinerary]
     scoring: Weighted
     acceptance: AcceptanceModel = NO_RECORD
+    limits: Limits = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Work out once what every request asks for."""
+        limits = Limits.of(self.table.policy.decision, PLAIN_CONTEXT)
+        object.__setattr__(self, "limits", limits)
 
     @classmethod
     def build(
@@ -107,7 +114,7 @@ class Brain:
             features=query_features(text) if self.acceptance.reads_features else None,
             context=context,
             scoring=self.scoring,
-            limits=Limits.of(self.table.policy.decision, context),
+            limits=self.limits.lowered(context.max_hops, context.max_calls, context.max_cost_usd),
         )
 
     def knows(self, examples: Mapping[str, tuple[str, ...]], words: str) -> bool:

@@ -9,7 +9,6 @@ from typing import Final, NamedTuple
 from tierwise_core.plan_context import PlanContext
 from tierwise_core.provider import NO_REQUIREMENTS
 from tierwise_core.routing import CascadePlan
-from tierwise_core.spending import Limits
 from tierwise_router.brain import Brain
 from tierwise_router.budget import RequestBudget
 from tierwise_router.call import ROUTER_HOP, Call
@@ -96,11 +95,9 @@ def begin(decision: Decision, brain: Brain, call: Call, wishes: Wishes = NO_WISH
     decision.stream = call.stream
     decision.session = call.session
     decision.table = brain.table.version
-    context = PlanContext(
-        max_cost_usd=wishes.max_cost_usd, max_hops=wishes.max_hops, max_calls=wishes.max_calls
-    )
     call.admitted = decision.admitted
-    decision.budget = call.budget = RequestBudget(Limits.of(policy, context))
+    limits = brain.limits.lowered(wishes.max_hops, wishes.max_calls, wishes.max_cost_usd)
+    decision.budget = call.budget = RequestBudget(limits)
 
 
 def plan_auto(  # noqa: PLR0913 - a request, who asks it, and what it wants
