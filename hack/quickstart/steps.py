@@ -23,13 +23,13 @@ _QUESTIONS = ("sort dbca", "uppercase hello")
 
 
 def install(target: Target, values: Sequence[Path]) -> None:
-    """Custom resource definitions, operator, router and roles, by the chart."""
+    """Custom resource definitions, operator, router, ledger and roles, by the chart."""
     with step("custom resource definitions"):
         target.kubectl(
             *("apply", "--server-side", "--force-conflicts", "-f", str(CHART / "crds")),
         )
         target.kubectl("wait", "--for=condition=Established", "-f", str(CHART / "crds"))
-    with step("chart tierwise: operator, router, roles"):
+    with step("chart tierwise: operator, router, ledger, roles"):
         target.helm(
             *("upgrade", "--install", "tierwise", CHART, "--skip-crds"),
             *("--namespace", NAMESPACE, "--create-namespace"),
@@ -38,8 +38,8 @@ def install(target: Target, values: Sequence[Path]) -> None:
 
 
 def wait_for_pods(target: Target) -> None:
-    """Wait until every pod of the operator and of the router is ready."""
-    for deployment in ("tierwise-operator", "tierwise-router"):
+    """Wait until every pod of the operator, the ledger and the router is ready."""
+    for deployment in ("tierwise-operator", "tierwise-ledger", "tierwise-router"):
         with step(f"{deployment} ready"):
             target.kubectl(
                 *("rollout", "status", f"deployment/{deployment}", "-n", NAMESPACE),
@@ -76,9 +76,11 @@ def local_values(image_ids: Mapping[str, str], folder: Path) -> Path:
             "podAnnotations": {"tierwise.dev/image-id": image_ids[name]},
         }
 
-    files = folder / "files"
-    files.mkdir(exist_ok=True)
-    files.chmod(0o777)  # the router's pods run as another user, and both nodes are this machine
+    # The pods run as another user, and both nodes are this machine.
+    files, ledger = folder / "files", folder / "ledger"
+    for kept in (files, ledger):
+        kept.mkdir(exist_ok=True)
+        kept.chmod(0o777)
     values = {
         "operator": {**image("operator"), "modelRoots": [str(MODELS)]},
         "router": {
@@ -87,6 +89,10 @@ def local_values(image_ids: Mapping[str, str], folder: Path) -> Path:
             "drainSeconds": 45,
             "terminationGracePeriodSeconds": 60,
             "files": {"volume": {"hostPath": {"path": str(files), "type": "Directory"}}},
+        },
+        "ledger": {
+            "podAnnotations": {"tierwise.dev/image-id": image_ids["router"]},
+            "storage": {"volume": {"hostPath": {"path": str(ledger), "type": "Directory"}}},
         },
         "weights": {
             "image": {"pullPolicy": "Never"},

@@ -27,6 +27,8 @@ from tierwise_cli import (
 )
 from tierwise_cli.batch import batching
 from tierwise_cli.economics import economics
+from tierwise_cli.ledger_command import EXAMPLES as LEDGER_EXAMPLES
+from tierwise_cli.ledger_command import bookkeeping
 from tierwise_cli.options import Output, OutputOption, examples
 from tierwise_cli.printing import print_json
 from tierwise_operator.weights.command import EXAMPLES as FETCH_EXAMPLES
@@ -87,6 +89,7 @@ tiering.command("discover", epilog=tiers.EXAMPLES)(tiers.discover_tiers)
 app.add_typer(tiering, name="tiers")
 
 app.add_typer(batching, name="batch")
+app.add_typer(bookkeeping, name="ledger", epilog=LEDGER_EXAMPLES)
 app.add_typer(economics, name="economics")
 simulating = typer.Typer(help="Play something through on made-up traffic.", no_args_is_help=True)
 simulating.command("rollout", epilog=simulate.ROLLOUT_EXAMPLES)(simulate.rollout)

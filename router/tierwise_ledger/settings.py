@@ -23,8 +23,7 @@ class Settings:
     ``database`` is ``sqlite:///FILE`` or ``postgresql://USER:PASSWORD@HOST/NAME``. ``token`` is
     what callers must show, empty for nobody is asked. ``keys_dir`` has the keys of contents, one
     file each. ``keep_days`` is how long single outcomes are kept, 0 for ever; sums by the hour
-    stay. ``journal_dir`` is a router's journal that is read from this machine, empty for none.
-    ``audit_key_file`` has the key that checkpoints of the audit are signed with.
+    stay. ``audit_key_file`` has the key that checkpoints of the audit are signed with.
     """
 
     host: str = ANY_ADDRESS
@@ -33,7 +32,6 @@ class Settings:
     token: str = ""
     keys_dir: str = ""
     keep_days: int = 90
-    journal_dir: str = ""
     audit_key_file: str = ""
     log_level: str = "info"
 
@@ -56,7 +54,6 @@ number of 0 or more
             token=_token(env.get("TIERWISE_LEDGER_TOKEN_FILE", "")),
             keys_dir=env.get("TIERWISE_LEDGER_KEYS_DIR", ""),
             keep_days=_whole(env, "TIERWISE_LEDGER_KEEP_DAYS", 90),
-            journal_dir=env.get("TIERWISE_LEDGER_JOURNAL_DIR", ""),
             audit_key_file=env.get("TIERWISE_LEDGER_AUDIT_KEY_FILE", ""),
             log_level=env.get("TIERWISE_LEDGER_LOG_LEVEL", "info").lower(),
         )

@@ -123,6 +123,11 @@ capabilities:
   verbs: [get, list]
 {{- end }}
 
+{{/* The Secret with the ledger's token. */}}
+{{- define "tierwise.ledgerSecret" -}}
+{{- .Values.ledger.token.existingSecret | default "tierwise-ledger" -}}
+{{- end }}
+
 {{/* Refuses what the schema cannot see: two values that contradict each other. */}}
 {{- define "tierwise.check" -}}
 {{- $needed := add .Values.router.withdrawSeconds .Values.router.drainSeconds 10 -}}
@@ -131,6 +136,9 @@ capabilities:
 {{- end -}}
 {{- if and .Values.router.service.nodePort (eq .Values.router.service.type "ClusterIP") -}}
 {{- fail (printf "router.service.nodePort is %d, but router.service.type is ClusterIP. Set router.service.type to NodePort or LoadBalancer, or router.service.nodePort to 0." (int .Values.router.service.nodePort)) -}}
+{{- end -}}
+{{- if and .Values.ledger.enabled (gt (int .Values.ledger.replicas) 1) (not .Values.ledger.database.existingSecret) -}}
+{{- fail (printf "ledger.replicas is %d, but without ledger.database.existingSecret the ledger is one SQLite file, which has one owner. Name a Secret with the address of a PostgreSQL, or set ledger.replicas to 1." (int .Values.ledger.replicas)) -}}
 {{- end -}}
 {{- if and (eq .Values.weights.cache.kind "Claim") (not .Values.weights.cache.claim) -}}
 {{- fail "weights.cache.kind is Claim, but weights.cache.claim is empty. Name the PersistentVolumeClaim that exists in each Specialist's namespace." -}}

@@ -28,6 +28,7 @@ from tierwise_ledger.service import (
     learning,
     outcomes,
     records,
+    status,
     ui,
     windows,
 )
@@ -45,6 +46,7 @@ ROUTES: Sequence[BaseRoute] = (
     *health.ROUTES,
     *outcomes.ROUTES,
     *records.ROUTES,
+    *status.ROUTES,
     *windows.ROUTES,
     *audit.ROUTES,
     *learning.ROUTES,

@@ -1,0 +1,54 @@
+"""What the ledger is and holds, in a few numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, func, select, text
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tierwise_ledger.migrating import ledger_id
+from tierwise_ledger.service.answers import Answer
+from tierwise_ledger.store import Store
+from tierwise_ledger.tables.base import NANO
+from tierwise_ledger.tables.outcomes import OUTCOME_HOURS, OUTCOMES
+
+__all__ = ["ROUTES", "status_of"]
+
+SIZES = {
+    "sqlite": "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+    "postgresql": "SELECT pg_database_size(current_database())",
+}
+
+
+def status_of(store: Store) -> Mapping[str, Any]:
+    """Tell the ledger's name, its database, and what is in it."""
+    with store.read() as connection:
+        hours = OUTCOME_HOURS.c
+        sums = select(func.sum(hours.requests), func.sum(hours.cost_nano_usd), func.min(hours.hour))
+        requests, cost, since = connection.execute(sums).one()
+        return {
+            "id": ledger_id(connection),
+            "database": store.engine.dialect.name,
+            "tables": connection.execute(text("SELECT version_num FROM alembic_version")).scalar(),
+            "bytes": int(_scalar(connection, SIZES[store.engine.dialect.name])),
+            "requests": int(requests or 0),
+            "cost_usd": int(cost or 0) / NANO,
+            "since": since,
+            "oldest_outcome_at": connection.execute(select(func.min(OUTCOMES.c.at))).scalar(),
+            "newest_outcome_at": connection.execute(select(func.max(OUTCOMES.c.at))).scalar(),
+        }
+
+
+def _scalar(connection: Connection, statement: str) -> Any:
+    return connection.execute(text(statement)).scalar_one()
+
+
+def _status(request: Request) -> Response:
+    return Answer(status_of(request.app.state.store))
+
+
+ROUTES = (Route("/v1/status", _status),)
