@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tierwise_core.route_table import Price
+from tierwise_core.route_parts import Price
 from tierwise_core.swift import dataclass
 
 __all__ = [

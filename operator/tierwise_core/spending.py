@@ -7,12 +7,12 @@ from typing import Final
 from tierwise_core.cost import REFERENCE_SECONDS, REFERENCE_USAGE, Usage, call_cost_usd
 from tierwise_core.plan_context import PlanContext
 from tierwise_core.policy_decision import DecisionPolicy
-from tierwise_core.route_table import Price
+from tierwise_core.route_parts import Price
 from tierwise_core.swift import dataclass
 
-__all__ = ["Limits", "call_usd"]
+__all__ = ["Limits", "call_usd", "lower"]
 
-REFERENCE_OUTPUT: Final = REFERENCE_USAGE.output_tokens
+REFERENCE_OUTPUT: Final[int] = REFERENCE_USAGE.output_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Limits:
         return Limits(
             _least(self.max_hops, max_hops),
             _least(self.max_calls, max_calls),
-            _lower(self.max_cost_usd, max_cost_usd),
+            lower(self.max_cost_usd, max_cost_usd),
         )
 
 
@@ -54,7 +54,12 @@ def _least(mine: int, asked: int | None) -> int:
     return mine if asked is None else min(mine, asked)
 
 
-def _lower(mine: float | None, asked: float | None) -> float | None:
+def lower(mine: float | None, asked: float | None) -> float | None:
+    """Give the stricter of two bounds; None is no bound.
+
+    >>> lower(None, 0.5), lower(0.2, 0.5), lower(None, None)
+    (0.5, 0.2, None)
+    """
     if mine is None or asked is None:
         return asked if mine is None else mine
     return min(mine, asked)
