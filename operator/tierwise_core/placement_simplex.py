@@ -211,10 +211,14 @@ class Simplex:
         basic = self._basic[row]
         assert basic is not None  # noqa: S101 - ``_others`` lists rows of options only
         for column in self._inverse:
-            value = -sum([column[i] for i in mine if i in column])
-            column.pop(row, None)
+            value = 0.0
+            for i in mine:
+                if i in column:
+                    value -= column[i]
             if value:
                 column[row] = value
+            elif row in column:
+                del column[row]
         self._basic[row] = (group, self._key[group])
         self._key[group] = basic[1]
         self._level[row], self._key_level[group] = self._key_level[group], self._level[row]
@@ -243,12 +247,18 @@ class Simplex:
                 value = column[leaving] / pivot
                 column[leaving] = value
                 entries.append((row, value))
+                # Most of the time goes here; without a call it takes half of it.
                 for i, factor in others:
-                    left = column.get(i, 0.0) - factor * value
-                    if abs(left) > DUST:
-                        column[i] = left
+                    if i in column:
+                        left = column[i] - factor * value
+                        if left > DUST or left < -DUST:
+                            column[i] = left
+                        else:
+                            del column[i]
                     else:
-                        column.pop(i, None)
+                        left = factor * value
+                        if left > DUST or left < -DUST:
+                            column[i] = -left
         self._basic[leaving] = None
         if entering.group is not None:
             self._basic[leaving] = (entering.group, entering.choice)
