@@ -71,11 +71,15 @@ class BudgetAccount:
         self.reserved -= reserved
         self.spent += spent
 
+    def can_lend(self, amount: int) -> bool:
+        """Tell whether an amount could be set aside with what is left of the allowance."""
+        return self.lent + max(0, amount - self.available) <= self.allowance
+
     def lend(self, amount: int) -> bool:
         """Set an amount aside that nobody gave, out of the allowance, if that is enough for it."""
-        missing = max(0, amount - self.available)
-        if self.lent + missing > self.allowance:
+        if not self.can_lend(amount):
             return False
+        missing = max(0, amount - self.available)
         self.lent += missing
         self.granted += missing
         self.reserved += amount

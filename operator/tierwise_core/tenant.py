@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tierwise_core.budgets import NO_BUDGETS, Budgets
 from tierwise_core.latency_class import REALTIME, LatencyClass
 from tierwise_core.provider import NO_REQUIREMENTS, Requirements
 
@@ -39,7 +40,8 @@ class TenantRoute:
     ``key_hashes`` are SHA-256 digests, in hexadecimal, of its API keys: a key is random and long,
     so that its digest tells nothing. ``specialists`` are the full names that it may ask, empty for
     all. Where requests wait, the highest ``priority`` goes first, and tenants of equal priority
-    share in the ratio of their ``weight``. ``requirements`` hold for all of its requests.
+    share in the ratio of their ``weight``. ``requirements`` hold for all of its requests, and
+    ``budgets`` for what they cost.
     """
 
     namespace: str
@@ -50,6 +52,7 @@ class TenantRoute:
     priority: int = 0
     limits: TenantLimits = TenantLimits()
     requirements: Requirements = NO_REQUIREMENTS
+    budgets: Budgets = NO_BUDGETS
 
     @property
     def key(self) -> str:

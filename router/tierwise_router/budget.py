@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from tierwise_core.spending import Limits
 from tierwise_router.errors import BudgetSpentError
+from tierwise_router.lease import CallPurse
 
 __all__ = ["RequestBudget"]
 
@@ -30,10 +31,11 @@ class RequestBudget:
 beyond the request's ceiling of $0.010000
     """
 
-    __slots__ = ("calls", "limits")
+    __slots__ = ("calls", "limits", "purse")
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, purse: CallPurse | None = None) -> None:
         self.limits = limits
+        self.purse = purse
         self.calls = 0
 
     def take_call(self) -> None:

@@ -39,7 +39,7 @@ NOT_FORWARDED = frozenset(
         b"accept-encoding", b"authorization", b"connection", b"content-length", b"cookie",
         b"expect", b"host", b"keep-alive", b"proxy-authorization", b"proxy-connection", b"te",
         b"trailer", b"transfer-encoding", b"upgrade", b"x-api-key", b"x-request-id",
-        b"x-tierwise-hop", b"x-tierwise-when-asleep",
+        b"x-tierwise-hop", b"x-tierwise-user", b"x-tierwise-when-asleep", b"x-tierwise-workload",
     }
 )  # fmt: skip
 
@@ -68,6 +68,12 @@ class Call:
     budget: RequestBudget | None = None
     admitted: Admitted = ANYBODY
     form: Form | None = None
+
+    @property
+    def user(self) -> bytes:
+        """Whom it is for, as the body says; empty where it does not."""
+        user = self.fields.get("user")
+        return user.encode() if isinstance(user, str) else b""
 
     def body_for(self, route: Route) -> bytes:
         """Give the body to send: the client's own bytes, unless the upstream has another name.

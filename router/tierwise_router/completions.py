@@ -68,7 +68,7 @@ async def answer_completion(
         elif call.model != AUTO_MODEL:
             route = brain.table.resolve(call.model)
             check_named(route, exchange.headers, decision.tenant)
-            begin(decision, brain, call, read_wishes(exchange.headers))
+            begin(dispatcher, decision, brain, call, read_wishes(exchange.headers))
             await relay_named(dispatcher, exchange, call, decision, route)
         elif endpoint in DIALECTS:
             await _answer_auto(dispatcher, exchange, decision, brain, call)

@@ -18,6 +18,7 @@ from tierwise_core.routing import CascadePlan, Hop
 from tierwise_core.tenant import ANYBODY, Admitted, TenantRoute
 from tierwise_router.admission import Slot
 from tierwise_router.budget import RequestBudget
+from tierwise_router.purses.purse import Purse
 from tierwise_router.upstream.response import Headers
 
 __all__ = ["Decision", "DecisionIds", "Spent", "Step", "pod_tag", "where"]
@@ -79,7 +80,8 @@ class Step:
     """One Specialist that was asked: how sure its answer was, or why it gave none.
 
     ``endpoint`` is the address of the pod that was asked last. ``checks`` are the words of its
-    verifiers, and ``verified`` what they come to, None without any.
+    verifiers, and ``verified`` what they come to, None without any. ``queue_s`` is how long it
+    waited here for a place, and ``ttft_s`` how long the answer's head then took.
     """
 
     hop: Hop
@@ -91,6 +93,8 @@ class Step:
     endpoint: str = ""
     checks: tuple[Mapping[str, Any], ...] = ()
     verified: bool | None = None
+    queue_s: float | None = None
+    ttft_s: float | None = None
 
     def __str__(self) -> str:
         if self.failure:
@@ -112,18 +116,21 @@ class Step:
 
 
 class Spent(NamedTuple):
-    """What asking somebody took: seconds, dollars, tokens where known; and who it was."""
+    """What asking somebody took: seconds, dollars, tokens where known; who it was, and when."""
 
     seconds: float
     cost_usd: float
     usage: Usage | None = None
     endpoint: str = ""
+    queue_s: float | None = None
+    ttft_s: float | None = None
 
     def step(self, hop: Hop, confidence: float | None = None, failure: str = "") -> Step:
         """Make the step of what was asked."""
         return Step(
-            hop, confidence, failure, self.seconds, self.cost_usd, self.usage, self.endpoint
-        )
+            hop, confidence, failure, self.seconds, self.cost_usd, self.usage, self.endpoint,
+            queue_s=self.queue_s, ttft_s=self.ttft_s,
+        )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -134,7 +141,9 @@ class Decision:
     what the plan was made for; it is never written down. ``pattern`` is the one that was run, and
     ``parts`` name the decisions of its sub-requests. ``slot`` is the place that the request takes
     among those in progress; who waits for sub-requests releases it before. ``overflow`` is the
-    Specialist that had no room for it, where its alternative has answered.
+    Specialist that had no room for it, where its alternative has answered. ``purse`` pays for its
+    calls, None where its tenant has no budgets. ``user`` is whom it was sent for, and ``workload``
+    what its sender calls requests of this kind.
     """
 
     id: bytes
@@ -152,6 +161,9 @@ class Decision:
     plan: CascadePlan | None = None
     table: str = ""
     budget: RequestBudget | None = None
+    purse: Purse | None = None
+    user: bytes = b""
+    workload: str = ""
     pattern: str = ""
     parts: list[str] | None = None
     status: int = 0
@@ -163,7 +175,7 @@ class Decision:
     @property
     def path(self) -> str:
         """Tell the way in one line: ``sorter@rtx-4090=0.41<0.85, frontier@h100=0.97``."""
-        return ", ".join(str(step) for step in self.steps)
+        return ", ".join([str(step) for step in self.steps])
 
     def headers(self) -> Headers:
         """Make the ``x-tierwise-*`` headers of an answer.

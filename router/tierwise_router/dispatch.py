@@ -9,6 +9,7 @@ from zlib import crc32
 
 from tierwise_core.breaker import BreakerState
 from tierwise_core.errors import NoEndpointError
+from tierwise_core.expected_price import expected_nano_usd
 from tierwise_core.load_signal import LoadSignal
 from tierwise_core.policy_resilience import ResiliencePolicy
 from tierwise_core.route_table import Route, RouteTable
@@ -89,7 +90,8 @@ class Dispatch:
 
         Raises NoEndpointError when the Specialist has no pod, its subclasses BreakerOpenError and
         OverloadedError when it is left alone, ProviderLimitError when a provider's limits are
-        used up, or the UpstreamError of the last attempt.
+        used up, the UpstreamError of the last attempt, or what the request's purse does where
+        its tenant's budgets do not cover the call.
         """
         admitted = asked.admitted
         if admitted.tenant is not None:
@@ -98,6 +100,8 @@ class Dispatch:
             asked = self._authorised(route, asked)
         if not route.endpoints:
             raise no_endpoint(route)
+        if asked.budget is not None and (purse := asked.budget.purse) is not None:
+            await purse.cover(expected_nano_usd(route.price, asked.body))
         if route.provider is not None:
             return await self._limits.through(route, asked, self._ask)
         return await self._ask(route, asked)
@@ -105,7 +109,7 @@ class Dispatch:
     async def _ask(self, route: Route, asked: Ask) -> Lease:
         admitted = asked.admitted
         guard = self._guard(route)
-        now = self._clock()
+        came_at = now = self._clock()
         if guard.breaker.state is not CLOSED:
             guard.check(now)
         tenant = admitted.tenant_key
@@ -126,6 +130,7 @@ class Dispatch:
             guard.show()
             raise
         lease.guard, lease.tenant, lease.held_since = guard, tenant, now
+        lease.queued_s = now - came_at
         lease.on_release = self._released
         if lease.response.status >= FIRST_SERVER_ERROR:
             source = source_of_failure(asked, lease.response.status)

@@ -20,9 +20,12 @@ from tierwise_router.inside import AsgiApp
 from tierwise_router.journal import Journal
 from tierwise_router.lengths import AnswerLengths, Densities
 from tierwise_router.patterns.shadows import Shadows
+from tierwise_router.pressure import Pressure
+from tierwise_router.purses import Books, LeaseDesk
 from tierwise_router.second_opinion import SecondOpinion
 from tierwise_router.session_homes import SessionHomes
 from tierwise_router.settings import Settings
+from tierwise_router.shipping import LedgerAddress
 from tierwise_router.tally import Tally
 from tierwise_router.upstream.client import UpstreamClient
 from tierwise_router.wake import Holds
@@ -51,7 +54,8 @@ class Dispatcher:
     other, empty where there is only one. ``app`` answers the dispatcher's requests to itself, and
     ``shadows`` are made together with it. ``journal`` takes the outcomes, None where nobody keeps
     them. ``loads`` is a live view of how busy the Specialists are, ``homes`` remembers who answered
-    which session. ``keep`` takes requests whose clients do not wait.
+    which session. ``keep`` takes requests whose clients do not wait. ``books`` has what tenants may
+    spend here.
     """
 
     settings: Settings
@@ -77,6 +81,7 @@ class Dispatcher:
     app: AsgiApp | None = None
     shadows: Shadows | None = None
     keep: Callable[..., Awaitable[bool]] | None = None
+    books: Books = field(default_factory=lambda: Books("", None, 1, Pressure()))
 
     @classmethod
     def create(cls, settings: Settings) -> Dispatcher:
@@ -89,6 +94,8 @@ class Dispatcher:
         dispatch = Dispatch(client, balancer, tally, secrets, settings.dispatchers, share)
         holds = Holds(tally, settings.held_requests, settings.hold_progress_s)
         admission = Admission(tally, settings.dispatchers)
+        ids = DecisionIds()
+        books = Books(f"{ids.pod}-{ids.process}", _lease_desk(settings), share, tally.pressure)
         return cls(
             settings,
             client,
@@ -99,7 +106,9 @@ class Dispatcher:
             admission,
             Deadlines(settings.deadline_s),
             Bursts(dispatch, holds, settings.replicas),
+            ids=ids,
             loads=dispatch.loads,
+            books=books,
             opinion=SecondOpinion(secrets),
         )
 
@@ -125,6 +134,13 @@ class Dispatcher:
         self.client.keep_only(urls)
         self.dispatch.learn(brain.table)
         self.admission.learn(brain.table)
+        self.books.learn(brain.table)
         self.holds.learn(brain.table)
         self.bursts.learn(brain.table)
         self.opinion.follow(brain.table.policy.classifier.embeddings, brain.classifier.examples)
+
+
+def _lease_desk(settings: Settings) -> LeaseDesk | None:
+    if not settings.ledger_url:
+        return None
+    return LeaseDesk(LedgerAddress(settings.ledger_url, settings.ledger_token_file))

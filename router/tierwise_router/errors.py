@@ -11,6 +11,7 @@
     ├── NoEndpointError           (of the core) nobody can take the request now
     │   ├── WakingError               it sleeps, and was not awake in time
     │   ├── BreakerOpenError          it kept failing, and is left alone for a while
+    │   ├── LedgerAwayError           nobody can say what is left of a budget
     │   └── OverloadedError           too many wait for it already
     │       └── ProviderLimitError        the provider's rate limits are used up
     └── UpstreamError             an engine pod or a provider failed us
@@ -38,6 +39,7 @@ __all__ = [
     "ContextLengthError",
     "EndpointUrlError",
     "ErrorAnswer",
+    "LedgerAwayError",
     "NobodyConfidentError",
     "OverloadedError",
     "ProviderLimitError",
@@ -87,6 +89,12 @@ class OverloadedError(NoEndpointError):
     def __init__(self, message: str, retry_after_s: int) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class LedgerAwayError(NoEndpointError):
+    """The ledger does not answer, and without it nobody can say what is left of a budget."""
+
+    reason = "LedgerAway"
 
 
 class ProviderLimitError(OverloadedError):
@@ -253,7 +261,8 @@ def _server_answer(error: TierwiseError, message: str) -> ErrorAnswer:
         return _come_back(error, message)
     if isinstance(error, NoEndpointError):
         retry = ((b"retry-after", b"%d" % RETRY_AFTER_S),)
-        return ErrorAnswer(503, message, SERVER_ERROR, "no_ready_endpoint", headers=retry)
+        code = "budget_unknown" if isinstance(error, LedgerAwayError) else "no_ready_endpoint"
+        return ErrorAnswer(503, message, SERVER_ERROR, code, headers=retry)
     if isinstance(error, UpstreamTimeoutError):
         return ErrorAnswer(504, message, SERVER_ERROR, "upstream_timeout")
     if isinstance(error, UpstreamError):

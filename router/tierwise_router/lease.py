@@ -13,14 +13,25 @@ from tierwise_router.balance import EndpointLoad
 from tierwise_router.guard import Guard
 from tierwise_router.upstream.response import Headers, Response
 
-__all__ = ["WHOLE_BYTES", "Ask", "CallBudget", "Lease"]
+__all__ = ["WHOLE_BYTES", "Ask", "CallBudget", "CallPurse", "Lease"]
 
 WHOLE_BYTES: Final = 1024 * 1024
 """How much of an answer is held back, so that its pod may die without the client noticing."""
 
 
+class CallPurse(Protocol):
+    """The budgets of a tenant that a request spends from."""
+
+    async def cover(self, amount: int) -> None:
+        """Set aside what a call is expected to cost, in nano-USD; raises when that is too much."""
+
+
 class CallBudget(Protocol):
-    """What one request of a client may spend on calls."""
+    """What one request of a client may spend on calls; ``purse`` is None without budgets."""
+
+    @property
+    def purse(self) -> CallPurse | None:
+        """Where the money for its calls comes from."""
 
     def take_call(self) -> None:
         """Count one call to an endpoint before it is made; raises when it may make no more."""
@@ -57,12 +68,13 @@ class Lease:
     """An answer in progress and the endpoint it keeps busy; release it in every case.
 
     ``attempts`` is how many endpoints were asked until this one answered, ``headed_at`` when its
-    head had come. The rest is for whoever handed it out.
+    head had come, ``queued_s`` how long it waited for a place. The rest is for whoever handed it
+    out.
     """
 
     __slots__ = (
-        "attempts", "guard", "headed_at", "held_since", "load", "on_release", "released",
-        "response", "route", "tenant",
+        "attempts", "guard", "headed_at", "held_since", "load", "on_release", "queued_s",
+        "released", "response", "route", "tenant",
     )  # fmt: skip
 
     def __init__(self, route: Route, load: EndpointLoad, response: Response) -> None:
@@ -73,6 +85,7 @@ class Lease:
         self.headed_at = 0.0
         self.guard: Guard | None = None
         self.held_since = 0.0
+        self.queued_s = 0.0
         self.tenant = ""
         self.on_release: Callable[[Lease], None] | None = None
         self.released = False
@@ -81,6 +94,11 @@ class Lease:
     def url(self) -> str:
         """The address of the endpoint that answers."""
         return self.load.target.url
+
+    @property
+    def ttft_s(self) -> float | None:
+        """How long the answer's head took, once the request had its place."""
+        return self.headed_at - self.held_since if self.held_since else None
 
     @property
     def endpoint(self) -> Endpoint:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from typing import Final, NamedTuple
 
+from tierwise_core.money import nano_usd
 from tierwise_core.plan_context import PlanContext
 from tierwise_core.provider import NO_REQUIREMENTS
 from tierwise_core.routing import CascadePlan
+from tierwise_core.spending import lower
 from tierwise_router.brain import Brain
 from tierwise_router.budget import RequestBudget
 from tierwise_router.call import ROUTER_HOP, Call
 from tierwise_router.decision import Decision
 from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.errors import RequestError
+from tierwise_router.purses.purse import Purse
 from tierwise_router.requirements import requirements_for
 from tierwise_router.upstream.response import Headers
 
@@ -25,16 +29,23 @@ MAX_COST: Final = b"x-tierwise-max-cost-usd"
 MAX_HOPS: Final = b"x-tierwise-max-hops"
 MAX_CALLS: Final = b"x-tierwise-max-calls"
 FLOOR: Final = b"x-tierwise-confidence-floor"
+USER: Final = b"x-tierwise-user"
+WORKLOAD: Final = b"x-tierwise-workload"
+TELLING: Final = frozenset({USER, WORKLOAD})
+NAME: Final = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 DOLLARS: Final = "a number of dollars, 0 or more"
 PROBABILITY: Final = "a number from 0 to 1"
 SHOWN: Final = 40
+CLIENT_GONE: Final = 499
+TOO_DEAR: Final = "cost"
 DIGITS: Final = 9
 
 
 class Wishes(NamedTuple):
     """What a request asks of its own decision; the policy's limits hold in any case.
 
-    ``routers`` is how many routers have passed it on before.
+    ``routers`` is how many routers have passed it on before, ``user`` whom it is sent for, and
+    ``workload`` what its sender calls requests of this kind.
     """
 
     max_cost_usd: float | None = None
@@ -42,6 +53,8 @@ class Wishes(NamedTuple):
     max_calls: int | None = None
     floor: float | None = None
     routers: int = 0
+    user: bytes = b""
+    workload: bytes = b""
 
 
 NO_WISHES: Final = Wishes()
@@ -50,8 +63,8 @@ NO_WISHES: Final = Wishes()
 def read_wishes(headers: Headers) -> Wishes:
     """Read the headers that lower what a request may spend, or raise its floor.
 
-    >>> read_wishes([(b"x-tierwise-max-cost-usd", b"0.01"), (b"x-tierwise-max-hops", b"2")])
-    Wishes(max_cost_usd=0.01, max_hops=2, max_calls=None, floor=None, routers=0)
+    >>> read_wishes([(b"x-tierwise-max-cost-usd", b"0.01"), (b"x-tierwise-max-hops", b"2")])[:3]
+    (0.01, 2, None)
     >>> read_wishes([(b"x-tierwise-max-hops", b"none")])
     Traceback (most recent call last):
         ...
@@ -75,10 +88,26 @@ number of 1 or more
             if floor > 1:
                 raise _wrong(name, value, PROBABILITY)
             found = found._replace(floor=floor)
+        elif name in TELLING:
+            found = _told_of(found, name, value)
     return found
 
 
-def begin(decision: Decision, brain: Brain, call: Call, wishes: Wishes = NO_WISHES) -> None:
+def _told_of(found: Wishes, name: bytes, value: bytes) -> Wishes:
+    if name == USER:
+        return found._replace(user=value)
+    if not NAME.fullmatch(value):
+        raise _wrong(name, value, "up to 63 letters, digits, dots, dashes and underscores")
+    return found._replace(workload=value)
+
+
+def begin(
+    dispatcher: Dispatcher,
+    decision: Decision,
+    brain: Brain,
+    call: Call,
+    wishes: Wishes = NO_WISHES,
+) -> None:
     """Note what a request is, and open its account.
 
     Raises RequestError (508) for one that goes round and round between routers.
@@ -95,9 +124,14 @@ def begin(decision: Decision, brain: Brain, call: Call, wishes: Wishes = NO_WISH
     decision.stream = call.stream
     decision.session = call.session
     decision.table = brain.table.version
+    decision.user = wishes.user or call.user
+    decision.workload = wishes.workload.decode()
     call.admitted = decision.admitted
     limits = brain.limits.lowered(wishes.max_hops, wishes.max_calls, wishes.max_cost_usd)
-    decision.budget = call.budget = RequestBudget(limits)
+    tenant = decision.tenant
+    if tenant is not None and tenant.budgets.any and decision.purse is None:
+        decision.purse = dispatcher.books.open(tenant, decision.user, call.session)
+    decision.budget = call.budget = RequestBudget(limits, decision.purse)
 
 
 def plan_auto(  # noqa: PLR0913 - a request, who asks it, and what it wants
@@ -118,8 +152,9 @@ def plan_auto(  # noqa: PLR0913 - a request, who asks it, and what it wants
     ``headers`` are the client's own; ``floor`` and ``field`` what its body asks for.
     """
     wishes = read_wishes(headers)
-    begin(decision, brain, call, wishes)
-    tenant = decision.tenant
+    begin(dispatcher, decision, brain, call, wishes)
+    tenant, purse = decision.tenant, decision.purse
+    ceiling_usd = purse.ceiling_usd if purse is not None else None
     allowed = frozenset(tenant.specialists) if tenant is not None and tenant.specialists else None
     context = PlanContext(
         session=call.session,
@@ -129,7 +164,7 @@ def plan_auto(  # noqa: PLR0913 - a request, who asks it, and what it wants
         allowed=allowed,
         latency_class=decision.latency_class,
         loads=dispatcher.loads,
-        max_cost_usd=wishes.max_cost_usd,
+        max_cost_usd=lower(wishes.max_cost_usd, ceiling_usd),
         max_hops=wishes.max_hops,
         max_calls=wishes.max_calls,
         requirements=requirements_for(
@@ -144,7 +179,18 @@ def plan_auto(  # noqa: PLR0913 - a request, who asks it, and what it wants
         context=context,
         opinion=dispatcher.opinion.refined if dispatcher.opinion.active else None,
     )
+    if purse is not None and ceiling_usd is not None:
+        _check_affordable(purse, decision.plan, ceiling_usd, wishes.max_cost_usd)
     return decision.plan
+
+
+def _check_affordable(
+    purse: Purse, plan: CascadePlan, left_usd: float, asked_usd: float | None
+) -> None:
+    """Refuse (429) where everybody who could be asked is dearer than what is left of a budget."""
+    too_dear = any(skip.code == TOO_DEAR for skip in plan.skipped)
+    if not plan.hops and too_dear and (asked_usd is None or left_usd < asked_usd):
+        raise purse.exhausted()
 
 
 def end(
@@ -155,6 +201,8 @@ def end(
     What never came as far as a plan or a Specialist decided nothing, and is not recorded.
     """
     steps = decision.steps
+    if decision.purse is not None:
+        decision.purse.settle(nano_usd(decision.cost_usd), cut_short=status == CLIENT_GONE)
     if decision.overflow:
         dispatcher.bursts.note(decision.overflow, steps[-1].usage)
     if decision.session and steps and not steps[-1].failure:

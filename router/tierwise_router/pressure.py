@@ -18,13 +18,24 @@ class Pressure:
     status-5xx. ``trips`` by (specialist, reason) are endpoints that were left out, ``opened`` by
     (specialist,) breakers of Specialists. ``hedges`` by (specialist, outcome): won or lost.
     ``unpaid`` by (specialist,) are retries that the budget did not allow. ``shed`` by (tenant,
-    class, reason); ``waits`` and ``wait_s`` by (tenant, class).
+    class, reason); ``waits`` and ``wait_s`` by (tenant, class). ``budgets`` by (tenant,
+    outcome) are calls that a budget refused, or that were paid for while the ledger was away.
 
     Levels: ``breakers`` by (specialist, state), ``ejected`` by (specialist,), ``queued`` by
     (tenant, class).
     """
 
-    COUNTS = ("failures", "trips", "opened", "hedges", "unpaid", "shed", "waits", "wait_s")
+    COUNTS = (
+        "failures",
+        "trips",
+        "opened",
+        "hedges",
+        "unpaid",
+        "shed",
+        "waits",
+        "wait_s",
+        "budgets",
+    )
     LEVELS = ("breakers", "ejected", "queued")
 
     def __init__(self) -> None:
@@ -34,6 +45,7 @@ class Pressure:
         self.hedges: defaultdict[tuple[str, ...], int] = defaultdict(int)
         self.unpaid: defaultdict[tuple[str, ...], int] = defaultdict(int)
         self.shed: defaultdict[tuple[str, ...], int] = defaultdict(int)
+        self.budgets: defaultdict[tuple[str, ...], int] = defaultdict(int)
         self.waits: defaultdict[tuple[str, ...], int] = defaultdict(int)
         self.wait_s: defaultdict[tuple[str, ...], float] = defaultdict(float)
         self.breakers: defaultdict[tuple[str, ...], int] = defaultdict(int)
@@ -77,6 +89,9 @@ class Pressure:
              ("specialist", "outcome"), self.hedges),
             (counter, "retries_denied", "Retries that the budget did not allow.",
              ("specialist",), self.unpaid),
+            (counter, "budget_outcomes",
+             "Calls that a budget refused, or that were paid for while the ledger was away.",
+             ("tenant", "outcome"), self.budgets),
             (counter, "shed", "Requests that were refused for load.",
              ("tenant", "latency_class", "reason"), self.shed),
             (counter, "queue_waits", "Requests that waited at the door.",

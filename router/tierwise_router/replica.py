@@ -136,6 +136,7 @@ class DispatcherReplica:
         self._run(self._leave_tallies(dispatcher))
         self._run(dispatcher.holds.run(self._tell_held))
         self._run(dispatcher.bursts.run(self._tell_sent))
+        self._run(dispatcher.books.run())
         self._run(app.desk.run())
         await self._report("serving")
         gc.freeze()
@@ -192,6 +193,7 @@ class DispatcherReplica:
             if self._dispatcher.journal is not None:
                 await asyncio.to_thread(self._dispatcher.journal.close)
             await self._dispatcher.opinion.close()
+            await self._dispatcher.books.close()
         await self._report(DRAINED)
         log.info("dispatcher drained", process=os.getpid())
 

@@ -33,7 +33,7 @@ from tierwise_router.table_checks import (
     placed_on,
     unknown_verifiers,
 )
-from tierwise_router.tariff import floor_of, loosened_floor_of, price_of
+from tierwise_router.tariff import budgets_of, floor_of, loosened_floor_of, price_of
 from tierwise_router.terms import (
     compliance_of,
     overflow_of,
@@ -101,6 +101,7 @@ def _tenant_route(key: str, item: Tenant) -> TenantRoute:
             item.spec.limits.max_queued,
         ),
         requirements=requirements_of(item),
+        budgets=budgets_of(item),
     )
 
 

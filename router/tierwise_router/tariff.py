@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from tierwise_api import Specialist
+from tierwise_api import Specialist, Tenant
 from tierwise_api.model import ExternalPrice, ExternalSpec
 from tierwise_api.placement_status import TierShareStatus
+from tierwise_core.budgets import Budgets
+from tierwise_core.money import nano_usd
 from tierwise_core.route_table import GENERAL_FIELD, Price, TierRoute
 
 __all__ = [
     "EXTERNAL_GENERAL_FLOOR",
     "GENERAL_FLOOR",
     "SPECIALIST_FLOOR",
+    "budgets_of",
     "floor_of",
     "loosened_floor_of",
     "price_of",
@@ -46,6 +49,24 @@ def price_of(item: Specialist, tiers: Mapping[str, TierRoute]) -> Price:
         for share, count in counted
     )
     return Price(usd_per_replica_hour=usd / (replicas or 1))
+
+
+def budgets_of(tenant: Tenant) -> Budgets:
+    """Read a tenant's budgets."""
+    spec = tenant.spec.budgets
+    return Budgets(
+        day=_nano(spec.per_day),
+        user=_nano(spec.per_user_per_day),
+        session=_nano(spec.per_session),
+        request=_nano(spec.per_request),
+        alert_at=tuple(sorted(set(spec.alert_at))),
+        cheaper=spec.on_exhausted == "Cheaper",
+        goes_on=spec.on_ledger_away == "Continue",
+    )
+
+
+def _nano(usd: float | None) -> int | None:
+    return None if usd is None else nano_usd(usd)
 
 
 def _shares(item: Specialist) -> list[TierShareStatus]:
