@@ -180,10 +180,10 @@ def chat_text(messages: object) -> str:
     ... ])
     'and sort it'
     """
-    if not isinstance(messages, Sequence) or isinstance(messages, str | bytes):
+    if not isinstance(messages, list | tuple):
         return ""
     for message in reversed(messages):
-        if isinstance(message, Mapping) and message.get("role") == "user":
+        if isinstance(message, dict) and message.get("role") == "user":
             return _content_text(message.get("content"))
     return ""
 

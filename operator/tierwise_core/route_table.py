@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 from types import MappingProxyType
 from typing import Final, Literal, Self
 
@@ -72,7 +73,11 @@ class Route:
     empty when nobody knows. ``loosened_floor`` is what the floor may fall to with a good record;
     None where it stays. ``provider`` are an external one's terms. ``compliance`` are standards that
     are met where it computes, ``region`` is where that is. ``overflow`` says who takes what it has
-    no room for.
+    no room for. ``key`` is the name that is unique in the cluster, kept because every request asks
+    for it again and again.
+
+    >>> Route("demo", "sorter", "sorting", "sorter").key
+    'demo/sorter'
     """
 
     namespace: str
@@ -101,15 +106,10 @@ class Route:
     compliance: tuple[str, ...] = ()
     region: str = ""
     overflow: Overflow | None = None
+    key: str = dataclass_field(init=False, repr=False, compare=False, default="")
 
-    @property
-    def key(self) -> str:
-        """The name that is unique in the cluster.
-
-        >>> Route("demo", "sorter", "sorting", "sorter").key
-        'demo/sorter'
-        """
-        return f"{self.namespace}/{self.name}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", f"{self.namespace}/{self.name}")
 
     @property
     def title(self) -> str:
@@ -186,7 +186,7 @@ class RouteTable:
     by_name: Mapping[str, tuple[Route, ...]]
     adapters: Mapping[str, Route]
     policy: RouterPolicy = DEFAULT_POLICY
-    tenants: Mapping[str, TenantRoute] = field(default_factory=dict)
+    tenants: Mapping[str, TenantRoute] = dataclass_field(default_factory=dict)
 
     @classmethod
     def of(
