@@ -60,9 +60,11 @@ class LedgerClient:
         """
         return self._ask("GET", path, query=query)
 
-    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    def post(
+        self, path: str, body: Mapping[str, Any], **query: str | float | bool | None
+    ) -> dict[str, Any]:
         """Send an object; raises LedgerError as :meth:`get` does."""
-        return self._ask("POST", path, body=body)
+        return self._ask("POST", path, query=query, body=body)
 
     def delete(self, path: str, **query: str | float | bool | None) -> dict[str, Any]:
         """Have something removed; raises LedgerError as :meth:`get` does."""

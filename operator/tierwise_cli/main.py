@@ -13,10 +13,13 @@ from tierwise_api import API_VERSION, KINDS
 from tierwise_api.crd import custom_resource_definition, to_yaml
 from tierwise_cli import (
     ask,
+    calibrate,
     classify,
     doctor,
     explain,
+    export,
     graph,
+    learned,
     plan,
     replay,
     serve,
@@ -25,6 +28,7 @@ from tierwise_cli import (
     status,
     tiers,
 )
+from tierwise_cli.audit import audit
 from tierwise_cli.batch import batching
 from tierwise_cli.economics import economics
 from tierwise_cli.ledger_command import EXAMPLES as LEDGER_EXAMPLES
@@ -89,6 +93,11 @@ tiering.command("discover", epilog=tiers.EXAMPLES)(tiers.discover_tiers)
 app.add_typer(tiering, name="tiers")
 
 app.add_typer(batching, name="batch")
+app.add_typer(audit, name="audit")
+app.command(epilog=calibrate.EXAMPLES)(calibrate.calibrate)
+app.command(epilog=learned.CLAIMS_EXAMPLES)(learned.claims)
+app.command(epilog=learned.DRIFT_EXAMPLES)(learned.drift)
+app.command(epilog=export.EXAMPLES)(export.export)
 app.add_typer(bookkeeping, name="ledger", epilog=LEDGER_EXAMPLES)
 app.add_typer(economics, name="economics")
 simulating = typer.Typer(help="Play something through on made-up traffic.", no_args_is_help=True)

@@ -17,7 +17,8 @@ from tierwise_core.audit_verify import verify
 from tierwise_ledger.auditing.chain import note
 from tierwise_ledger.auditing.checkpoints import seal, seal_streams
 from tierwise_ledger.auditing.reading import entries, heads, proofs, verify_store
-from tierwise_ledger.auditing.signing import Signer, published_keys, signature_problem
+from tierwise_ledger.auditing.signatures import signature_problem
+from tierwise_ledger.auditing.signing import Signer, published_keys
 from tierwise_ledger.errors import NotKnownError, SettingsError
 from tierwise_ledger.ingest import ingest
 from tierwise_ledger.outcome_rows import packed
@@ -192,6 +193,17 @@ def test_another_key_put_in_place_of_the_published_one_fools_nobody_who_kept_it(
     with recorded.read() as connection:
         assert verify_store(connection).intact
         assert not verify_store(connection, kept).intact
+
+
+def test_signatures_that_are_taken_away_are_missed_by_whoever_knows_the_key(
+    recorded: Store,
+) -> None:
+    with recorded.begin() as connection:
+        kept = published_keys(connection)
+        connection.execute(update(AUDIT_CHECKPOINTS).values(key_id="", signature=""))
+
+    with recorded.read() as connection:
+        assert "nobody has signed it" in verify_store(connection, kept).findings[0].message
 
 
 def test_an_export_can_be_looked_through_by_itself(recorded: Store, keyed: Settings) -> None:

@@ -13,7 +13,8 @@ from tierwise_core.audit_chain import ChainRecord, Checkpoint, Proof
 from tierwise_core.audit_findings import Finding
 from tierwise_core.audit_verify import Verification, verify
 from tierwise_ledger.auditing.chain import DECISIONS, digest_of
-from tierwise_ledger.auditing.signing import published_keys, signature_problem
+from tierwise_ledger.auditing.signatures import signature_problem
+from tierwise_ledger.auditing.signing import published_keys
 from tierwise_ledger.errors import NotKnownError
 from tierwise_ledger.outcome_rows import unpacked
 from tierwise_ledger.tables.audit import AUDIT_CHECKPOINTS, AUDIT_RECORDS, AUDIT_STREAMS
@@ -151,9 +152,11 @@ def verify_store(
     database could have replaced.
     """
     trusted = published_keys(connection) if keys is None else keys
-    found = verify(
-        entries(connection), lambda checkpoint: signature_problem(checkpoint, trusted), anchors
-    )
+
+    def look(checkpoint: Checkpoint) -> str:
+        return signature_problem(checkpoint, trusted, must_be_signed=keys is not None)
+
+    found = verify(entries(connection), look, anchors)
     more = (
         *_wrong_ends(connection, found),
         *_wrong_columns(connection),

@@ -1,19 +1,14 @@
-"""The key that signs checkpoints, and the public keys by which others check them (Ed25519)."""
+"""The key that signs checkpoints, and the public keys that the ledger has published (Ed25519)."""
 
 from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import (
-    Ed25519PrivateKey,
-    Ed25519PublicKey,
-)
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from sqlalchemy import Connection, select
 
@@ -26,7 +21,7 @@ from tierwise_ledger.store import Store
 from tierwise_ledger.tables.audit import AUDIT_KEYS
 from tierwise_ledger.upsert import insert_new
 
-__all__ = ["Signer", "published_keys", "signature_problem"]
+__all__ = ["Signer", "published_keys"]
 
 HEX_DIGITS: Final = 64
 KEY_FILE: Final = "audit-key"
@@ -64,6 +59,7 @@ class Signer:
         """Sign a checkpoint.
 
         >>> from tierwise_core.audit_chain import sealed
+        >>> from tierwise_ledger.auditing.signatures import signature_problem
         >>> signer = Signer(Ed25519PrivateKey.from_private_bytes(bytes(32)))
         >>> signed = signer.sign(sealed("keys", 0, ["ab" * 32], at=5.0))
         >>> signature_problem(signed, {signed.key_id: signer.public_key})
@@ -84,21 +80,6 @@ def published_keys(connection: Connection) -> dict[str, str]:
     """Give all public keys by their names."""
     query = select(AUDIT_KEYS.c.key_id, AUDIT_KEYS.c.public_key).order_by(AUDIT_KEYS.c.at)
     return dict(connection.execute(query).tuples().all())
-
-
-def signature_problem(checkpoint: Checkpoint, keys: Mapping[str, str]) -> str:
-    """Say what is wrong with a checkpoint's signature; empty where nothing is, or nobody signed."""
-    if not checkpoint.key_id and not checkpoint.signature:
-        return ""
-    key = keys.get(checkpoint.key_id)
-    if key is None:
-        return f"it was signed by the key {checkpoint.key_id or 'without a name'}, which is unknown"
-    try:
-        public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key))
-        public.verify(bytes.fromhex(checkpoint.signature), checkpoint.message)
-    except (InvalidSignature, ValueError):
-        return f"its signature is not by the key {checkpoint.key_id}, or what was signed is changed"
-    return ""
 
 
 def _made(path: Path) -> Path:

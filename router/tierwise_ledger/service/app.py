@@ -24,6 +24,7 @@ from tierwise_ledger.service import (
     audit,
     budgets,
     cost,
+    exports,
     health,
     learning,
     outcomes,
@@ -50,6 +51,7 @@ ROUTES: Sequence[BaseRoute] = (
     *windows.ROUTES,
     *audit.ROUTES,
     *learning.ROUTES,
+    *exports.ROUTES,
     *ui.ROUTES,
 )
 """All routes: one line per area."""

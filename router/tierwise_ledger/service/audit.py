@@ -54,7 +54,8 @@ def _lines(store: Any, streams: list[str]) -> Iterator[str]:
 
 
 def _names(request: Request) -> list[str]:
-    names = request.query_params.getlist("stream")
+    given = request.query_params.getlist("stream")
+    names = [name for names in given for name in names.split(",")]
     for name in names:
         if not is_stream(name):
             raise RequestError(

@@ -1,0 +1,114 @@
+"""Exports to train and test with: from the contents that are stored, or from the caller's own."""
+
+from __future__ import annotations
+
+from typing import Any, Final, get_args
+
+import orjson
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tierwise_core.training_rows import HELD_OUT, Kind
+from tierwise_ledger.errors import NotKnownError, RequestError
+from tierwise_ledger.learning.exporting import Texts, Wanted, export_rows
+from tierwise_ledger.service.answers import Answer
+from tierwise_ledger.service.asked import only, span
+
+__all__ = ["ROUTES", "own_texts"]
+
+KINDS: Final = get_args(Kind)
+KNOWN: Final = ("since", "until", "specialist", "field", "tenant", "holdout")
+MONTH: Final = "30d"
+MOST_BYTES: Final = 64 * 1024 * 1024
+SHOWN: Final = 60
+
+
+async def _with_own(request: Request) -> Response:
+    """Make rows with the texts that the caller has kept itself; nothing of them is stored."""
+    wanted = _wanted(request)
+    pieces, size = [], 0
+    async for piece in request.stream():
+        size += len(piece)
+        if size > MOST_BYTES:
+            raise RequestError(
+                f"contents are larger than {MOST_BYTES >> 20} MiB; send fewer decisions at once",
+                field="contents",
+            )
+        pieces.append(piece)
+    return await run_in_threadpool(_answer, request, wanted, b"".join(pieces))
+
+
+def _answer(request: Request, wanted: Wanted, body: bytes) -> Response:
+    texts = own_texts(body)
+    with request.app.state.store.read() as connection:
+        rows = list(export_rows(connection, wanted, lambda _connection, _names: texts))
+    return Answer({"kind": wanted.kind, "rows": rows})
+
+
+def _wanted(request: Request) -> Wanted:
+    only(request, *KNOWN)
+    kind = request.path_params["kind"]
+    if kind not in KINDS:
+        raise NotKnownError(f"there is no export {kind[:SHOWN]!r}; give one of {', '.join(KINDS)}")
+    given = request.query_params
+    whose = (given.get("specialist"), given.get("field"), given.get("tenant"))
+    return Wanted(kind, span(request, MONTH), *whose, _hold_out(given.get("holdout")))
+
+
+def _hold_out(text: str | None) -> float:
+    if text is None:
+        return HELD_OUT
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0.0 <= share <= 1.0:
+        raise RequestError(
+            f"holdout is {text[:SHOWN]!r}; give the share of questions kept for tests, 0 to 1",
+            field="holdout",
+        )
+    return share
+
+
+def own_texts(body: bytes) -> dict[str, Texts]:
+    """Read ``{"contents": [{"decision", "messages", "answers": {"0": "..."}}]}``.
+
+    >>> texts = own_texts(b'{"contents": [{"decision": "d-1", "messages": [{"role": "user",'
+    ...     b' "content": "sort dbca"}], "answers": {"0": "abcd"}}]}')
+    >>> texts["d-1"].answers
+    {0: 'abcd'}
+
+    Raises RequestError naming what is wrong with which.
+    """
+    try:
+        said = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise RequestError(f"the body is no JSON: {error}") from None
+    rows = said.get("contents") if isinstance(said, dict) else None
+    if not isinstance(rows, list):
+        raise RequestError("contents is not there; give a list of decisions", field="contents")
+    return dict(_own_text(number, row) for number, row in enumerate(rows))
+
+
+def _own_text(number: int, row: Any) -> tuple[str, Texts]:
+    where = f"contents[{number}]"
+    if not isinstance(row, dict) or not isinstance(row.get("decision"), str):
+        raise RequestError(f"{where}.decision is not there; give its id", field="contents")
+    messages, answers = row.get("messages"), row.get("answers")
+    if not isinstance(messages, list) or not all(isinstance(one, dict) for one in messages):
+        raise RequestError(f"{where}.messages is no list of messages", field="contents")
+    if not isinstance(answers, dict) or not all(
+        key.isdigit() and isinstance(text, str) for key, text in answers.items()
+    ):
+        raise RequestError(
+            f'{where}.answers is no map such as {{"0": "the text of the first step"}}',
+            field="contents",
+        )
+    return row["decision"], Texts(
+        tuple(messages), {int(key): text for key, text in answers.items()}
+    )
+
+
+ROUTES = (Route("/v1/export/{kind}", _with_own, methods=["POST"]),)
