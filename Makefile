@@ -56,7 +56,7 @@ contracts: setup ## Imports point one way; the core is pure
 	@$(BIN)/lint-imports --no-cache
 
 .PHONY: test-unit
-test-unit: setup postgres ## Pure and shell tests, doctests included
+test-unit: setup postgres browser ## Pure and shell tests, doctests included
 	@$(BIN)/pytest -q $(WORKERS) -m 'not apiserver and not engine'
 
 .PHONY: test-api
@@ -79,6 +79,10 @@ setup: ## .venv with everything, from the hash-locked requirements
 .PHONY: tools
 tools: setup ## Build the cluster's binaries once (cached by version)
 	@$(LOCALCLUSTER) tools
+
+.PHONY: browser
+browser: setup ## Chromium for the tests of the ledger's page: the system's, or apt's
+	@PYTHONPATH=hack $(PYTHON) -m browser
 
 .PHONY: postgres
 postgres: setup ## PostgreSQL for the tests: the system's, or unpacked into the cache
@@ -123,6 +127,10 @@ bench-router: setup ## The router beside vllm-router and LiteLLM, 10 minutes (QU
 .PHONY: bench-rollouts
 bench-rollouts: setup ## Wrong verdicts, time and regret of thousands of rollouts, beside fixed steps (RECORD=yes)
 	@$(PYTHON) bench/rollouts/run.py $(if $(RECORD),--record)
+
+.PHONY: bench-router-cpu
+bench-router-cpu: setup ## Where a request's processor time goes; AGAINST=COMMIT compares, also on a busy machine
+	@$(PYTHON) bench/router/cpu.py $(if $(AGAINST),--against $(AGAINST))
 
 .PHONY: bench-placement
 bench-placement: setup ## Placement beside CP-SAT and first-fit (RECORD=yes: into docs/placement.md)
