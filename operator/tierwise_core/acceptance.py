@@ -33,6 +33,7 @@ __all__ = [
 INITIAL_FLOOR: Final = 0.85
 """The floor of a Specialist without a record."""
 
+NO_OUTCOMES: Final = Record()
 DEVIATIONS: Final = 1.2816
 PRIOR_WORTH: Final = 2.0
 LEAST: Final = 1e-6
@@ -177,7 +178,7 @@ class AcceptanceModel:
     def record(self, route_key: str, revision: str) -> Record:
         """Tell how many answers of a Specialist's revision were accepted and rejected."""
         known = self.known.get((route_key, revision))
-        return known.record if known is not None else Record()
+        return known.record if known is not None else NO_OUTCOMES
 
     def floor_for(
         self, route_key: str, revision: str, floor: float, loosened: float | None
