@@ -25,6 +25,7 @@ BY: Final = DIMENSIONS
 MOST_LINES: Final = 7
 MOST_PIECES: Final = 30
 OTHERS: Final = "(all others)"
+TOGETHER: Final = "all together"
 
 
 class _Sum(NamedTuple):
@@ -52,6 +53,7 @@ def cost_over_time(connection: Connection, span: Span, by: Dimension) -> dict[st
         "bucketSeconds": length_s,
         "begins": list(begins),
         "lines": _lines(sums, begins),
+        "together": _line(TOGETHER, _by_begin(sums), begins),
     }
 
 
@@ -97,6 +99,13 @@ def _lines(sums: Sequence[_Sum], begins: Sequence[int]) -> list[dict[str, Any]]:
         name = one.name if one.name in lines else OTHERS
         lines.setdefault(name, defaultdict(list))[one.begin].append(one)
     return [_line(name or "(none)", found, begins) for name, found in lines.items()]
+
+
+def _by_begin(sums: Sequence[_Sum]) -> Mapping[int, list[_Sum]]:
+    found: dict[int, list[_Sum]] = defaultdict(list)
+    for one in sums:
+        found[one.begin].append(one)
+    return found
 
 
 def _line(name: str, found: Mapping[int, list[_Sum]], begins: Sequence[int]) -> dict[str, Any]:

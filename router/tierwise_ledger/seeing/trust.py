@@ -17,8 +17,8 @@ __all__ = ["BINS", "reliability"]
 
 BINS: Final = 10
 MOST_ANSWERS: Final = 200_000
-# A gate's own verdict is made of the very confidence that is to be judged.
-OUTSIDE: Final = ("feedback", "verifier", "failure")
+# A gate's own verdict is made of the very confidence that is to be judged, and a failure had none.
+OUTSIDE: Final = ("feedback", "verifier")
 
 
 def reliability(connection: Connection, span: Span, only: Mapping[str, str]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ const VIEWS = [
   ["rollouts", "Rollouts", rollouts],
 ];
 const TIMES = [["1h", "last hour"], ["6h", "last 6 hours"], ["24h", "last day"], ["7d", "last 7 days"], ["30d", "last 30 days"]];
-const THEMES = { system: "◐ System", light: "☀ Light", dark: "☾ Dark" };
+const THEMES = { system: ["◐", "System"], light: ["☀", "Light"], dark: ["☾", "Dark"] };
 let underWay = new AbortController();
 
 /** The address: #/view/rest?since=24h&field=… */
@@ -45,6 +45,7 @@ function mark(current) {
   byId("nav").replaceChildren(...VIEWS.map(([name, title]) =>
     h("a", { href: `#/${name}`, "aria-current": name === current ? "page" : undefined }, title)));
   byId("leave").hidden = !token.get();
+  byId("nav").querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 }
 
 async function show({ focus = true } = {}) {
@@ -85,7 +86,10 @@ async function show({ focus = true } = {}) {
 
 function theme() {
   const root = document.documentElement, names = Object.keys(THEMES);
-  const told = () => { byId("theme").textContent = THEMES[root.dataset.theme ?? "system"]; };
+  const told = () => {
+    const [sign, word] = THEMES[root.dataset.theme ?? "system"];
+    byId("theme").replaceChildren(h("span", { "aria-hidden": "true" }, sign), h("span", { class: "word" }, ` Colours: ${word}`));
+  };
   byId("theme").addEventListener("click", () => {
     const next = names[(names.indexOf(root.dataset.theme ?? "system") + 1) % names.length];
     if (next === "system") { delete root.dataset.theme; localStorage.removeItem("tierwise-theme"); }

@@ -24,14 +24,14 @@ export function seconds(value) {
 }
 
 export const moment = (at) => new Date(at * 1000).toLocaleString([], {
-  year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit",
+  year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
 });
 
 /** A tick: the time of day within a day or two, else the day. */
 export function tick(at, spanSeconds) {
   const date = new Date(at * 1000);
   return spanSeconds <= 2 * 86400
-    ? date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })
+    ? date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" })
     : date.toLocaleDateString([], { month: "short", day: "numeric" });
 }
 

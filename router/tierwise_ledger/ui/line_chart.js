@@ -11,7 +11,7 @@ export function ticks(low, high, most = 5) {
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((one) => one * power).find((one) => one >= rough * 0.999);
   const found = [];
-  for (let at = Math.ceil(low / step - 1e-9); at * step <= high + step * 1e-9; at += 1) found.push(at * step);
+  for (let at = Math.ceil(low / step - 1e-9); at * step <= high + step * 1e-9; at += 1) found.push(at * step + 0);
   return found;
 }
 
@@ -47,12 +47,14 @@ function band(line, x, y) {
 }
 
 /** chart({title, begins, bucketSeconds, lines: [{name, values, low, high}], format, range}) */
-export function lineChart({ title, begins, bucketSeconds, lines, format, range: fixedRange = null }) {
+export function lineChart({ title, begins, bucketSeconds, lines: given, format, range: fixedRange = null }) {
+  // A line may bring its colour along, so that it has the same one in every chart of a page.
+  const lines = given.map((line, at) => ({ index: at, ...line }));
   const hidden = new Set();
   let at = null;
   const reading = h("p", { class: "reading", role: "status", "aria-live": "polite" },
     "Point at the chart, or press ← and → on it, to read its values.");
-  const shown = () => lines.map((line, index) => ({ ...line, index })).filter((one) => !hidden.has(one.index));
+  const shown = () => lines.filter((_, at) => !hidden.has(at));
 
   const read = (index) => {
     at = Math.max(0, Math.min(begins.length - 1, index));
@@ -66,7 +68,7 @@ export function lineChart({ title, begins, bucketSeconds, lines, format, range: 
     const [low, high] = range(shown(), fixedRange);
     const inner = width - EDGE.left - EDGE.right;
     const x = (index) => EDGE.left + (begins.length > 1 ? (index / (begins.length - 1)) * inner : inner / 2);
-    const y = (value) => height - EDGE.bottom - ((value - low) / (high - low || 1)) * (height - EDGE.top - EDGE.bottom);
+    const y = (given) => height - EDGE.bottom - ((Math.max(low, Math.min(high, given)) - low) / (high - low || 1)) * (height - EDGE.top - EDGE.bottom);
     const spanSeconds = begins.length * bucketSeconds;
     const each = Math.max(1, Math.ceil(begins.length / Math.max(2, Math.floor(inner / 90))));
     const near = (event) => {
@@ -91,7 +93,7 @@ export function lineChart({ title, begins, bucketSeconds, lines, format, range: 
       s("text", { x: EDGE.left - 8, y: y(value) + 4, "text-anchor": "end" }, format(value)),
     ]),
     begins.map((begin, index) => index % each === 0 && s("text",
-      { x: x(index), y: height - 6, "text-anchor": index === 0 ? "start" : "middle" }, tick(begin, spanSeconds))),
+      { x: x(index), y: height - 6, "text-anchor": index === 0 ? "start" : x(index) > width - 40 ? "end" : "middle" }, tick(begin, spanSeconds))),
     shown().map((one) => one.low && s("path", { class: `band f${one.index % 8}`, d: band(one, x, y) })),
     shown().map((one) => s("path", { class: `line s${one.index % 8} d${one.index % 4}`, d: trace(one.values, x, y) })),
     at !== null && s("line", { class: "cross", x1: x(at), x2: x(at), y1: EDGE.top, y2: height - EDGE.bottom }),
@@ -107,7 +109,7 @@ export function lineChart({ title, begins, bucketSeconds, lines, format, range: 
       place.redraw();
     },
   }, s("svg", { viewBox: "0 0 26 10", "aria-hidden": "true" },
-    s("path", { class: `line s${index % 8} d${index % 4}`, d: "M1 5H25" })), line.name))));
+    s("path", { class: `line s${line.index % 8} d${line.index % 4}`, d: "M1 5H25" })), line.name))));
 
   const rows = begins.map((begin, index) => ({ begin, index }))
     .filter(({ index }) => lines.some((one) => (one.values[index] ?? null) !== null));

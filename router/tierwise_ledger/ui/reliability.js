@@ -3,11 +3,11 @@
 import { figures, fitted, h, s } from "./dom.js";
 import { count, percent } from "./format.js";
 
-const EDGE = 44;
+const EDGE = 62;
 
 function draw(curve, given) {
   const size = Math.min(given, 420);
-  const inner = size - EDGE - 12;
+  const inner = size - EDGE - 24;
   const x = (value) => EDGE + value * inner, y = (value) => size - EDGE - value * inner;
   const most = Math.max(...curve.bins.map((one) => one.count));
   const points = curve.bins.map((one) => `${x(one.predicted).toFixed(1)} ${y(one.accepted).toFixed(1)}`);

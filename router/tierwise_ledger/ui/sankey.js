@@ -3,7 +3,8 @@
 import { figures, fitted, h, s } from "./dom.js";
 import { count, percent, state } from "./format.js";
 
-const BOX = 12, GAP = 14, TOP = 26, LABEL = 150;
+const BOX = 12, GAP = 14, TOP = 26, LABEL = 205;
+const ENDS = ["accepted", "escalated", "repaired", "relayed", "human_review", "abstained", "refused", "failed"];
 const ORDER = ["accepted", "relayed", "asked", "escalated", "abstained", "failed"];
 const WORDS = {
   asked: "asked first", accepted: "accepted", escalated: "not sure enough: escalated",
@@ -12,50 +13,72 @@ const WORDS = {
 
 const label = (node) => (node.role === "state" ? state(node.name)[0] : node.name);
 
-/** Gives each node its place and each link its two ends; sizes are in pixels. */
-export function layout({ nodes, links }, width, height) {
-  const columns = Math.max(...nodes.map((one) => one.column)) + 1;
-  const placed = nodes.map((one) => ({ ...one, in: 0, out: 0 }));
+/** Cuts links that pass columns into pieces, with an invisible place in each, so that none crosses a box. */
+function pieces({ nodes, links }) {
+  const places = nodes.map((one) => ({ ...one, in: 0, out: 0 }));
+  const cut = [];
   for (const link of links) {
-    placed[link.source].out += link.requests;
-    placed[link.target].in += link.requests;
+    let source = link.source;
+    for (let column = nodes[link.source].column + 1; column < nodes[link.target].column; column += 1) {
+      places.push({ column, passes: link.kind, in: 0, out: 0 });
+      cut.push({ ...link, whole: link, source, target: places.length - 1 });
+      source = places.length - 1;
+    }
+    cut.push({ ...link, whole: link, source });
   }
-  for (const one of placed) one.requests = Math.max(one.in, one.out);
-  const byColumn = Array.from({ length: columns }, (_, column) =>
-    placed.filter((one) => one.column === column).toSorted((a, b) => b.requests - a.requests));
-  const unit = Math.min(...byColumn.map((found) => {
-    const total = found.reduce((sum, one) => sum + one.requests, 0);
-    return (height - TOP - GAP * found.length) / (total || 1);
-  }));
+  for (const link of cut) {
+    places[link.source].out += link.requests;
+    places[link.target].in += link.requests;
+  }
+  for (const one of places) one.requests = Math.max(one.in, one.out);
+  return { places, cut };
+}
+
+/** Good ends stay above, bad ones below; between them whoever has its requests from above comes first. */
+function rank(one) {
+  if (one.role === "state") return ENDS.indexOf(one.name);
+  if (!one.passes) return 1;
+  return one.passes === "accepted" || one.passes === "relayed" || one.passes === "asked" ? 0 : 2;
+}
+
+/** Gives each place and each piece of a link its pixels. */
+export function layout(flow, width, height) {
+  const { places, cut } = pieces(flow);
+  const columns = Math.max(...places.map((one) => one.column)) + 1;
+  const byColumn = Array.from({ length: columns }, (_, column) => places.filter((one) => one.column === column));
+  const unit = Math.min(...byColumn.map((found) => (height - TOP - GAP * found.length)
+    / (found.reduce((sum, one) => sum + one.requests, 0) || 1)));
   byColumn.forEach((found, column) => {
+    for (const one of found) {
+      const into = cut.filter((link) => places[link.target] === one);
+      const weight = into.reduce((sum, link) => sum + link.requests, 0);
+      one.mean = weight ? into.reduce((sum, link) => sum + link.requests * places[link.source].y, 0) / weight : -one.requests;
+    }
+    found.sort((a, b) => rank(a) - rank(b) || a.mean - b.mean || b.requests - a.requests);
     let y = TOP;
     for (const one of found) {
       one.x = columns > 1 ? (column / (columns - 1)) * (width - LABEL - BOX) : 0;
       one.y = y;
-      one.height = Math.max(2, one.requests * unit);
+      one.height = Math.max(one.passes ? 0.8 : 2, one.requests * unit);
       one.into = one.from = y;
       y += one.height + GAP;
     }
   });
-  const order = links.map((link, at) => ({ ...link, at })).toSorted((a, b) =>
-    placed[a.source].y - placed[b.source].y || placed[a.target].y - placed[b.target].y
-    || ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind));
-  const ends = [];
-  for (const link of order) {
-    const thick = Math.max(0.8, link.requests * unit);
-    ends[link.at] = { thick, from: placed[link.source].from };
-    placed[link.source].from += thick;
+  const drawn = cut.map((link) => ({ ...link, thick: Math.max(0.8, link.requests * unit) }));
+  for (const link of drawn.toSorted((a, b) => places[a.target].y - places[b.target].y)) {
+    link.a = places[link.source].from;
+    places[link.source].from += link.thick;
   }
-  for (const link of order.toSorted((a, b) => placed[a.source].y - placed[b.source].y)) {
-    ends[link.at].into = placed[link.target].into;
-    placed[link.target].into += ends[link.at].thick;
+  for (const link of drawn.toSorted((a, b) => places[a.source].y - places[b.source].y)) {
+    link.b = places[link.target].into;
+    places[link.target].into += link.thick;
   }
-  return { placed, ends };
+  return { places, drawn };
 }
 
-function ribbon(source, target, end) {
-  const x0 = source.x + BOX, x1 = target.x, mid = (x0 + x1) / 2;
-  const [a, b, thick] = [end.from, end.into, end.thick];
+function ribbon(source, target, { a, b, thick }) {
+  const x0 = source.passes ? source.x + BOX / 2 : source.x + BOX, x1 = target.passes ? target.x + BOX / 2 : target.x;
+  const mid = (x0 + x1) / 2;
   return `M${x0} ${a}C${mid} ${a} ${mid} ${b} ${x1} ${b}V${b + thick}`
     + `C${mid} ${b + thick} ${mid} ${a + thick} ${x0} ${a + thick}Z`;
 }
@@ -65,25 +88,26 @@ function words(flow, link) {
   return `${label(source)} → ${label(target)}: ${count(link.requests)} requests, ${WORDS[link.kind] ?? link.kind}`;
 }
 
+const head = (one) => ({ field: "field", state: "ended" }[one.role]
+  ?? `asked ${["first", "second", "third", "fourth"][one.column - 1]}`);
+
 function draw(flow, given) {
   const width = Math.max(640, given);
   const height = Math.max(300, 44 * Math.max(...flow.nodes.map((one) =>
     flow.nodes.filter((other) => other.column === one.column).length)) + 120);
-  const { placed, ends } = layout(flow, width, height);
-  const last = Math.max(...flow.nodes.map((one) => one.column));
-  const heads = placed.reduce((found, one) => found.set(one.column, one), new Map());
+  const { places, drawn } = layout(flow, width, height);
+  const boxes = places.filter((one) => !one.passes);
+  const heads = boxes.reduce((found, one) => found.set(one.column, one), new Map());
   return s("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img",
     "aria-label": "Requests from their fields over the Specialists that were asked to how they ended; the figures are below" },
-  [...heads.values()].map((one) => s("text", { x: one.x, y: 12 },
-    one.role === "field" ? "field" : one.role === "state" ? "ended" : `asked ${["first", "second", "third", "fourth"][one.column - 1] ?? ""}`)),
-  flow.links.map((link, at) => s("path", { class: `ribbon k-${link.kind}`,
-    d: ribbon(placed[link.source], placed[link.target], ends[at]) }, s("title", {}, words(flow, link)))),
-  placed.map((one) => [
+  [...heads.values()].map((one) => s("text", { x: one.x, y: 12 }, head(one))),
+  drawn.map((link) => s("path", { class: `ribbon k-${link.kind}`, d: ribbon(places[link.source], places[link.target], link) },
+    s("title", {}, words(flow, link.whole)))),
+  boxes.map((one) => [
     s("rect", { class: "node", x: one.x, y: one.y, width: BOX, height: one.height, rx: 2 },
       s("title", {}, `${label(one)}: ${count(one.requests)}`)),
-    s("text", { class: "name", x: one.x + BOX + 6, y: one.y + Math.max(10, Math.min(one.height / 2 + 4, one.height)) },
-      label(one), s("tspan", { dx: 6, class: "quiet" }, count(one.requests))),
-    one.column === last && null,
+    s("text", { class: "name", x: one.x + BOX + 6, y: one.y + Math.max(10, one.height / 2 + 4) },
+      label(one), s("tspan", { dx: 6, class: "number" }, count(one.requests))),
   ]));
 }
 

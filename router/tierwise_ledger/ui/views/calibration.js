@@ -1,11 +1,11 @@
 import { code, empty, h } from "../dom.js";
-import { count, fixed, moment, short } from "../format.js";
+import { count, fixed, moment } from "../format.js";
 import { reliability } from "../reliability.js";
 
 function refit(one) {
   if (!one) return null;
-  const to = (name) => (one[`${name}_after`] === undefined || one[`${name}_after`] === null ? "" : ` → ${fixed(one[`${name}_after`], 3)}`);
-  return h("p", { class: "facts" }, `refitted ${moment(one.at)}: Brier ${fixed(one.brier_before, 3)}${to("brier")}, ECE ${fixed(one.ece_before, 3)}${to("ece")}`);
+  const to = (name) => (one[`${name}After`] === undefined || one[`${name}After`] === null ? "" : ` → ${fixed(one[`${name}After`], 3)}`);
+  return h("p", { class: "facts" }, `refitted ${moment(one.at)}: Brier ${fixed(one.brierBefore, 3)}${to("brier")}, ECE ${fixed(one.eceBefore, 3)}${to("ece")}`);
 }
 
 export async function calibration({ ask, since }) {
@@ -21,7 +21,7 @@ export async function calibration({ ask, since }) {
     ])];
   }
   return [...head, h("div", { class: "pair" }, curves.map((one) => h("section", { class: "card" },
-    h("h2", {}, `${short(one.specialist)} in ${one.field || "no field"}`),
+    h("h2", {}, `${one.specialist} in ${one.field || "no field"}`),
     h("p", { class: "facts" }, h("span", {}, "answers ", h("b", {}, count(one.answers))), h("span", {}, "Brier ", h("b", {}, fixed(one.brier, 3))),
       h("span", {}, "ECE ", h("b", {}, fixed(one.ece, 3)))),
     reliability(one), refit(one.refit))))];

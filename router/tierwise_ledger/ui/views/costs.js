@@ -3,7 +3,7 @@ import { count, usd } from "../format.js";
 import { lineChart } from "../line_chart.js";
 import { nothing } from "./routes.js";
 
-const BY = [["field", "field"], ["tenant", "tenant"], ["specialist", "Specialist"], ["tier", "tier"], ["workload", "workload"]];
+const BY = [["field", "Field"], ["tenant", "Tenant"], ["specialist", "Specialist"], ["tier", "Tier"], ["workload", "Workload"]];
 
 export async function costs({ ask, since, query, go }) {
   const by = query.by ?? "field";
@@ -14,19 +14,21 @@ export async function costs({ ask, since, query, go }) {
       : "What the calls themselves cost, escalations and failures included, over the answers that were accepted. The ledger never saw the fleet, so idle GPUs are not in it."),
     h("div", { class: "row" }, select("By", "by", BY, by, (value) => go({ by: value })))];
   if (!said.lines.length) return [...head, nothing("request")];
-  const chart = (title, pick, format) => h("section", { class: "card" }, h("h2", {}, title), lineChart({
+  const all = [said.together, ...said.lines];
+  const chart = (title, pick, format, from) => h("section", { class: "card" }, h("h2", {}, title), lineChart({
     title, begins: said.begins, bucketSeconds: said.bucketSeconds, format,
-    lines: said.lines.map((one) => ({ name: one.name, values: pick(one) })),
+    lines: from.map((one) => ({ name: one.name, values: pick(one), index: all.indexOf(one) })),
   }));
+  const answering = all.filter((one) => one.total.requests > 0);
   return [...head,
-    chart("USD per accepted answer", (one) => one.usdPerAccepted, usd),
+    chart("USD per accepted answer", (one) => one.usdPerAccepted, usd, answering),
     h("section", { class: "card" }, h("h2", {}, "Over the whole time"), table("Costs over the whole time", [
-      { name: by, of: (one) => one.name },
+      { name: BY.find(([value]) => value === by)[1], of: (one) => one.name },
       { name: "Requests", n: true, of: (one) => count(one.total.requests) },
       { name: "Accepted", n: true, of: (one) => count(one.total.accepted) },
       { name: "USD", n: true, of: (one) => usd(one.total.usd) },
       { name: "USD per accepted", n: true, of: (one) => usd(one.total.usdPerAccepted) },
-    ], said.lines, { stack: true })),
-    chart("USD spent", (one) => one.usd, usd),
-    chart("Accepted answers", (one) => one.accepted, count)];
+    ], all, { stack: true })),
+    chart("USD spent", (one) => one.usd, usd, said.lines),
+    chart("Accepted answers", (one) => one.accepted, count, answering)];
 }

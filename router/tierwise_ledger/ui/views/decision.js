@@ -42,7 +42,7 @@ const candidates = (record) => table("Who could answer", [
   { name: "Specialist", of: (one) => one.specialist }, { name: "Tier", of: (one) => one.tier },
   { name: "Predicted", n: true, of: (one) => fixed(one.predicted) }, { name: "Floor", n: true, of: (one) => fixed(one.floor) },
   { name: "Expected USD", n: true, of: (one) => usd(one.expected_usd) }, { name: "Score", n: true, of: (one) => fixed(one.total) },
-  { name: "Why not", of: (one) => one.lost || one.why },
+  { name: "Why", of: (one) => one.lost || one.why },
 ], record.candidates, { stack: true });
 
 const words = (said) => h("ul", { class: "said" }, said.map((one) => h("li", {},

@@ -2,6 +2,7 @@ import { h, select, table } from "../dom.js";
 import { count, fixed, moment, seconds, short, state, usd } from "../format.js";
 import { nothing } from "./routes.js";
 
+const MOST = 200;
 const STATES = ["accepted", "escalated", "repaired", "relayed", "abstained", "human_review", "refused", "failed"];
 
 export const badge = (name) => h("span", { class: `badge ${state(name)[1]}` }, state(name)[0]);
@@ -17,7 +18,8 @@ function find(open) {
 
 export async function decisions({ ask, since, query, go }) {
   const { state: chosen, tenant, field, specialist } = query;
-  const said = (await ask("decisions", { since, state: chosen, tenant, field, specialist, limit: 100 })).decisions;
+  const limit = Number(query.limit ?? 30);
+  const said = (await ask("decisions", { since, state: chosen, tenant, field, specialist, limit })).decisions;
   const open = (id) => { location.hash = `#/decision/${encodeURIComponent(id)}`; };
   const head = [h("h1", {}, "Decisions"),
     h("p", { class: "lead" }, "The newest first. Each opens with its whole story."),
@@ -35,5 +37,6 @@ export async function decisions({ ask, since, query, go }) {
     { name: "Took", n: true, of: (row) => seconds(row.seconds) },
     { name: "USD", n: true, of: (row) => usd(row.usd) },
     { name: "Feedback", of: word },
-  ], said, { stack: true }))];
+  ], said, { stack: true }), said.length === limit && limit < MOST
+    && h("p", {}, h("button", { type: "button", onclick: () => go({ limit: Math.min(MOST, limit + 60) }) }, "Show more")))];
 }

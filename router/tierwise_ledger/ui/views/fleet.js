@@ -29,7 +29,7 @@ function sampled(tier, colour) {
     h("h2", {}, tier.name, h("small", {}, `${count(used)} of ${count(of)} GPUs`
       + (tier.usdPerHour ? `, ${usd(tier.usdPerHour)} each an hour` : ""))),
     tier.nodes.map((node) => h("div", { class: "node" }, h("h3", {}, node.name), gpus(node, colour),
-      sitting(node.holders, colour, (one) => `${count(one.gpus)} GPU${one.gpus === 1 ? "" : "s"} ${one.pod ?? ""}`))));
+      sitting(node.holders, colour, (one) => `${count(one.gpus)} GPU${one.gpus === 1 ? "" : "s"}${one.pod ? ` · ${one.pod}` : ""}`))));
 }
 
 const seen = (tier, colour) => h("section", { class: "card" },

@@ -18,7 +18,7 @@ function charts(said) {
   ];
 }
 
-const sums = (said) => h("section", { class: "card" }, h("h2", {}, "Over the whole time"), table("Revisions", [
+const sums = (said) => h("section", { class: "card" }, h("h2", {}, "Side by side"), table("Revisions", [
   { name: "Revision", of: (one) => one.revision },
   { name: "Asked", n: true, of: (one) => count(one.points.reduce((sum, point) => sum + point.asked, 0)) },
   { name: "Judged", n: true, of: (one) => count(one.points.reduce((sum, point) => sum + point.judged, 0)) },
