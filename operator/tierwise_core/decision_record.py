@@ -101,7 +101,7 @@ class DecisionRecord:
     ``at`` is in seconds since the epoch; ``session`` and ``user`` are digests and not the caller's
     own ids. ``workload`` is the caller's own word for what the request belongs to, and
     ``context_id`` a digest of what besides the question changes the answer, empty for a bare
-    question. ``queue_s`` is how long it waited for its turn among the tenant's requests.
+    question.
     ``elsewhere`` are Specialists of other fields, with their field; ``elsewhere_count`` counts also
     those that are not listed. ``floor_asked`` is the request's own floor. ``pattern`` is the one
     that was run, and ``parts`` the decisions of its sub-requests.
@@ -144,7 +144,6 @@ class DecisionRecord:
     max_cost_usd: float | None = None
     cost_usd: float = 0.0
     seconds: float = 0.0
-    queue_s: float | None = None
     pattern: str = ""
     parts: tuple[str, ...] = ()
 

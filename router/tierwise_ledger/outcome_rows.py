@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -65,12 +65,17 @@ def outcome_row(record: DecisionRecord, received_at: float, skew_s: float) -> di
         "output_tokens": sum(step.output_tokens or 0 for step in steps),
         "cost_nano_usd": nano_usd(record.cost_usd),
         "seconds": record.seconds,
-        "queue_s": record.queue_s,
+        "queue_s": _sum([step.queue_s for step in steps]),
         "ttft_s": answer.ttft_s if answer else None,
         "feedback": None,
         "feedback_at": None,
         "corrected": False,
     }
+
+
+def _sum(parts: Iterable[float | None]) -> float | None:
+    known = [part for part in parts if part is not None]
+    return sum(known) if known else None
 
 
 def call_rows(record: DecisionRecord) -> list[dict[str, Any]]:

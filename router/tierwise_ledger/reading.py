@@ -116,8 +116,8 @@ def find_outcome(connection: Connection, name: str) -> dict[str, Any]:
     )
     body = connection.execute(select(RECORDS.c.body).where(RECORDS.c.id == name)).scalar()
     return {
-        **_told(found),
-        "steps": [_told(row) for row in connection.execute(calls).mappings()],
+        **_told(dict(found)),
+        "steps": [_told(dict(row)) for row in connection.execute(calls).mappings()],
         "words": [dict(row) for row in connection.execute(words).mappings()],
         "record": unpacked(body) if body else None,
     }

@@ -74,7 +74,8 @@ def _sort(found: SortedRows, row: Mapping[str, Any], received_at: float, skew_s:
 def _decision(row: Mapping[str, Any], received_at: float, skew_s: float) -> TakenDecision:
     _text(row, "id")
     record = replace(DecisionRecord.of(row), at=_instant(row) + skew_s)
-    for cost_usd in (record.cost_usd, *(step.cost_usd for step in record.steps)):
+    costs: list[Any] = [record.cost_usd, *(step.cost_usd for step in record.steps)]
+    for cost_usd in costs:
         if not isinstance(cost_usd, int | float) or not math.isfinite(cost_usd):
             raise RecordError(f"'cost_usd' is {cost_usd!r}; it must be dollars", field="cost_usd")
     outcome = outcome_row(record, received_at, skew_s)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -16,8 +16,11 @@ __all__ = [
     "output_texts",
     "read_answer",
     "read_usage",
+    "usage_in",
     "usage_of",
 ]
+
+LONGEST_USAGE: Final = 2048
 
 
 def read_answer(body: bytes) -> dict[str, Any] | None:
@@ -114,6 +117,28 @@ def answer_text(answer: Mapping[str, Any]) -> str:
 def usage_of(answer: Mapping[str, Any] | None) -> Usage | None:
     """Read the tokens that a provider bills; None when the answer does not tell."""
     return None if answer is None else read_usage(answer.get("usage"))
+
+
+def usage_in(body: bytes) -> Usage | None:
+    """Read the tokens from an answer's bytes without reading the answer.
+
+    >>> usage_in(b'{"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 2}, "id": 1}')
+    Usage(input_tokens=7, output_tokens=2, cached_input_tokens=0)
+    >>> usage_in(b'{"choices": []}') is None
+    True
+    """
+    begin = body.rfind(b'"usage"')
+    begin = body.find(b"{", begin) if begin >= 0 else -1
+    if begin < 0:
+        return None
+    end = body.find(b"}", begin) + 1
+    # What is counted has details of its own in braces.
+    while 0 < end - begin <= LONGEST_USAGE:
+        try:
+            return read_usage(orjson.loads(body[begin:end]))
+        except orjson.JSONDecodeError:
+            end = body.find(b"}", end) + 1
+    return None
 
 
 def read_usage(found: Any) -> Usage | None:

@@ -25,6 +25,7 @@ from tierwise_router.errors import (
     UpstreamDiedError,
     failure_word,
 )
+from tierwise_router.lease import Lease
 from tierwise_router.outcomes import Accepted, Attempt, Flowing, Outcome, Refused, Rejected
 from tierwise_router.overflow import check_room, say_context_length
 from tierwise_router.sse import is_event_stream
@@ -163,7 +164,7 @@ async def _ask_and_judge(attempt: Attempt) -> Outcome | None:
     reply = Reply(asked.status, response.headers, await read_whole(asked.lease, hop))
     attempt.dispatcher.tally.first_byte[hop.route.key].add(attempt.took_s)
     answer = read_answer(reply.body)
-    spent = _charge(attempt, usage_of(answer), asked.lease.url)
+    spent = _charge(attempt, usage_of(answer), asked.lease)
     if answer is None:
         attempt.decision.steps.append(spent.step(hop, failure="no_answer"))
         raise UpstreamDiedError(f"model {hop.route.key!r} answered what is no answer")
@@ -171,7 +172,7 @@ async def _ask_and_judge(attempt: Attempt) -> Outcome | None:
 
 
 def _refused_by_engine(attempt: Attempt, asked: Asked) -> Rejected | None:
-    spent = _charge(attempt, None, asked.lease.url)
+    spent = _charge(attempt, None, asked.lease)
     said = say_context_length(asked.status, asked.refusal)
     failure = f"status-{asked.status}" if said is asked.refusal else ContextLengthError.CODE
     attempt.decision.steps.append(spent.step(attempt.hop, failure=failure))
@@ -180,11 +181,11 @@ def _refused_by_engine(attempt: Attempt, asked: Asked) -> Rejected | None:
     return Rejected(attempt.hop, asked.status, asked.lease.response.headers, said)
 
 
-def _charge(attempt: Attempt, usage: Usage | None, url: str) -> Spent:
+def _charge(attempt: Attempt, usage: Usage | None, lease: Lease) -> Spent:
     took_s = attempt.took_s
     cost_usd = call_cost_usd(attempt.hop.route.price, took_s, usage)
     attempt.decision.cost_usd += cost_usd
-    return Spent(took_s, cost_usd, usage, url)
+    return Spent(took_s, cost_usd, usage, lease.url, lease.queued_s, lease.ttft_s)
 
 
 async def _judge(
@@ -194,10 +195,9 @@ async def _judge(
     logprobs = choice_logprobs(answer)
     attempt.dispatcher.lengths.note(hop.route.key, max(map(len, logprobs), default=0))
     # Of several choices the least sure one counts: the client may use any of them.
-    confidence = min(
-        (answer_confidence(some, hop.predicted_confidence) for some in logprobs), default=0.0
-    )
-    step = spent.step(hop, confidence)
+    predicted = hop.predicted_confidence
+    confidence = min([answer_confidence(some, predicted) for some in logprobs], default=0.0)
+    step = spent.step(hop, confidence, answer=answer)
     if hop.route.verifiers:
         verified = await verify(
             attempt.dispatcher, call, attempt.decision, hop, answer, confidence=confidence

@@ -81,7 +81,8 @@ class Step:
 
     ``endpoint`` is the address of the pod that was asked last. ``checks`` are the words of its
     verifiers, and ``verified`` what they come to, None without any. ``queue_s`` is how long it
-    waited here for a place, and ``ttft_s`` how long the answer's head then took.
+    waited here for a place, and ``ttft_s`` how long the answer's head then took. ``answer`` is what
+    it said, parsed, where it was judged as a whole: only digested for the record.
     """
 
     hop: Hop
@@ -95,6 +96,7 @@ class Step:
     verified: bool | None = None
     queue_s: float | None = None
     ttft_s: float | None = None
+    answer: Mapping[str, Any] | None = None
 
     def __str__(self) -> str:
         if self.failure:
@@ -125,11 +127,17 @@ class Spent(NamedTuple):
     queue_s: float | None = None
     ttft_s: float | None = None
 
-    def step(self, hop: Hop, confidence: float | None = None, failure: str = "") -> Step:
+    def step(
+        self,
+        hop: Hop,
+        confidence: float | None = None,
+        failure: str = "",
+        answer: Mapping[str, Any] | None = None,
+    ) -> Step:
         """Make the step of what was asked."""
         return Step(
             hop, confidence, failure, self.seconds, self.cost_usd, self.usage, self.endpoint,
-            queue_s=self.queue_s, ttft_s=self.ttft_s,
+            queue_s=self.queue_s, ttft_s=self.ttft_s, answer=answer,
         )  # fmt: skip
 
 
@@ -138,7 +146,8 @@ class Decision:
     """The way a request took so far, what it cost and how sure the answer is.
 
     What the journal needs is only referred to: it becomes a record in another thread. ``text`` is
-    what the plan was made for; it is never written down. ``pattern`` is the one that was run, and
+    what the plan was made for, and ``fields`` the request's body; neither is written down, only
+    digested. ``pattern`` is the one that was run, and
     ``parts`` name the decisions of its sub-requests. ``slot`` is the place that the request takes
     among those in progress; who waits for sub-requests releases it before. ``overflow`` is the
     Specialist that had no room for it, where its alternative has answered. ``purse`` pays for its
@@ -158,6 +167,7 @@ class Decision:
     stream: bool = False
     session: bytes = b""
     text: str = ""
+    fields: Mapping[str, Any] | None = None
     plan: CascadePlan | None = None
     table: str = ""
     budget: RequestBudget | None = None

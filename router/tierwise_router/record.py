@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any, Final
 
+from tierwise_core.claims import answer_id, context_id
 from tierwise_core.confidence import Action
 from tierwise_core.decision_record import DECISION_KIND, FinalState
 from tierwise_core.likeness import similarity_id
@@ -13,6 +14,7 @@ from tierwise_core.query import canonical, canonical_id
 from tierwise_core.query_features import feature_row
 from tierwise_core.routing import CascadePlan
 from tierwise_router.decision import Decision, Step, tier_of
+from tierwise_router.verifiers.run import drafts
 
 __all__ = ["row_of"]
 
@@ -37,9 +39,12 @@ def row_of(decision: Decision) -> dict[str, Any]:
         "table": decision.table,
         "tenant": tenant.key if tenant is not None else "",
         "session": _digest(decision.session),
+        "user": _digest(decision.user),
+        "workload": decision.workload,
         "latency_class": decision.latency_class,
         "stream": decision.stream,
         **_question(decision.text),
+        "context_id": context_id(decision.fields) if decision.fields else "",
         **(_planned(decision.plan, decision.text) if decision.plan is not None else {}),
         "steps": [_step(step, is_last=at == len(steps) - 1) for at, step in enumerate(steps)],
         "state": state,
@@ -114,9 +119,22 @@ def _step(step: Step, *, is_last: bool) -> dict[str, Any]:
         "cost_usd": step.cost_usd,
         "input_tokens": usage.input_tokens if usage is not None else None,
         "output_tokens": usage.output_tokens if usage is not None else None,
+        "cached_tokens": usage.cached_input_tokens if usage is not None else None,
+        "adapter": route.adapter,
+        "queue_s": step.queue_s,
+        "ttft_s": step.ttft_s,
         "verified": step.verified,
+        "answer_id": _answer_id(step),
         "checks": list(step.checks),
     }
+
+
+def _answer_id(step: Step) -> str:
+    """Name what was said, to compare it with what others say; empty for several choices."""
+    if step.answer is None:
+        return ""
+    texts = [draft.text for draft in drafts(step.answer, {}, "")]
+    return answer_id(texts[0]) if len(texts) == 1 else ""
 
 
 def _verdict(step: Step, *, is_last: bool) -> str:

@@ -12,7 +12,7 @@ from tierwise_core.cost import Usage, call_cost_usd
 from tierwise_core.errors import TierwiseError
 from tierwise_core.route_table import Route
 from tierwise_core.routing import Hop, stand_ins
-from tierwise_router.answers import usage_of
+from tierwise_router.answers import usage_in, usage_of
 from tierwise_router.bursting import OverflowRefusedError
 from tierwise_router.call import Call
 from tierwise_router.decision import Decision, Step
@@ -126,7 +126,10 @@ async def relay_hop(  # noqa: PLR0913 - the exchange, the call and who answers i
     dispatcher.tally.first_byte[route.key].add(waited_s)
     status = lease.response.status
     failure = f"status-{status}" if status >= FIRST_ERROR_STATUS else ""
-    decision.steps.append(Step(hop, predicted, failure, endpoint=lease.url))
+    step = Step(
+        hop, predicted, failure, endpoint=lease.url, queue_s=lease.queued_s, ttft_s=lease.ttft_s
+    )
+    decision.steps.append(step)
     try:
         if failure and spare:
             raise OverflowRefusedError(f"model {route.key!r} answered {status}")
@@ -137,7 +140,9 @@ async def relay_hop(  # noqa: PLR0913 - the exchange, the call and who answers i
         await _relay_pieces(exchange, lease.response, decision, meter)
         whole_s = time.perf_counter() - asked_at
         usage = meter.usage if meter is not None else None
-        decision.cost_usd = spent_before_usd + call_cost_usd(route.price, whole_s, usage)
+        cost_usd = call_cost_usd(route.price, whole_s, usage)
+        decision.cost_usd = spent_before_usd + cost_usd
+        decision.steps[-1] = replace(step, seconds=whole_s, cost_usd=cost_usd, usage=usage)
         return usage
     finally:
         lease.release()
@@ -163,9 +168,13 @@ async def _relay_whole(
     exchange: Exchange, response: Response, decision: Decision, route: Route, took_s: float
 ) -> Usage | None:
     body = await response.chunk()
-    # Only a provider bills tokens; the answers of our own pods are not even looked into.
-    usage = usage_of(_object(body)) if route.price.output_usd_per_token else None
-    decision.cost_usd += call_cost_usd(route.price, took_s, usage)
+    # Only a provider bills tokens; of our own pods' answers no more is looked at than their usage.
+    whole = usage_of(_object(body)) if route.price.output_usd_per_token else None
+    usage = usage_in(body) if whole is None else whole
+    cost_usd = call_cost_usd(route.price, took_s, usage)
+    decision.cost_usd += cost_usd
+    step = decision.steps[-1]
+    decision.steps[-1] = replace(step, seconds=took_s, cost_usd=cost_usd, usage=usage)
     exchange.extra += decision.headers()
     headers = [pair for pair in client_headers(response.headers) if pair[0] != b"content-length"]
     if response.status == BAD_REQUEST:

@@ -49,10 +49,15 @@ async def decide_stream(attempt: Attempt, lease: Lease) -> Flowing | Refused | N
         _charge(attempt, stream)
         lease.release()
         raise
-    attempt.decision.steps.append(Step(hop, stream.confidence, endpoint=lease.url))
+    step = Step(
+        hop, stream.confidence, endpoint=lease.url, queue_s=lease.queued_s, ttft_s=lease.ttft_s
+    )
+    attempt.decision.steps.append(step)
     if accepted:
         return Flowing(attempt, stream, lease)
-    spent = _charge(attempt, stream)._replace(endpoint=lease.url)
+    spent = _charge(attempt, stream)._replace(
+        endpoint=lease.url, queue_s=lease.queued_s, ttft_s=lease.ttft_s
+    )
     attempt.decision.steps[-1] = spent.step(hop, stream.confidence)
     # The engine stops at once: nobody wants the rest.
     lease.release()
