@@ -20,7 +20,7 @@ from tierwise_router.desk import Desk
 from tierwise_router.dispatcher import Dispatcher, Phase
 from tierwise_router.errors import ErrorAnswer, answer_for
 from tierwise_router.exchange import JSON_TYPE, ClientGoneError, Exchange, Receive, Send
-from tierwise_router.exposition import CONTENT_TYPE, exposition
+from tierwise_router.exposition import exposition
 from tierwise_router.models import list_models, one_model
 from tierwise_router.openapi import DOCUMENT
 from tierwise_router.patterns.shadows import Shadows, note_comparison
@@ -61,6 +61,9 @@ class App:
             "/metrics": self._metrics,
             "/openapi.json": self._openapi,
         }
+
+    def close(self) -> None:
+        """End what runs beside the requests; blocks. Here that is nothing."""
 
     def served(self) -> set[tuple[str, str]]:
         """Tell what is served, as (method, path template); the published document has the same."""
@@ -215,8 +218,10 @@ class App:
             await exchange.whole(503, PLAIN_TEXT, b"not ready: shutting down\n")
 
     async def _metrics(self, exchange: Exchange, _decision: Decision) -> None:
-        text = await asyncio.to_thread(exposition, self._dispatcher)
-        await exchange.whole(200, [(b"content-type", CONTENT_TYPE)], text)
+        text, kind = await asyncio.to_thread(
+            exposition, self._dispatcher, exchange.header(b"accept")
+        )
+        await exchange.whole(200, [(b"content-type", kind)], text)
 
     async def _openapi(self, exchange: Exchange, _decision: Decision) -> None:
         await exchange.whole(200, [JSON_TYPE], DOCUMENT)

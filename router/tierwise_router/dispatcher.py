@@ -27,6 +27,7 @@ from tierwise_router.session_homes import SessionHomes
 from tierwise_router.settings import Settings
 from tierwise_router.shipping import LedgerAddress
 from tierwise_router.tally import Tally
+from tierwise_router.tracing.dispatching import TracedDispatch
 from tierwise_router.upstream.client import UpstreamClient
 from tierwise_router.wake import Holds
 
@@ -91,7 +92,8 @@ class Dispatcher:
         tally = Tally()
         secrets = SecretFiles(settings.secrets_dir)
         share = settings.dispatchers * max(1, settings.replicas)
-        dispatch = Dispatch(client, balancer, tally, secrets, settings.dispatchers, share)
+        kind = TracedDispatch if settings.otlp_endpoint else Dispatch
+        dispatch = kind(client, balancer, tally, secrets, settings.dispatchers, share)
         holds = Holds(tally, settings.held_requests, settings.hold_progress_s)
         admission = Admission(tally, settings.dispatchers)
         ids = DecisionIds()

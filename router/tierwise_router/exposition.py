@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 import orjson
 from prometheus_client.core import (
@@ -17,23 +18,33 @@ from prometheus_client.core import (
     Metric,
 )
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector, CollectorRegistry
+from prometheus_client.samples import Exemplar
 
 from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.learning.metrics import learned_metrics
 from tierwise_router.shipping_metrics import note_losses, shipping_metrics
 from tierwise_router.tally import DURATION_BOUNDS_S, Durations, Tally
+from tierwise_router.tally import Exemplar as Kept
 
-__all__ = ["CONTENT_TYPE", "exposition", "leave_tally"]
+__all__ = ["Tallies", "exposition", "leave_tally"]
 
-CONTENT_TYPE = CONTENT_TYPE_LATEST.encode()
+PLAIN: Final = CONTENT_TYPE_LATEST.encode()
+OPEN: Final = openmetrics.CONTENT_TYPE_LATEST.encode()
 
 
-def exposition(dispatcher: Dispatcher) -> bytes:
-    """Write the metrics of this pod; other dispatchers' counts are at most a second old."""
+def exposition(dispatcher: Dispatcher, accept: bytes = b"") -> tuple[bytes, bytes]:
+    """Write the metrics of this pod, and name the format: OpenMetrics for who asks for that.
+
+    Other dispatchers' counts are at most a second old. Exemplars are in OpenMetrics only: the older
+    text format has no place for them.
+    """
     registry = CollectorRegistry()
-    registry.register(_Tallies(dispatcher, total(dispatcher)))
-    return generate_latest(registry)
+    registry.register(Tallies(dispatcher, total(dispatcher)))
+    if b"application/openmetrics-text" in accept:
+        return bytes(openmetrics.generate_latest(registry)), OPEN  # type: ignore[no-untyped-call]
+    return generate_latest(registry), PLAIN
 
 
 def leave_tally(dispatcher: Dispatcher) -> None:
@@ -65,7 +76,7 @@ def total(dispatcher: Dispatcher) -> Tally:
     return summed
 
 
-class _Tallies(Collector):
+class Tallies(Collector):
     """A tally and the state of its dispatcher, as Prometheus' metric families."""
 
     def __init__(self, dispatcher: Dispatcher, tally: Tally) -> None:
@@ -73,6 +84,7 @@ class _Tallies(Collector):
         self._tally = tally
 
     def collect(self) -> Iterator[Metric]:
+        """Yield every family, those without a sample included."""
         tally = self._tally
         yield _counter(
             "tierwise_router_requests", "Requests answered, by HTTP status (499: client left).",
@@ -97,7 +109,7 @@ class _Tallies(Collector):
         )  # fmt: skip
         yield _histogram(
             "tierwise_router_request_duration_seconds", "From request to the answer's last byte.",
-            tally.durations,
+            tally.durations, tally.exemplars,
         )  # fmt: skip
         yield _counter(
             "tierwise_router_shadow_comparisons",
@@ -111,6 +123,12 @@ class _Tallies(Collector):
         yield _counter(
             "tierwise_router_streams", "Streams of cascades that were judged as they came.",
             ["specialist", "outcome"], tally.streams,
+        )  # fmt: skip
+        traces = {(outcome,): count for outcome, count in tally.traces.items()}
+        yield _counter(
+            "tierwise_router_trace_spans",
+            "Spans sent to the collector or refused by it, and requests dropped before.",
+            ["outcome"], traces,
         )  # fmt: skip
         yield from self._tally.pressure.metrics()
         yield from self._providers()
@@ -182,13 +200,23 @@ def _counter(name: str, text: str, labels: list[str], values: Mapping[Any, float
     return family
 
 
-def _histogram(name: str, text: str, table: Mapping[str, Durations]) -> Metric:
+def _histogram(
+    name: str,
+    text: str,
+    table: Mapping[str, Durations],
+    exemplars: Mapping[tuple[str, int], Kept] = MappingProxyType({}),
+) -> Metric:
     family = HistogramMetricFamily(name, text, labels=["specialist"])
     bounds = [*(str(bound) for bound in DURATION_BOUNDS_S), "+Inf"]
     for specialist, seen in table.items():
-        total_so_far, buckets = 0, []
-        for bound, count in zip(bounds, seen.counts, strict=True):
+        total_so_far, buckets = 0, list[Any]()
+        for place, (bound, count) in enumerate(zip(bounds, seen.counts, strict=True)):
             total_so_far += count
-            buckets.append((bound, float(total_so_far)))
+            kept = exemplars.get((specialist, place))
+            buckets.append((bound, float(total_so_far), _exemplar(kept) if kept else None))
         family.add_metric([specialist], buckets, sum_value=seen.sum_s)
     return family
+
+
+def _exemplar(kept: Kept) -> Exemplar:
+    return Exemplar({"trace_id": kept.trace}, kept.seconds, kept.at)

@@ -32,6 +32,7 @@ from tierwise_router.sources import Source
 from tierwise_router.sources.files import FileSource
 from tierwise_router.sources.kubeconfig import find_access
 from tierwise_router.sources.kubernetes import KubernetesSource
+from tierwise_router.tracing.answering import app_of
 from tierwise_router.waker import Waker
 from tierwise_router.watch import DRAINED, RouteWatch
 
@@ -116,6 +117,7 @@ class DispatcherReplica:
         self._run_dir = run_dir
         self._dispatcher: Dispatcher | None = None
         self._listener: Listener | None = None
+        self._app: App | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     async def reconfigure(self, _config: dict[str, Any]) -> None:
@@ -129,7 +131,7 @@ class DispatcherReplica:
         dispatcher.admission.share(self._run_dir)
         dispatcher.bursts.share(self._run_dir)
         shared = shared_socket(settings.host, settings.port)
-        app = App(dispatcher)
+        app = self._app = app_of(dispatcher)
         self._listener = await Listener.open(app, shared, settings.drain_s)
         follower = Follower(dispatcher, self._ask, self._begin_drain)
         self._run(follower.run())
@@ -189,6 +191,8 @@ class DispatcherReplica:
     async def _drain(self) -> None:
         if self._listener is not None and self._dispatcher is not None:
             await self._listener.drain()
+            if self._app is not None:
+                await asyncio.to_thread(self._app.close)
             leave_tally(self._dispatcher)
             if self._dispatcher.journal is not None:
                 await asyncio.to_thread(self._dispatcher.journal.close)

@@ -36,7 +36,8 @@ class Settings:
     goes with it; ``journal_mib`` the most that they may take.
     ``ledger_url`` is where they are shipped to, empty for nowhere, and ``ledger_token_file`` has
     the token for it. ``keys_dir`` has the keys that contents are sealed with, where the policy has
-    contents kept.
+    contents kept. ``otlp_endpoint`` is the collector that traces are sent to, empty for nobody, and
+    ``trace_share`` the share of the requests that are traced, where their clients do not say.
     """
 
     host: str = ANY_ADDRESS
@@ -59,6 +60,8 @@ class Settings:
     ledger_url: str = ""
     ledger_token_file: str = ""
     keys_dir: str = ""
+    otlp_endpoint: str = ""
+    trace_share: float = 1.0
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
@@ -92,6 +95,8 @@ class Settings:
             ledger_url=_url(env, "TIERWISE_LEDGER_URL"),
             ledger_token_file=env.get("TIERWISE_LEDGER_TOKEN_FILE", ""),
             keys_dir=env.get("TIERWISE_KEYS_DIR", ""),
+            otlp_endpoint=_url(env, "TIERWISE_OTLP_ENDPOINT"),
+            trace_share=_share(env, "TIERWISE_TRACE_SHARE", 1.0),
         )
 
 
@@ -100,6 +105,17 @@ def _url(env: Mapping[str, str], name: str) -> str:
     if text and not text.startswith(("http://", "https://")):
         raise SettingsError(f"{name} is {text!r}; give http://HOST:PORT or https://HOST:PORT")
     return text
+
+
+def _share(env: Mapping[str, str], name: str, default: float) -> float:
+    text = env.get(name, "")
+    try:
+        value = float(text) if text else default
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value <= 1.0:
+        raise SettingsError(f"{name} is {text!r}; give a number from 0 to 1")
+    return value
 
 
 def _whole(env: Mapping[str, str], name: str, default: int, least: int = 0) -> int:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tierwise_router.pressure import Pressure
 
-__all__ = ["DURATION_BOUNDS_S", "Durations", "Tally"]
+__all__ = ["DURATION_BOUNDS_S", "Durations", "Exemplar", "Tally"]
 
 DURATION_BOUNDS_S: Final = (
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0,
@@ -42,6 +42,14 @@ class Durations:
         self.sum_s += seconds
 
 
+class Exemplar(NamedTuple):
+    """One request as the example of many: its trace, its seconds, when it ended (epoch)."""
+
+    trace: str
+    seconds: float
+    at: float
+
+
 class Tally:
     """The counts of one dispatcher since it started.
 
@@ -56,6 +64,8 @@ class Tally:
     long) or unshipped (the ledger did).
     ``streams`` counts the streams of cascades by (specialist, outcome): flowed, rejected (before
     the client saw any of it), collapsed (doubtful after it had begun to flow) or died.
+    ``traces`` counts spans that were sent or failed, and requests whose spans were dropped;
+    ``exemplars`` are the newest traced requests by (specialist, place of the duration's bucket).
     """
 
     def __init__(self) -> None:
@@ -74,7 +84,14 @@ class Tally:
         self.provider: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.comparisons: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.comparison_usd: defaultdict[str, float] = defaultdict(float)
+        self.traces: defaultdict[str, int] = defaultdict(int)
+        self.exemplars: dict[tuple[str, int], Exemplar] = {}
         self.journal_lost: defaultdict[str, int] = defaultdict(int)
+
+    def exemplify(self, specialist: str, seconds: float, trace: str, at: float) -> None:
+        """Keep a request's trace as the example of its duration's bucket."""
+        place = bisect_left(DURATION_BOUNDS_S, seconds)
+        self.exemplars[specialist, place] = Exemplar(trace, seconds, at)
 
     def compared(self, shadow: str, outcome: str, cost_usd: float) -> None:
         """Count one comparison of a shadow."""
@@ -100,6 +117,8 @@ class Tally:
             "comparisons": [[*labels, value] for labels, value in self.comparisons.items()],
             "journal_lost": [[name, value] for name, value in self.journal_lost.items()],
             "comparison_usd": [[name, value] for name, value in self.comparison_usd.items()],
+            "traces": list(self.traces.items()),
+            "exemplars": [[*key, *value] for key, value in self.exemplars.items()],
         }
 
     def add(self, dumped: dict[str, Any]) -> None:
@@ -117,17 +136,14 @@ class Tally:
         for *labels, value in dumped["escalations"]:
             start, end, reason = labels
             self.escalations[start, end, reason] += value
-        for name, value in dumped["retries"]:
-            self.retries[name] += value
-        for name, value in dumped["cost_usd"]:
-            self.cost_usd[name] += value
+        _add_singles(self.retries, dumped["retries"])
+        _add_singles(self.cost_usd, dumped["cost_usd"])
         _add_durations(self.first_byte, dumped["first_byte"])
         _add_durations(self.durations, dumped["durations"])
         _add_pairs(self.provider, dumped.get("provider", ()))
         _add_pairs(self.holds, dumped["holds"])
         _add_durations(self.held_s, dumped["held_s"])
-        for name, value in dumped["held"]:
-            self.held[name] += value
+        _add_singles(self.held, dumped["held"])
         for name, outcome, value in dumped.get("streams", ()):
             self.streams[name, outcome] += value
         self.in_flight += dumped["in_flight"]
@@ -136,8 +152,15 @@ class Tally:
             self.comparisons[name, outcome] += value
         for name, value in dumped.get("journal_lost", ()):
             self.journal_lost[name] += value
-        for name, value in dumped.get("comparison_usd", ()):
-            self.comparison_usd[name] += value
+        _add_singles(self.comparison_usd, dumped.get("comparison_usd", ()))
+        _add_singles(self.traces, dumped.get("traces", ()))
+        for name, place, *said in dumped.get("exemplars", ()):
+            self._take_exemplar((name, place), Exemplar(*said))
+
+    def _take_exemplar(self, key: tuple[str, int], other: Exemplar) -> None:
+        mine = self.exemplars.get(key)
+        if mine is None or mine.at < other.at:
+            self.exemplars[key] = other
 
 
 def _dump_durations(table: dict[str, Durations]) -> list[list[Any]]:
@@ -154,3 +177,8 @@ def _add_durations(table: defaultdict[str, Durations], dumped: list[list[Any]]) 
 def _add_pairs(table: defaultdict[tuple[str, str], int], dumped: Iterable[list[Any]]) -> None:
     for name, outcome, value in dumped:
         table[name, outcome] += value
+
+
+def _add_singles(table: defaultdict[str, Any], dumped: Iterable[list[Any]]) -> None:
+    for name, value in dumped:
+        table[name] += value

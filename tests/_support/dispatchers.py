@@ -18,6 +18,7 @@ from tierwise_router.brain import Brain
 from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.listener import Listener, claim_port
 from tierwise_router.settings import Settings
+from tierwise_router.tracing.answering import app_of
 
 SORTING = (
     "sort dbca",
@@ -89,7 +90,7 @@ class Running:
         dispatcher = Dispatcher.create(settings or Settings())
         if routes:
             dispatcher.take(brain(*routes, policy=policy, tenants=tenants))
-        app = App(dispatcher)
+        app = app_of(dispatcher)
         listener = await Listener.open(app, claim_port("127.0.0.1", 0), 5, patience_s)
         client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.port}", timeout=20)
         return cls(dispatcher, listener, app, client)
@@ -105,4 +106,5 @@ class Running:
     async def stop(self) -> None:
         await self.client.aclose()
         await self.listener.drain()
+        await asyncio.to_thread(self.app.close)
         self.dispatcher.client.close()

@@ -81,7 +81,7 @@ async def test_outcomes_change_predictions_floors_and_metrics(
     assert floor == 0.85
     assert after.acceptance.floor_for("demo/sorter", "", 0.85, 0.8) == 0.8
     assert after.plan("sort dbca").hops[0].floor <= floor
-    said = exposition(dispatchers[0]).decode()
+    said = exposition(dispatchers[0])[0].decode()
     assert 'learned_outcomes{source="feedback",specialist="demo/sorter"} 200.0' in said
     assert 'prediction_accepted{specialist="demo/sorter"} 0.95' in said
     for task in following:

@@ -37,7 +37,7 @@ async def test_counts_of_all_dispatchers_are_added_up(tmp_path: Path) -> None:
     leave_tally(mine)
     left_by_another(tmp_path, "1")  # a process that lives
 
-    text = exposition(mine).decode()
+    text = exposition(mine)[0].decode()
 
     labels = 'endpoint="/chat/completions",model="auto",specialist="demo/sorter",status="200"'
     assert f"tierwise_router_requests_total{{{labels}}} 7.0" in text
@@ -53,7 +53,7 @@ async def test_what_a_dead_dispatcher_counted_stays_but_not_its_requests(tmp_pat
     mine = await dispatcher(tmp_path)
     left_by_another(tmp_path, "999999999")
 
-    text = exposition(mine).decode()
+    text = exposition(mine)[0].decode()
 
     assert 'reason="below_floor",to="demo/frontier"} 2.0' in text
     assert "tierwise_router_requests_in_flight 0.0" in text
