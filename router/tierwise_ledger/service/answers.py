@@ -22,7 +22,8 @@ class Answer(Response):
 
     def render(self, content: Any) -> bytes:
         """Turn the value into bytes."""
-        return orjson.dumps(content)
+        # Rows have names of a class of SQLAlchemy's own, which is a string all the same.
+        return orjson.dumps(content, option=orjson.OPT_NON_STR_KEYS)
 
 
 def error_body(message: str, kind: str, field: str | None) -> dict[str, object]:
