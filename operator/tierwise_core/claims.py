@@ -32,6 +32,10 @@ ID_DIGITS: Final = 16
 LEAST_COMPARED: Final = 20
 """Of fewer comparable answers no rate is told, only the interval it may lie in."""
 
+MOST_JSON: Final = 16_384
+MOST_TEXT: Final = 400
+"""Characters: names are made beside requests, and twelve words do not take more."""
+
 CHANGES_THE_ANSWER: Final = (
     "tools",
     "tool_choice",
@@ -44,8 +48,6 @@ CHANGES_THE_ANSWER: Final = (
     "guided_grammar",
     "stop",
     "suffix",
-    "max_tokens",
-    "max_completion_tokens",
 )
 
 
@@ -62,9 +64,13 @@ def answer_id(text: str) -> str:
     >>> answer_id("one two " * 10), answer_id("  ")
     ('', '')
     """
+    if len(text) > MOST_JSON:
+        return ""
     as_json = _as_json(text)
     if as_json is not None:
         return _digest("json", as_json)
+    if len(text) > MOST_TEXT:
+        return ""
     plain = normalise(text)
     if not plain or len(WORD.findall(plain)) > SHORT_WORDS:
         return ""
@@ -84,22 +90,35 @@ def context_id(body: Mapping[str, Any]) -> str:
     >>> context_id({"messages": [before, question]}) == context_id({"messages": [question]})
     False
     """
-    messages = body.get("messages")
-    others: list[Any] = []
-    if isinstance(messages, list):
-        asked = next(
-            (
-                at
-                for at in reversed(range(len(messages)))
-                if isinstance(messages[at], Mapping) and messages[at].get("role") == "user"
-            ),
-            -1,
-        )
-        others = [message for at, message in enumerate(messages) if at != asked]
+    others = _others(body.get("messages"))
     told = {name: body[name] for name in CHANGES_THE_ANSWER if body.get(name) is not None}
     if not others and not told:
         return ""
-    return _digest("context", json.dumps([others, told], sort_keys=True, default=str))
+    hashed = sha256(b"context")
+    for message in others:
+        for part in (message.get("role"), message.get("content")):
+            hashed.update(_bytes(part))
+    if told:
+        hashed.update(_bytes(told))
+    return hashed.hexdigest()[:ID_DIGITS]
+
+
+def _others(messages: object) -> list[Mapping[str, Any]]:
+    """Give the messages of a chat but the last one of a user, which is the question."""
+    if not isinstance(messages, list):
+        return []
+    some = [message for message in messages if isinstance(message, Mapping)]
+    for at in reversed(range(len(some))):
+        if some[at].get("role") == "user":
+            return some[:at] + some[at + 1 :]
+    return some
+
+
+def _bytes(part: object) -> bytes:
+    """Write a part so that two that follow each other are never taken for one; a text is fast."""
+    text = part if isinstance(part, str) else json.dumps(part, sort_keys=True, default=str)
+    plain = text.encode("utf-8", "surrogatepass")
+    return b"%d:%s;" % (len(plain), plain)
 
 
 def _as_json(text: str) -> str | None:

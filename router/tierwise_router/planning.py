@@ -171,7 +171,7 @@ def plan_auto(  # noqa: PLR0913 - a request, who asks it, and what it wants
             headers, tenant.requirements if tenant is not None else NO_REQUIREMENTS
         ),
     )
-    decision.text = text
+    decision.text, decision.fields = text, call.fields
     decision.plan = brain.plan(
         text,
         floor=wishes.floor if floor is None else floor,
