@@ -1,11 +1,9 @@
 """Models from an object store and from a claim, on real pods; the weight cache of a node."""
 
 import base64
-import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -37,18 +35,11 @@ def room(cluster: Cluster) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def store(cluster: Cluster, room: None) -> Iterator[FakeS3]:
     """An object store on this machine's side of the cluster's network, with the sorter in it."""
-    with fake_s3(our_address(cluster)) as running:
+    with fake_s3(cluster.our_address) as running:
         running.objects["models"] = {
             f"sorter/{path.name}": path.read_bytes() for path in MODEL.iterdir()
         }
         yield running
-
-
-def our_address(cluster: Cluster) -> str:
-    """The address by which pods reach this process."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect((urlsplit(cluster.url).hostname, 9))
-        return str(probe.getsockname()[0])
 
 
 def credentials(store: FakeS3, secret: str) -> dict[str, Any]:

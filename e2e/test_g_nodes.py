@@ -5,61 +5,17 @@ not needed. The last story is told with real engines on the real nodes.
 """
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from cluster import ROOT, Cluster, answer, eventually
+from cluster import Cluster, answer, eventually
+from fake_fleet import kwok, node, tier
 
 NAME = "wader"
 SELECTOR = f"tierwise.dev/specialist={NAME}"
 RECLAIMED = "cloud.google.com/impending-node-termination"
-TAINT = {"key": "kwok.x-k8s.io/node", "value": "fake", "effect": "NoSchedule"}
 NODES = {"shallow-0": ("shallow", 2), "shallow-1": ("shallow", 2), "deep-0": ("deep", 2)}
-
-
-def kwok(cluster: Cluster, nodes: int) -> None:
-    """Have so many fake nodes; the first starts the process that plays their kubelets."""
-    command = [sys.executable, "-m", "localcluster", "kwok", "--name", cluster.name]
-    subprocess.run(
-        [*command, "--nodes", str(nodes), "--gpu", "h100", "--gpus", "1"],
-        check=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT / "hack")},
-        stdout=subprocess.DEVNULL,
-    )
-
-
-def node(name: str) -> dict[str, Any]:
-    water, gpus = NODES[name]
-    room = {"cpu": "64", "memory": "512Gi", "pods": "110", "nvidia.com/gpu": str(gpus)}
-    return {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {
-            "name": name,
-            "labels": {"water": water, "kubernetes.io/hostname": name},
-            "annotations": {"kwok.x-k8s.io/node": "fake"},
-        },
-        "spec": {"taints": [TAINT]},
-        "status": {"capacity": room, "allocatable": room},
-    }
-
-
-def tier(water: str, price: float, name: str = "") -> dict[str, Any]:
-    return {
-        "apiVersion": "tierwise.dev/v1alpha1",
-        "kind": "GPUTier",
-        "metadata": {"name": name or water},
-        "spec": {
-            "gpu": {"product": "NVIDIA-L4", "memory": "24Gi"},
-            "nodeSelector": {"water": water},
-            "tolerations": [{"key": TAINT["key"], "operator": "Exists"}],
-            "price": {"perGPUHour": price},
-        },
-    }
 
 
 def wader(cluster: Cluster, replicas: int) -> dict[str, Any]:
@@ -97,7 +53,7 @@ def water(cluster: Cluster) -> Iterator[None]:
 def restore(cluster: Cluster, name: str) -> None:
     """Bring a node back as it was at first."""
     cluster.delete("node", name)
-    cluster.apply(node(name))
+    cluster.apply(node(name, *NODES[name]))
     cluster.wait(f"node/{name}", "condition=Ready", 60)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import httpx
 import yaml
@@ -51,6 +53,13 @@ class Cluster:
     def environment(self) -> dict[str, str]:
         """The environment in which commands see this cluster and this router."""
         return os.environ | {"KUBECONFIG": self.kubeconfig, "TIERWISE_URL": self.url}
+
+    @property
+    def our_address(self) -> str:
+        """The address by which pods, and the API server, reach this process."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect((urlsplit(self.url).hostname, 9))
+            return str(probe.getsockname()[0])
 
     def get(self, kind: str, name: str, namespace: str = "default") -> dict[str, Any]:
         """Read one object."""

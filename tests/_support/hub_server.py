@@ -234,12 +234,12 @@ class _CdnHandler(_Handler):
 
 
 @contextmanager
-def _served(handler: type[_Handler], hub: FakeHub) -> Iterator[str]:
-    server = QuietServer(("127.0.0.1", 0), type("Bound", (handler,), {"hub": hub}))
+def _served(handler: type[_Handler], hub: FakeHub, host: str) -> Iterator[str]:
+    server = QuietServer((host, 0), type("Bound", (handler,), {"hub": hub}))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
+        yield f"http://{host}:{server.server_address[1]}"
     finally:
         hub.closing.set()
         server.shutdown()
@@ -248,10 +248,10 @@ def _served(handler: type[_Handler], hub: FakeHub) -> Iterator[str]:
 
 
 @contextmanager
-def fake_hub(*, with_cdn: bool = False) -> Iterator[FakeHub]:
+def fake_hub(*, with_cdn: bool = False, host: str = "127.0.0.1") -> Iterator[FakeHub]:
     """A running Hub, with a second origin for large files if asked for."""
     hub = FakeHub()
-    with _served(_HubHandler, hub) as endpoint, _served(_CdnHandler, hub) as cdn:
+    with _served(_HubHandler, hub, host) as endpoint, _served(_CdnHandler, hub, host) as cdn:
         hub.endpoint = endpoint
         hub.cdn = cdn if with_cdn else ""
         yield hub

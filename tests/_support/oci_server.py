@@ -163,10 +163,10 @@ class _Storage(Loopback):
 
 
 @contextmanager
-def fake_registry(*, with_storage: bool = False) -> Iterator[FakeRegistry]:
+def fake_registry(*, with_storage: bool = False, host: str = "127.0.0.1") -> Iterator[FakeRegistry]:
     """A running registry, with another host for blobs if asked for."""
     registry = FakeRegistry()
-    with serving(_Registry, registry) as endpoint, serving(_Storage, registry) as storage:
+    with serving(_Registry, registry, host) as endpoint, serving(_Storage, registry) as storage:
         registry.endpoint = endpoint
         registry.storage = storage if with_storage else ""
         yield registry
