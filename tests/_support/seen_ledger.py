@@ -41,7 +41,7 @@ SEATS = (
 
 def fill(store: Store, *, looks: bool = True, requests: int = 700) -> None:
     """Write the day down: requests, words on answers, and looks at the fleet."""
-    rows = list(_rows(requests))
+    rows = list(day(requests))
     with store.begin() as connection:
         ingest(connection, rows, received_at=NOW)
     if looks:
@@ -50,7 +50,8 @@ def fill(store: Store, *, looks: bool = True, requests: int = 700) -> None:
                 take_view(connection, _view(NOW - DAY_S + step * 3600))
 
 
-def _rows(requests: int) -> Iterator[dict[str, Any]]:
+def day(requests: int = 700) -> Iterator[dict[str, Any]]:
+    """Give the rows of the day as a router's journal would."""
     chance = random.Random(6)  # noqa: S311 - the same day each time
     for number in range(requests):
         record = _decision(number, NOW - DAY_S * (1 - number / requests), chance)

@@ -17,7 +17,7 @@ from tierwise_cli.printing import page, print_json
 from tierwise_core.economics.reading import read, told
 from tierwise_core.errors import EconomicsError
 
-__all__ = ["FigureError", "File", "case_of", "loaded", "shown"]
+__all__ = ["FigureError", "File", "case_of", "loaded", "read_case", "shown"]
 
 Case = TypeVar("Case")
 Report = TypeVar("Report")
@@ -46,7 +46,7 @@ def case_of(kind: type[Case], file: Path | None) -> Case:
     """
     if file is None:
         raise UsageError("no figures: FILE is missing", fix=WHERE)
-    return _read(kind, loaded(file), file)
+    return read_case(kind, loaded(file), str(file))
 
 
 def loaded(file: Path) -> Any:
@@ -62,11 +62,12 @@ def loaded(file: Path) -> Any:
         raise FigureError(f"{file}{where}: {said}; this is no YAML") from error
 
 
-def _read(kind: type[Case], value: Any, file: Path) -> Case:
+def read_case(kind: type[Case], value: Any, where: str) -> Case:
+    """Read a case from fields as a file has them; raises FigureError with where each was."""
     try:
         return read(kind, value)
     except EconomicsError as error:
-        lines = "\n".join(f"{file}: {line}" for line in str(error).splitlines())
+        lines = "\n".join(f"{where}: {line}" for line in str(error).splitlines())
         raise FigureError(lines, fix=WHERE) from error
 
 

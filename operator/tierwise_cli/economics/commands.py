@@ -9,9 +9,32 @@ from typing import TypeVar
 import typer
 from rich.console import Console
 
+from tierwise_cli.cluster import Access
 from tierwise_cli.economics import views_moves, views_routes
 from tierwise_cli.economics.cases import File, case_of, shown
-from tierwise_cli.options import Output, OutputOption, examples
+from tierwise_cli.economics.live import (
+    ByOption,
+    Chosen,
+    FieldOption,
+    Live,
+    LiveOption,
+    Since,
+    case,
+    fine_tune_fields,
+    gate_fields,
+    latency_fields,
+    payback_fields,
+    route_fit_fields,
+)
+from tierwise_cli.ledgers import LedgerUrl
+from tierwise_cli.options import (
+    Context,
+    Kubeconfig,
+    Namespace,
+    Output,
+    OutputOption,
+    examples,
+)
 from tierwise_cli.printing import reported
 from tierwise_core.economics.consensus import ConsensusCase
 from tierwise_core.economics.consensus import consensus as _consensus
@@ -61,34 +84,104 @@ def _run(
         shown(compute(case_of(kind, file)), view, output)
 
 
+def _live_examples(name: str, more: str = "") -> str:
+    file = f"tierwise economics {name} examples/economics/{name}.yaml"
+    return examples(file, f"tierwise economics {name} {more}--live --since 7d")
+
+
 @economics.command(epilog=_examples("funnel"))
 def funnel(file: File = None, output: OutputOption = Output.TEXT) -> None:
     """Send candidates through constraints, capability, economics and routes, in this order."""
     _run(FunnelCase, _funnel, views_routes.print_funnel, file, output)
 
 
-@economics.command(epilog=_examples("routefit"))
-def routefit(file: File = None, output: OutputOption = Output.TEXT) -> None:
+@economics.command(epilog=_live_examples("routefit"))
+def routefit(  # noqa: PLR0913, PLR0917 - the options of a command
+    file: File = None,
+    live: LiveOption = False,
+    ledger: LedgerUrl = None,
+    since: Since = "7d",
+    field: FieldOption = None,
+    by: ByOption = "field",
+    output: OutputOption = Output.TEXT,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    namespace: Namespace = "tierwise-system",
+) -> None:
     """Lay workloads over routes and mark the cheapest feasible one, measured or estimated."""
-    _run(RouteFitCase, route_fit, views_routes.print_route_fit, file, output)
+    found = Live(live, ledger, Access(kubeconfig, context), namespace)
+    with reported(output):
+        shown(
+            route_fit(case(RouteFitCase, file, found, Chosen(since, field, by), route_fit_fields)),
+            views_routes.print_route_fit,
+            output,
+        )
 
 
-@economics.command(epilog=_examples("gate"))
-def gate(file: File = None, output: OutputOption = Output.TEXT) -> None:
+@economics.command(epilog=_live_examples("gate", "prices.yaml "))
+def gate(  # noqa: PLR0913, PLR0917 - the options of a command
+    file: File = None,
+    live: LiveOption = False,
+    ledger: LedgerUrl = None,
+    since: Since = "7d",
+    field: FieldOption = None,
+    output: OutputOption = Output.TEXT,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    namespace: Namespace = "tierwise-system",
+) -> None:
     """Say from which utilization own replicas pay, and how to split each load by the hour."""
-    _run(GateCase, _gate, views_routes.print_gate, file, output)
+    found = Live(live, ledger, Access(kubeconfig, context), namespace)
+    with reported(output):
+        shown(
+            _gate(case(GateCase, file, found, Chosen(since, field), gate_fields)),
+            views_routes.print_gate,
+            output,
+        )
 
 
-@economics.command(epilog=_examples("payback"))
-def payback(file: File = None, output: OutputOption = Output.TEXT) -> None:
+@economics.command(epilog=_live_examples("payback", "target.yaml "))
+def payback(  # noqa: PLR0913, PLR0917 - the options of a command
+    file: File = None,
+    live: LiveOption = False,
+    ledger: LedgerUrl = None,
+    since: Since = "7d",
+    field: FieldOption = None,
+    output: OutputOption = Output.TEXT,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    namespace: Namespace = "tierwise-system",
+) -> None:
     """Say whether to migrate, to measure first, or to do nothing."""
-    _run(PaybackCase, _payback, views_moves.print_payback, file, output)
+    found = Live(live, ledger, Access(kubeconfig, context), namespace)
+    with reported(output):
+        shown(
+            _payback(case(PaybackCase, file, found, Chosen(since, field), payback_fields)),
+            views_moves.print_payback,
+            output,
+        )
 
 
-@economics.command(epilog=_examples("finetune"))
-def finetune(file: File = None, output: OutputOption = Output.TEXT) -> None:
+@economics.command(epilog=_live_examples("finetune", "adapter.yaml "))
+def finetune(  # noqa: PLR0913, PLR0917 - the options of a command
+    file: File = None,
+    live: LiveOption = False,
+    ledger: LedgerUrl = None,
+    since: Since = "7d",
+    field: FieldOption = None,
+    output: OutputOption = Output.TEXT,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    namespace: Namespace = "tierwise-system",
+) -> None:
     """Say when a fine-tune has earned its cost back, and whether one is ready for it."""
-    _run(FineTuneCase, fine_tune, views_moves.print_fine_tune, file, output)
+    found = Live(live, ledger, Access(kubeconfig, context), namespace)
+    with reported(output):
+        shown(
+            fine_tune(case(FineTuneCase, file, found, Chosen(since, field), fine_tune_fields)),
+            views_moves.print_fine_tune,
+            output,
+        )
 
 
 @economics.command("self-managed", epilog=_examples("self-managed"))
@@ -109,7 +202,22 @@ def consensus(file: File = None, output: OutputOption = Output.TEXT) -> None:
     _run(ConsensusCase, _consensus, views_moves.print_consensus, file, output)
 
 
-@economics.command("latency-tiers", epilog=_examples("latency-tiers"))
-def latency_tiers(file: File = None, output: OutputOption = Output.TEXT) -> None:
+@economics.command("latency-tiers", epilog=_live_examples("latency-tiers"))
+def latency_tiers(  # noqa: PLR0913, PLR0917 - the options of a command
+    file: File = None,
+    live: LiveOption = False,
+    ledger: LedgerUrl = None,
+    since: Since = "7d",
+    output: OutputOption = Output.TEXT,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    namespace: Namespace = "tierwise-system",
+) -> None:
     """Say which traffic could wait (async, batch, background), and what that saves."""
-    _run(LatencyCase, _latency_tiers, views_routes.print_latency_tiers, file, output)
+    found = Live(live, ledger, Access(kubeconfig, context), namespace)
+    with reported(output):
+        shown(
+            _latency_tiers(case(LatencyCase, file, found, Chosen(since), latency_fields)),
+            views_routes.print_latency_tiers,
+            output,
+        )

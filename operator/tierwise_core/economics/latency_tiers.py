@@ -7,7 +7,7 @@ a day (batch, 50 % off at most providers in May 2026), or runs when there is roo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from tierwise_core.economics.reading import Evidence, Rate, Share, Usd
@@ -54,15 +54,25 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class LatencyCase:
-    """All traffic, and the tiers where they differ from the usual ones."""
+    """All traffic, and the tiers where they differ from the usual ones.
+
+    ``tolerates_seconds`` comes before what each kind of traffic says itself, by its name.
+    """
 
     traffic: tuple[Traffic, ...]
     tiers: Mapping[LatencyClass, Tier] = field(default_factory=_default_tiers)
+    tolerates_seconds: Mapping[str, Rate] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Hold it to tiers that exist: realtime always does."""
         if "realtime" not in self.tiers:
             raise EconomicsError("tiers.realtime is missing; give waitsSeconds: 0")
+        names = {one.name for one in self.traffic}
+        for name in self.tolerates_seconds:
+            if name not in names:
+                raise EconomicsError(
+                    f"toleratesSeconds.{name} is of no traffic; give one of {', '.join(names)}"
+                )
         for at, one in enumerate(self.traffic):
             if one.served not in self.tiers:
                 raise EconomicsError(
@@ -108,7 +118,7 @@ def latency_tiers(case: LatencyCase) -> LatencyReport:
     >>> report.shares["batch"], round(report.saved_share, 2)
     (0.7, 0.35)
     """
-    rows = tuple(_row(case, one) for one in case.traffic)
+    rows = tuple(_row(case, _said(case, one)) for one in case.traffic)
     requests = sum(row.requests_per_month for row in rows)
     usd = sum(row.usd_per_month for row in rows)
     saved = sum(row.saved_usd_per_month for row in rows)
@@ -130,6 +140,14 @@ def _of(rows: tuple[TierRow, ...], name: str) -> float:
 
 def _share(part: float, whole: float) -> float:
     return part / whole if whole else 0.0
+
+
+def _said(case: LatencyCase, one: Traffic) -> Traffic:
+    """Take what was said of it by name, which is no guess."""
+    seconds = case.tolerates_seconds.get(one.name)
+    if seconds is None:
+        return one
+    return replace(one, tolerates_seconds=seconds, evidence="measured")
 
 
 def _row(case: LatencyCase, one: Traffic) -> TierRow:

@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from tierwise_core.cost_report import Dimension
 from tierwise_ledger.errors import NotKnownError, RequestError
-from tierwise_ledger.seeing import costs, decisions, fleet, paths, rollouts, trust
+from tierwise_ledger.seeing import costs, decisions, fleet, paths, rollouts, trust, waiting
 from tierwise_ledger.service.answers import Answer
 from tierwise_ledger.service.asked import Span, chosen, only, span, whole
 
@@ -163,6 +163,11 @@ ROUTES = (
             connection, _to_now(request), _chosen(request, "specialist", "field")
         ),
         *TIME, "specialist", "field",
+    ),
+    _data(
+        "waiting",
+        lambda request, connection: waiting.waiting(connection, _to_now(request)),
+        *TIME,
     ),
     _data("rollouts", _rollouts, *TIME, "specialist", "field"),
 )  # fmt: skip
