@@ -14,6 +14,8 @@ import yaml
 from apiserver import ApiServer
 from helmchart import NAMESPACE, rendered
 
+from tierwise_router.bursting import Sent
+from tierwise_router.overflow_report import OverflowReport
 from tierwise_router.sources.kubeconfig import ApiAccess, from_kubeconfig
 from tierwise_router.waker import Waker
 
@@ -119,6 +121,38 @@ async def test_the_waker_writes_who_waits_and_at_last_that_nobody_does(
     assert managers["tierwise-router"] == {
         "f:status": {"f:wake": {"f:requestedAt": {}, "f:waiting": {}}}
     }
+
+
+async def test_the_report_writes_what_went_to_the_alternative_and_by_whom(
+    api_server: ApiServer, router: ApiAccess
+) -> None:
+    assert api_server.create(specialist("bursting")).accepted
+    waker, report = Waker(router, every_s=0.05), OverflowReport(router, 0.02, "router-a")
+
+    report.hear(1, {"default/bursting": Sent(1, 5, 3), "default/never-was": Sent(1)})
+    report.hear(2, {"default/bursting": Sent(1, 5, 3)})
+    await until(lambda: overflow_of(api_server).get("requests") == 2)
+    waker.hear(1, {"default/bursting": 1})
+    await until(lambda: "wake" in status_of(api_server, "bursting"))
+    report.hear(1, {"default/bursting": Sent(2, 10, 6)})
+    await until(lambda: overflow_of(api_server).get("requests") == 3)
+    await until(lambda: not report.busy)
+    await waker.close()
+    await report.close()
+
+    seen = overflow_of(api_server)
+    assert seen.pop("since").endswith("Z")
+    assert seen == {
+        "router": "router-a",
+        "requests": 3,
+        "promptTokens": 15,
+        "generatedTokens": 9,
+    }
+    assert status_of(api_server, "bursting")["wake"]["waiting"] == 1  # neither undoes the other
+
+
+def overflow_of(server: ApiServer) -> dict[str, Any]:
+    return dict(status_of(server, "bursting").get("overflow", {}))
 
 
 async def test_a_specialist_that_is_gone_is_nothing_to_write_about(router: ApiAccess) -> None:
