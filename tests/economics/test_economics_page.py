@@ -12,9 +12,11 @@ from dataclasses import fields, is_dataclass
 from typing import Any, get_args, get_type_hints
 
 import pytest
-from docblocks import ROOT
+import typer
+from docblocks import ROOT, commands
 from docscenes import printed
 
+from tierwise_cli.main import app
 from tierwise_core.economics.consensus import ConsensusCase
 from tierwise_core.economics.fanout import FanOutCase
 from tierwise_core.economics.finetune import FineTuneCase
@@ -57,6 +59,19 @@ def test_every_field_is_on_the_page(case: type[Any]) -> None:
     missing = {name for name in _names(case) if f"`{name}`" not in TEXT}
 
     assert missing == set()
+
+
+@pytest.mark.parametrize("call", commands("docs/economics.md", "tierwise"), ids=" ".join)
+def test_the_program_takes_every_call(call: list[str]) -> None:
+    program = typer.main.get_command(app)
+
+    with program.make_context("tierwise", list(call)) as context:
+        _, group, rest = program.resolve_command(context, [*context._protected_args, *context.args])
+        with group.make_context("economics", rest, parent=context) as inner:
+            name, command, more = group.resolve_command(
+                inner, [*inner._protected_args, *inner.args]
+            )
+            assert command.make_context(name, more)
 
 
 def _names(kind: Any) -> Iterator[str]:
