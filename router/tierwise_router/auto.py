@@ -12,6 +12,7 @@ from tierwise_core.cost import Usage, call_cost_usd
 from tierwise_core.errors import NoEndpointError, TierwiseError
 from tierwise_core.route_table import RouteTable
 from tierwise_core.routing import CascadePlan, Hop
+from tierwise_core.spending import call_usd
 from tierwise_core.swift import dataclass
 from tierwise_router.answers import choice_logprobs, read_answer, usage_of
 from tierwise_router.asking import Asked, ask_judged, read_whole
@@ -27,7 +28,12 @@ from tierwise_router.errors import (
 )
 from tierwise_router.lease import Lease
 from tierwise_router.outcomes import Accepted, Attempt, Flowing, Outcome, Refused, Rejected
-from tierwise_router.overflow import check_room, say_context_length
+from tierwise_router.overflow import (
+    about_prompt_tokens,
+    check_room,
+    output_tokens,
+    say_context_length,
+)
 from tierwise_router.sse import is_event_stream
 from tierwise_router.streaming import decide_stream, streams_early
 from tierwise_router.upstream.response import Headers
@@ -125,7 +131,11 @@ async def _try_elsewhere(
     if other is None:
         return None
     decision.steps.append(Step(hop, failure="overflow"))
-    taken = replace(hop, route=replace(other, verifiers=hop.route.verifiers))
+    taken = replace(
+        hop,
+        route=replace(other, verifiers=hop.route.verifiers),
+        expected_usd=call_usd(other.price, about_prompt_tokens(call), output_tokens(call)),
+    )
     outcome = await _try_hop(dispatcher, call, decision, taken, is_last=False)
     if outcome is not None:
         decision.overflow = hop.route.key
