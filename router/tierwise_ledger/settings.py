@@ -24,6 +24,7 @@ class Settings:
     what callers must show, empty for nobody is asked. ``keys_dir`` has the keys of contents, one
     file each. ``keep_days`` is how long single outcomes are kept, 0 for ever; sums by the hour
     stay. ``audit_key_file`` has the key that checkpoints of the audit are signed with.
+    ``power_url`` is where DCGM exporters tell what GPUs draw, on each address behind its name.
     """
 
     host: str = ANY_ADDRESS
@@ -33,6 +34,7 @@ class Settings:
     keys_dir: str = ""
     keep_days: int = 90
     audit_key_file: str = ""
+    power_url: str = ""
     log_level: str = "info"
 
     @classmethod
@@ -55,6 +57,7 @@ number of 0 or more
             keys_dir=env.get("TIERWISE_LEDGER_KEYS_DIR", ""),
             keep_days=_whole(env, "TIERWISE_LEDGER_KEEP_DAYS", 90),
             audit_key_file=env.get("TIERWISE_LEDGER_AUDIT_KEY_FILE", ""),
+            power_url=env.get("TIERWISE_LEDGER_POWER_URL", ""),
             log_level=env.get("TIERWISE_LEDGER_LOG_LEVEL", "info").lower(),
         )
 
