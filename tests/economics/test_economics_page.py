@@ -61,7 +61,7 @@ def test_every_field_is_on_the_page(case: type[Any]) -> None:
     assert missing == set()
 
 
-@pytest.mark.parametrize("call", commands("docs/economics.md", "tierwise"), ids=" ".join)
+@pytest.mark.parametrize("call", [*commands("docs/economics.md", "tierwise")], ids=" ".join)
 def test_the_program_takes_every_call(call: list[str]) -> None:
     program = typer.main.get_command(app)
 
