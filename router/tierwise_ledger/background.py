@@ -12,6 +12,7 @@ import structlog
 
 from tierwise_ledger.auditing import checkpoints
 from tierwise_ledger.learning import calibrating, forgetting
+from tierwise_ledger.money import jobs as money_jobs
 from tierwise_ledger.settings import Settings
 from tierwise_ledger.store import Store
 
@@ -37,6 +38,9 @@ class Job:
 
 JOBS: Sequence[Job] = (
     Job("audit-checkpoints", checkpoints.EVERY_S, checkpoints.keep_sealed),
+    Job("fleet", money_jobs.LOOK_EVERY_S, money_jobs.look),
+    Job("budget-alerts", money_jobs.ALERT_EVERY_S, money_jobs.alert),
+    Job("forget-budgets", money_jobs.FORGET_EVERY_S, money_jobs.forget),
     Job("calibration", calibrating.EVERY_S, calibrating.calibrate),
     Job("forget-interactions", forgetting.EVERY_S, forgetting.forget_old),
 )
