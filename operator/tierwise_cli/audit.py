@@ -189,8 +189,7 @@ def _tell(found: Verification, output: Output, *, by_own_key: bool) -> None:
         out.print("[bold]nothing was changed, dropped or moved[/bold]")
         if found.signed and not by_own_key:
             out.print(
-                "the signatures were checked by the key that was published with them; pass the one "
-                "you kept with --key"
+                "signatures were checked by the key published with them; --key takes your own"
             )
         return
     out.print("[bold]the audit is not what was recorded[/bold]")

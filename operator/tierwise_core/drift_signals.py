@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from math import exp, log, log2, sqrt
+from math import ceil, exp, log, log2, sqrt
 from typing import Final, Literal
 
 from tierwise_core.decision_record import DecisionRecord, StepRecord
@@ -101,8 +101,8 @@ def bin_label(signal: str, number: int) -> str:
         return f"{number / TWENTIETHS:.2f} to {(number + 1) / TWENTIETHS:.2f}"
     if number == 0:
         return "0"
-    low, above = -(-(2 ** ((number - 1) / 2)) // 1), -(-(2 ** (number / 2)) // 1)
-    return f"{int(-low) * -1} to {max(int(above) - 1, int(low))}"
+    low, last = ceil(2 ** ((number - 1) / 2)), ceil(2 ** (number / 2)) - 1
+    return f"{low} to {last}" if last > low else f"{low}"
 
 
 def population_stability(before: Histogram, now: Histogram) -> float:
