@@ -189,8 +189,9 @@ def test_the_manifests_of_the_page_are_accepted(api_server: ApiServer) -> None:
         "Specialist",
         "HorizontalPodAutoscaler",
         "ScaledObject",
+        "Specialist",
     ]
-    for body in manifests[:2]:
+    for body in (one for one in manifests if one["kind"] != "ScaledObject"):
         api_server.kubectl(
             *("apply", "--dry-run=server", "--validate=strict", "-f", "-"),
             stdin=yaml.safe_dump(body),
@@ -198,7 +199,7 @@ def test_the_manifests_of_the_page_are_accepted(api_server: ApiServer) -> None:
 
 
 def test_an_hpa_and_keda_aim_at_what_has_a_scale_subresource(api_server: ApiServer) -> None:
-    _, *scalers = [yaml.safe_load(block) for block in blocks(PAGE, "yaml")]
+    _, *scalers, _ = [yaml.safe_load(block) for block in blocks(PAGE, "yaml")]
     served = json.loads(api_server.kubectl("get", "--raw", f"/apis/{SPECIALIST.api_version}"))
     scale = next(r for r in served["resources"] if r["name"] == "specialists/scale")
 
