@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import groupby, pairwise
-from operator import attrgetter
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, and_, func, select
 
+from tierwise_ledger.seeing.buckets import HOUR_S
 from tierwise_ledger.service.asked import Span
 from tierwise_ledger.tables.calls import CALLS
-from tierwise_ledger.tables.outcomes import OUTCOMES
+from tierwise_ledger.tables.outcomes import OUTCOME_HOURS, OUTCOMES
 
 __all__ = ["Link", "Node", "flow", "paths"]
 
 MOST_REQUESTS: Final = 20_000
 MOST_HOPS: Final = 4
 MOST_NODES: Final = 9
+OF_CALL: Final = ("specialist", "tier", "verdict", "failure")
 KINDS: Final = {
     "escalate": "escalated", "failed": "failed", "abstain": "abstained", "relayed": "relayed",
 }  # fmt: skip
@@ -45,66 +46,84 @@ def flow(connection: Connection, span: Span, only: Mapping[str, str]) -> dict[st
 
     ``only`` chooses by ``tenant`` and ``field``.
     """
-    chosen = _chosen(span, only)
-    total = connection.execute(select(func.count()).select_from(chosen.subquery())).scalar_one()
-    newest = chosen.order_by(OUTCOMES.c.at.desc()).limit(MOST_REQUESTS).subquery()
-    steps = (CALLS.c.position, CALLS.c.specialist, CALLS.c.tier, CALLS.c.verdict, CALLS.c.failure)
-    query = (
-        select(newest.c.id, newest.c.field, newest.c.state, *steps)
-        .select_from(newest.outerjoin(CALLS, CALLS.c.outcome == newest.c.id))
-        .order_by(newest.c.id, CALLS.c.position)
-    )
-    taken = (tuple(rows) for _, rows in groupby(connection.execute(query), attrgetter("id")))
-    links = paths(taken)
-    return {"requests": total, "shown": min(total, MOST_REQUESTS), **_told(links)}
+    found = list(connection.execute(_ways(span, only)))
+    shown = sum(row.requests for row in found)
+    total = shown if shown < MOST_REQUESTS else _counted(connection, span, only)
+    return {"requests": total, "shown": shown, **_told(paths(found))}
 
 
-def _chosen(span: Span, only: Mapping[str, str]) -> Select[Any]:
-    query = select(OUTCOMES.c.id, OUTCOMES.c.field, OUTCOMES.c.state, OUTCOMES.c.at).where(
+def _ways(span: Span, only: Mapping[str, str]) -> Select[Any]:
+    """Count the requests that went the same way; the database does it, there may be many."""
+    query = select(OUTCOMES.c.id, OUTCOMES.c.field, OUTCOMES.c.state).where(
         OUTCOMES.c.at >= span.since, OUTCOMES.c.at < span.until
     )
     for name, value in only.items():
         query = query.where(OUTCOMES.c[name] == value)
-    return query
+    newest = query.order_by(OUTCOMES.c.at.desc()).limit(MOST_REQUESTS).subquery()
+    calls = [CALLS.alias(f"call_{hop}") for hop in range(MOST_HOPS)]
+    joined: Any = newest
+    for hop, call in enumerate(calls):
+        joined = joined.outerjoin(call, and_(call.c.outcome == newest.c.id, call.c.position == hop))
+    labels = [newest.c.field, newest.c.state]
+    for hop, call in enumerate(calls):
+        labels += [call.c[name].label(f"{name}_{hop}") for name in OF_CALL]
+    return select(*labels, func.count().label("requests")).select_from(joined).group_by(*labels)
 
 
-def paths(requests: Iterable[tuple[Any, ...]]) -> Counter[Link]:
-    """Count the links; each request is its rows: id, field, state, and one for each call.
+def _counted(connection: Connection, span: Span, only: Mapping[str, str]) -> int:
+    """Count them all, by the sums of the hours that the time is in."""
+    hours = OUTCOME_HOURS.c
+    query = select(func.sum(hours.requests)).where(
+        hours.hour > span.since - HOUR_S, hours.hour < span.until
+    )
+    for name, value in only.items():
+        query = query.where(hours[name] == value)
+    return int(connection.execute(query).scalar() or 0)
 
-    >>> from types import SimpleNamespace as Row
-    >>> asked = {"field": "sorting", "state": "escalated", "failure": ""}
-    >>> rows = (Row(position=0, specialist="demo/small", tier="4090", verdict="escalate", **asked),
-    ...         Row(position=1, specialist="demo/large", tier="h100", verdict="accept", **asked))
-    >>> for link in paths([rows]):
-    ...     print(link.source.name, "->", link.target.name, link.kind)
-    sorting -> small · 4090 asked
-    small · 4090 -> large · h100 escalated
-    large · h100 -> escalated accepted
+
+def paths(ways: Iterable[Any]) -> Counter[Link]:
+    """Count the links of ways: field, state, the calls in order, and how many requests went so.
+
+    >>> from types import SimpleNamespace as Way
+    >>> nobody = {f"{name}_{hop}": None for name in OF_CALL for hop in (2, 3)}
+    >>> way = Way(field="sorting", state="escalated", requests=3, **nobody,
+    ...     specialist_0="demo/small", tier_0="4090", verdict_0="escalate", failure_0="",
+    ...     specialist_1="demo/large", tier_1="h100", verdict_1="accept", failure_1="")
+    >>> for link, count in paths([way]).items():
+    ...     print(link.source.name, "->", link.target.name, link.kind, count)
+    sorting -> small · 4090 asked 3
+    small · 4090 -> large · h100 escalated 3
+    large · h100 -> escalated accepted 3
     """
     links: Counter[Link] = Counter()
-    for rows in requests:
-        links.update(_links(rows))
+    for way in ways:
+        for link in _links(way):
+            links[link] += way.requests
     return _gathered(links)
 
 
-def _links(rows: tuple[Any, ...]) -> Iterator[Link]:
-    first = rows[0]
-    asked = [row for row in rows if row.specialist][:MOST_HOPS]
-    nodes = [Node(0, "field", first.field or "(no field)")]
-    nodes += [Node(at, "specialist", _who(row)) for at, row in enumerate(asked, 1)]
-    nodes.append(Node(MOST_HOPS + 1, "state", first.state))
-    kinds = ["asked", *(_kind(row) for row in asked)]
+def _links(way: Any) -> Iterator[Link]:
+    calls = [_call(way, hop) for hop in range(MOST_HOPS)]
+    asked = [call for call in calls if call["specialist"]]
+    nodes = [Node(0, "field", way.field or "(no field)")]
+    nodes += [Node(at, "specialist", _who(call)) for at, call in enumerate(asked, 1)]
+    nodes.append(Node(MOST_HOPS + 1, "state", way.state))
+    kinds = ["asked", *(_kind(call) for call in asked)]
     for (source, target), kind in zip(pairwise(nodes), kinds, strict=True):
         yield Link(source, target, kind)
 
 
-def _who(row: Any) -> str:
-    name = row.specialist.rpartition("/")[2]
-    return f"{name} · {row.tier}" if row.tier else name
+def _call(way: Any, hop: int) -> dict[str, str]:
+    return {name: getattr(way, f"{name}_{hop}") or "" for name in OF_CALL}
 
 
-def _kind(row: Any) -> str:
-    return "failed" if row.failure else KINDS.get(row.verdict, "accepted")
+def _who(call: Mapping[str, str]) -> str:
+    name = call["specialist"].rpartition("/")[2]
+    return f"{name} · {call['tier']}" if call["tier"] else name
+
+
+def _kind(call: Mapping[str, str]) -> str:
+    return "failed" if call["failure"] else KINDS.get(call["verdict"], "accepted")
 
 
 def _gathered(links: Counter[Link]) -> Counter[Link]:

@@ -16,7 +16,7 @@ from tierwise_ledger.tables.learned import CALIBRATIONS
 __all__ = ["BINS", "reliability"]
 
 BINS: Final = 10
-MOST_ANSWERS: Final = 200_000
+MOST_ANSWERS: Final = 50_000
 # A gate's own verdict is made of the very confidence that is to be judged, and a failure had none.
 OUTSIDE: Final = ("feedback", "verifier")
 

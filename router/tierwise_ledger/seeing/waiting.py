@@ -12,7 +12,7 @@ from tierwise_ledger.tables.outcomes import OUTCOMES
 
 __all__ = ["waiting"]
 
-MOST_REQUESTS: Final = 200_000
+MOST_REQUESTS: Final = 100_000
 
 
 def waiting(connection: Connection, span: Span) -> dict[str, Any]:
