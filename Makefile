@@ -97,14 +97,16 @@ images: setup ## Build the operator's and the router's images, without Docker
 	@$(LOCALCLUSTER) images build
 
 .PHONY: generate
-generate: setup ## Write crds/, the chart's copy and docs/reference/ from the models
+generate: setup ## Write crds/, the chart's copy, docs/reference/, metrics, alerts and dashboards from the code
 	@$(PYTHON) -m tierwise_api.generate .
 	@$(PYTHON) -m tierwise_router.openapi .
+	@PYTHONPATH=hack $(PYTHON) -m observability
 
 .PHONY: verify
 verify: setup ## Fail when a generated file or a lock is not up to date
 	@$(PYTHON) -m tierwise_api.generate --check .
 	@$(PYTHON) -m tierwise_router.openapi --check .
+	@PYTHONPATH=hack $(PYTHON) -m observability --check
 	@hack/lock.sh --check
 
 .PHONY: format
