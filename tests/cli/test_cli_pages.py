@@ -26,7 +26,16 @@ WRITES = bool(os.environ.get("TIERWISE_WRITE_DOCS"))
 
 def test_the_page_shows_every_command_that_prints_something() -> None:
     shown = {" ".join(command.split()[1:3]) for command, _ in PAIRS}
-    for words in ("size", "plan -f", "plan graph", "tiers discover", "doctor", "ask", "status"):
+    for words in (
+        "size",
+        "plan -f",
+        "plan graph",
+        "tiers discover",
+        "doctor",
+        "ask",
+        "status",
+        "classify",
+    ):
         assert any(call.startswith(words) for call in shown), words
 
 
