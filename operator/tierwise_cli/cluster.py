@@ -1,4 +1,4 @@
-"""Reading a Kubernetes cluster: the kubeconfig's address and credentials, and plain GETs."""
+"""A Kubernetes cluster: the kubeconfig's address and credentials, and plain requests."""
 
 from __future__ import annotations
 
@@ -77,6 +77,25 @@ class Cluster:
                 f"server: {response.text[:80]!r}",
                 fix="check the server of that context: kubectl config view --minify",
             ) from error
+
+    def send(
+        self, method: str, path: str, body: Object, content_type: str = "application/json"
+    ) -> Object:
+        """Create or change an object, and give what the API server made of it.
+
+        Raises:
+            UnreachableError, DeniedError, AbsentError, ClusterError: with what to do.
+        """
+        headers = {"content-type": content_type}
+        try:
+            response = self.http.request(
+                method, path, content=json.dumps(body).encode(), headers=headers
+            )
+        except httpx.HTTPError as error:
+            raise _unreachable(self, error) from error
+        if not response.is_success:
+            raise _refusal(self, response)
+        return dict(response.json())
 
     def items(self, path: str, **query: str | int) -> tuple[Object, ...]:
         """Every object of a list, page by page."""

@@ -15,6 +15,7 @@ from tierwise_cli import (
     ask,
     calibrate,
     classify,
+    cost,
     doctor,
     explain,
     export,
@@ -35,6 +36,7 @@ from tierwise_cli.ledger_command import EXAMPLES as LEDGER_EXAMPLES
 from tierwise_cli.ledger_command import bookkeeping
 from tierwise_cli.options import Output, OutputOption, examples
 from tierwise_cli.printing import print_json
+from tierwise_cli.tenant import tenancy
 from tierwise_operator.weights.command import EXAMPLES as FETCH_EXAMPLES
 from tierwise_operator.weights.command import fetch
 
@@ -93,6 +95,8 @@ tiering.command("discover", epilog=tiers.EXAMPLES)(tiers.discover_tiers)
 app.add_typer(tiering, name="tiers")
 
 app.add_typer(batching, name="batch")
+app.command(epilog=cost.EXAMPLES)(cost.cost)
+app.add_typer(tenancy, name="tenant")
 app.add_typer(audit, name="audit")
 app.command(epilog=calibrate.EXAMPLES)(calibrate.calibrate)
 app.command(epilog=learned.CLAIMS_EXAMPLES)(learned.claims)

@@ -112,6 +112,14 @@ def test_people_see_what_is_spent_and_what_is_left(ledger: Served) -> None:
     ]  # fmt: skip
 
 
+def test_prometheus_sees_budgets_of_whole_tenants_only(ledger: Served) -> None:
+    lease(ledger, "d-1", number=1, need=600_000)
+    lease(ledger, "d-1", number=1, scope="user", account=f"{ACCOUNT}/user/0123", need=1)
+    text = ledger.client.get("/metrics/cost").text
+    assert 'tierwise_budget_limit_usd{tenant="demo/team-a"} 0.001' in text
+    assert text.count("tierwise_budget_granted_usd{") == 1
+
+
 def test_old_days_are_forgotten(ledger: Served) -> None:
     lease(ledger, "d-1", number=1, need=1)
     with ledger.store.begin() as connection:

@@ -15,9 +15,10 @@ from starlette.routing import Route
 from tierwise_core.attribution import IdlePolicy
 from tierwise_core.bill import PriceChange
 from tierwise_core.cost_report import DIMENSIONS, CostReport, Dimension
-from tierwise_core.money import cents
+from tierwise_core.money import cents, usd
 from tierwise_ledger.errors import RequestError
 from tierwise_ledger.money.fleet_view import read_view
+from tierwise_ledger.money.leases import budgets_of, day_of
 from tierwise_ledger.money.looks import last_look, put_prices, take_view
 from tierwise_ledger.money.reports import Period, gaps, report, seen_until
 from tierwise_ledger.service.answers import Answer
@@ -80,8 +81,10 @@ def _metrics(request: Request) -> Response:
     period = _period(request)
     with request.app.state.store.read() as connection:
         found = [report(connection, period, by, policy)[0] for by in DIMENSIONS[:2]]
+        budgets = budgets_of(connection, day_of(request.app.state.clock()))
     registry = CollectorRegistry()
     registry.register(_Costs(found))
+    registry.register(_BudgetGauges([row for row in budgets if row["scope"] == "day"]))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -123,6 +126,27 @@ class _Costs(Collector):
                 if group[figure] is not None:
                     mark = group["marks"].get(figure, "measured")
                     family.add_metric([told["by"], group["name"], mark], group[figure])
+        return family
+
+
+class _BudgetGauges(Collector):
+    """What tenants may spend today, and have spent, as Prometheus' gauges."""
+
+    def __init__(self, budgets: list[dict[str, Any]]) -> None:
+        self._budgets = budgets
+
+    def collect(self) -> list[Metric]:
+        """Give a family for each figure."""
+        return [
+            self._family("limit", "What a tenant may spend today, in USD."),
+            self._family("spent", "What of it is known to be spent, in USD."),
+            self._family("granted", "What of it routers have been given, in USD."),
+        ]
+
+    def _family(self, figure: str, text: str) -> Metric:
+        family = GaugeMetricFamily(f"tierwise_budget_{figure}_usd", text, labels=["tenant"])
+        for row in self._budgets:
+            family.add_metric([row["tenant"]], usd(row[f"{figure}_nano_usd"]))
         return family
 
 
