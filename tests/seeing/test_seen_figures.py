@@ -127,6 +127,7 @@ def test_a_story_has_its_record_its_words_and_what_was_said(full: Served) -> Non
     assert said["record"]["id"] == THE_ONE
     assert [part["title"] for part in said["story"]][:2] == ["Outcome", "The question"]
     assert said["feedback"][0]["corrected"] == "<b>dcba</b>"
+    assert {link["stream"] for link in said["audit"]} == {"decisions", "feedback"}
 
 
 def test_decisions_are_chosen_and_the_newest_come_first(full: Served) -> None:
@@ -168,6 +169,21 @@ def test_revisions_share_the_calls(full: Served, since: str) -> None:
     told = [point for line in said["revisions"] for point in line["points"] if "u" in point]
     assert told
     assert all(point["low"] <= point["u"] <= point["high"] for point in told)
+
+
+def test_what_was_done_to_a_rollout_stands_beside_its_weights(full: Served) -> None:
+    step = {"kind": "audit", "stream": "rollouts", "action": "weighed", "subject": "demo/sorter-r2"}
+    rows = [
+        {**step, "id": "a-1", "at": NOW - 60, "specialist": "demo/sorter", "weight": 0.35},
+        {**step, "id": "a-2", "at": NOW - 50, "specialist": "demo/other", "weight": 0.5},
+    ]
+    with full.store.begin() as connection:
+        ingest(connection, rows, received_at=NOW)
+
+    (event,) = get(full, "rollouts", specialist="demo/sorter", field="sorting")["events"]
+
+    assert event["action"] == "weighed"
+    assert event["detail"] == {"weight": 0.35}
 
 
 @pytest.mark.parametrize(

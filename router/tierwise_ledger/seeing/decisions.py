@@ -12,6 +12,7 @@ from tierwise_core.decision_story import story
 from tierwise_ledger.errors import NotKnownError
 from tierwise_ledger.outcome_rows import unpacked
 from tierwise_ledger.service.asked import Span
+from tierwise_ledger.tables.audit import AUDIT_RECORDS
 from tierwise_ledger.tables.base import NANO
 from tierwise_ledger.tables.feedback import FEEDBACK
 from tierwise_ledger.tables.outcomes import OUTCOMES, RECORDS
@@ -42,7 +43,7 @@ def newest(
 
 
 def whole_story(connection: Connection, name: str) -> dict[str, Any]:
-    """Tell one decision: its record, the sections of its story, and every word on its answer."""
+    """Tell one decision: its record, its story, the words on its answer, its audit."""
     query = select(RECORDS.c.body).where(RECORDS.c.id == name)
     body = connection.execute(query).scalar_one_or_none()
     if body is None:
@@ -55,7 +56,17 @@ def whole_story(connection: Connection, name: str) -> dict[str, Any]:
     return {
         "record": record.to_row(),
         "story": [{"title": one.title, "lines": one.lines} for one in story(record)],
+        "audit": _links(connection, name),
         "feedback": [
             {one: row[one] for one in SAID} for row in connection.execute(said).mappings()
         ],
     }
+
+
+def _links(connection: Connection, name: str) -> list[dict[str, Any]]:
+    kept = (AUDIT_RECORDS.c.stream, AUDIT_RECORDS.c.seq, AUDIT_RECORDS.c.hash)
+    query = select(*kept).where(AUDIT_RECORDS.c.subject == name).order_by(*kept[:2])
+    return [
+        {"stream": row.stream, "seq": row.seq, "hash": row.hash}
+        for row in connection.execute(query)
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -12,10 +13,14 @@ from tierwise_core.field_profiles import judgement_of
 from tierwise_core.windows import Window, parts_of
 from tierwise_ledger.seeing.buckets import HOUR_S, bucket_s, starts
 from tierwise_ledger.service.asked import Span
+from tierwise_ledger.tables.audit import AUDIT_RECORDS
 from tierwise_ledger.tables.judged import SUMS, WINDOW_HOURS, WINDOWS
 
-__all__ = ["revisions", "specialists"]
+__all__ = ["events", "revisions", "specialists"]
 
+STREAM: Final = "rollouts"
+ENVELOPE: Final = frozenset({"at", "kind", "subject", "id", "specialist"})
+MOST_EVENTS: Final = 500
 TEN_S: Final = 10
 SHORT_S: Final = 6 * HOUR_S
 
@@ -64,12 +69,35 @@ def revisions(connection: Connection, span: Span, specialist: str, field: str) -
         "field": field,
         "bucketSeconds": length_s,
         "begins": list(begins),
+        "events": events(connection, span, specialist),
         "noticeable": judgement_of(field).noticeable_change,
         "revisions": [
             _line(name, found, lines, field_total, begins, field)
             for name, found in sorted(lines.items(), key=lambda one: min(one[1]))
         ],
     }
+
+
+def events(connection: Connection, span: Span, specialist: str) -> list[dict[str, Any]]:
+    """Tell what was done to a Specialist's rollouts, as the audit has it; the newest first."""
+    table = AUDIT_RECORDS.c
+    query = (
+        select(table.body)
+        .where(table.stream == STREAM, table.at >= span.since, table.at < span.until)
+        .order_by(table.seq.desc())
+        .limit(MOST_EVENTS)
+    )
+    found = (json.loads(body) for (body,) in connection.execute(query))
+    return [
+        {
+            "at": one["at"],
+            "action": one["kind"],
+            "rollout": one["subject"],
+            "detail": {name: value for name, value in one.items() if name not in ENVELOPE},
+        }
+        for one in found
+        if one.get("specialist") == specialist
+    ]
 
 
 def _table(span: Span) -> tuple[Table, int]:

@@ -10,15 +10,15 @@ function gauge(step) {
   const known = [["before", step.predicted], ["after", step.confidence]].filter(([, value]) => value !== null && value !== undefined);
   if (!known.length) return null;
   const height = 24 * known.length + 4;
-  return s("svg", { class: "gauge", viewBox: `0 0 420 ${height}`, role: "img",
+  return s("svg", { class: "gauge", viewBox: `0 0 340 ${height}`, role: "img",
     "aria-label": `${known.map(([name, value]) => `${name} asking ${fixed(value)}`).join(", ")}; the floor is ${fixed(step.floor)}` },
   known.map(([name, value], at) => [
     s("text", { x: 0, y: 16 + 24 * at }, name),
-    s("rect", { class: "track", x: 52, y: 6 + 24 * at, width: 310, height: 12, rx: 3 }),
-    s("rect", { class: value >= step.floor ? "f2" : "f1", x: 52, y: 6 + 24 * at, width: Math.max(1, 310 * Math.min(1, value)), height: 12, rx: 3 }),
-    s("text", { class: "name", x: 370, y: 16 + 24 * at }, fixed(value)),
+    s("rect", { class: "track", x: 52, y: 6 + 24 * at, width: 240, height: 12, rx: 3 }),
+    s("rect", { class: value >= step.floor ? "f2" : "f1", x: 52, y: 6 + 24 * at, width: Math.max(1, 240 * Math.min(1, value)), height: 12, rx: 3 }),
+    s("text", { class: "name", x: 300, y: 16 + 24 * at }, fixed(value)),
   ]),
-  s("line", { class: "floor", x1: 52 + 310 * step.floor, x2: 52 + 310 * step.floor, y1: 2, y2: height - 2 }));
+  s("line", { class: "floor", x1: 52 + 240 * step.floor, x2: 52 + 240 * step.floor, y1: 2, y2: height - 2 }));
 }
 
 const fact = (name, value) => value !== null && value !== undefined && value !== "" && h("span", {}, `${name} `, h("b", {}, value));
@@ -50,7 +50,7 @@ const words = (said) => h("ul", { class: "said" }, said.map((one) => h("li", {},
   `, said ${one.source} at ${moment(one.at)}`, one.corrected && [": ", h("code", {}, one.corrected)], one.comment && ` (${one.comment})`)));
 
 export async function decision({ ask, rest }) {
-  const { record, story, feedback } = await ask(`decisions/${encodeURIComponent(rest)}`);
+  const { record, story, feedback, audit } = await ask(`decisions/${encodeURIComponent(rest)}`);
   return [
     h("p", {}, h("a", { href: "#/decisions" }, "← Decisions")),
     h("h1", { class: "mono" }, record.id),
@@ -63,5 +63,9 @@ export async function decision({ ask, rest }) {
       : h("p", { class: "quiet" }, "Nothing yet. ", h("code", {}, `tierwise feedback ${record.id} --accept`), " says that it was right.")),
     h("section", { class: "card" }, h("h2", {}, "In words"), story.map((part) => [h("h3", {}, part.title),
       h("ul", { class: "said" }, part.lines.map((line) => h("li", {}, line)))])),
+    audit.length > 0 && h("section", { class: "card" }, h("h2", {}, "In the audit"), table("Links of the audit", [
+      { name: "Stream", of: (one) => one.stream }, { name: "Number", n: true, of: (one) => count(one.seq) },
+      { name: "Hash", of: (one) => h("code", { class: "long" }, one.hash) },
+    ], audit, { stack: true }), h("p", { class: "quiet" }, h("code", {}, `tierwise audit prove ${record.id}`), " proves that it stands there.")),
   ].filter(Boolean);
 }

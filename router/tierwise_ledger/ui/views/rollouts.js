@@ -1,5 +1,5 @@
 import { code, empty, h, select, table } from "../dom.js";
-import { count, fixed, percent, short } from "../format.js";
+import { count, fixed, moment, percent, short } from "../format.js";
 import { lineChart } from "../line_chart.js";
 
 function charts(said) {
@@ -28,6 +28,15 @@ const sums = (said) => h("section", { class: "card" }, h("h2", {}, "Side by side
   { name: "Curiosity", n: true, of: (one) => fixed(one.points.findLast((point) => point.u !== undefined)?.curiosity, 3) },
 ], said.revisions, { stack: true }));
 
+const said = (value) => (typeof value === "object" ? JSON.stringify(value) : String(value));
+
+const events = (found) => h("section", { class: "card" }, h("h2", {}, "What was done"), found.length ? table("What was done", [
+  { name: "When", of: (one) => moment(one.at) },
+  { name: "What", of: (one) => one.action },
+  { name: "Rollout", of: (one) => one.rollout },
+  { name: "With", of: (one) => Object.entries(one.detail).map(([name, value]) => `${name} ${said(value)}`).join(", ") || "–" },
+], found, { stack: true }) : h("p", { class: "quiet" }, "The audit has no step of a rollout of this Specialist in this time."));
+
 export async function rollouts({ ask, since, query, go }) {
   const { specialists } = await ask("rollouts", { since });
   const head = [h("h1", {}, "Rollouts"),
@@ -41,9 +50,9 @@ export async function rollouts({ ask, since, query, go }) {
   }
   const key = (one) => `${one.specialist} ${one.field}`;
   const wanted = specialists.find((one) => key(one) === `${query.specialist} ${query.field}`) ?? specialists[0];
-  const said = await ask("rollouts", { since, specialist: wanted.specialist, field: wanted.field });
+  const shown = await ask("rollouts", { since, specialist: wanted.specialist, field: wanted.field });
   const choose = select("Specialist and field", "specialist", specialists.map((one) => [key(one),
     `${short(one.specialist)} in ${one.field || "no field"} (${one.revisions} revision${one.revisions === 1 ? "" : "s"})`]), key(wanted),
   (value) => { const one = specialists.find((each) => key(each) === value); go({ specialist: one.specialist, field: one.field }); });
-  return [...head, h("div", { class: "row" }, choose), ...charts(said), sums(said)];
+  return [...head, h("div", { class: "row" }, choose), ...charts(shown), sums(shown), events(shown.events)];
 }
