@@ -10,11 +10,13 @@ from sqlalchemy import Connection, insert
 from tierwise_core.decision_record import DecisionRecord, Feedback
 from tierwise_ledger.auditing import chain
 from tierwise_ledger.batch import Batch, Ingested
+from tierwise_ledger.erasing import Gone, gone_rule
 from tierwise_ledger.hourly import add_calls, add_outcomes
 from tierwise_ledger.learning import taking
 from tierwise_ledger.outcome_rows import packed
 from tierwise_ledger.sorting import SortedRows, sort_rows
 from tierwise_ledger.tables.calls import CALLS
+from tierwise_ledger.tables.contents import CONTENTS
 from tierwise_ledger.tables.feedback import FEEDBACK
 from tierwise_ledger.tables.outcomes import OUTCOMES, RECORDS
 from tierwise_ledger.tables.seen import SEEN
@@ -43,8 +45,10 @@ def ingest(
     understood is rejected by itself, with words that say why: the others are taken.
     """
     found = sort_rows(rows, received_at, skew_s)
+    _leave_out(found, gone_rule(connection))
     decisions = _take_decisions(connection, found)
     feedback = _take_words(connection, found)
+    contents = insert_new(connection, CONTENTS, "id", list(found.contents.values()))
     others = _take_others(connection, found, received_at)
     apply_last_words(
         connection, [*(one.id for one in decisions), *(one.decision for one in feedback)]
@@ -54,8 +58,18 @@ def ingest(
     if batch:
         for taker in TAKERS if takers is None else takers:
             taker(connection, batch)
-    new = len(decisions) + len(feedback) + len(others)
+    new = len(decisions) + len(feedback) + len(contents) + len(others)
     return Ingested(new, len(rows) - new - len(found.rejected), tuple(found.rejected))
+
+
+def _leave_out(found: SortedRows, gone: Gone) -> None:
+    """Drop what was deleted here before it was sent again."""
+    for name, taken in list(found.decisions.items()):
+        if gone(taken.record.tenant, taken.record.at):
+            del found.decisions[name]
+    for name, content in list(found.contents.items()):
+        if gone(content["tenant"], content["at"]):
+            del found.contents[name]
 
 
 def _take_decisions(connection: Connection, found: SortedRows) -> tuple[DecisionRecord, ...]:

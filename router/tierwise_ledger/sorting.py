@@ -12,6 +12,7 @@ import orjson
 from sqlalchemy import Table
 
 from tierwise_core.decision_record import DECISION_KIND, FEEDBACK_KIND, DecisionRecord, Feedback
+from tierwise_ledger.contents import CONTENT_KIND, content_row
 from tierwise_ledger.errors import RecordError
 from tierwise_ledger.outcome_rows import call_rows, outcome_row
 from tierwise_ledger.tables.calls import CALLS
@@ -41,6 +42,7 @@ class SortedRows:
 
     decisions: dict[str, TakenDecision] = field(default_factory=dict)
     words: dict[str, tuple[Feedback, dict[str, Any]]] = field(default_factory=dict)
+    contents: dict[str, dict[str, Any]] = field(default_factory=dict)
     others: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     rejected: list[str] = field(default_factory=list)
 
@@ -67,6 +69,10 @@ def _sort(found: SortedRows, row: Mapping[str, Any], received_at: float, skew_s:
         _text(row, "decision")
         _check(FEEDBACK, word)
         found.words.setdefault(word["id"], (replace(Feedback.of(row), at=at), word))
+    elif kind == CONTENT_KIND:
+        _text(row, "id")
+        content = content_row(row, _instant(row) + skew_s)
+        found.contents.setdefault(content["id"], content)
     else:
         found.others.setdefault(f"{kind}:{_name(row)}", row)
 

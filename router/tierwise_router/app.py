@@ -153,6 +153,9 @@ class App:
         slot = decision.slot = await self._dispatcher.admission.enter(exchange, keeps=keeps)
         admitted = decision.admitted = slot.admitted
         decision.tenant, decision.latency_class = admitted.tenant, admitted.latency_class
+        contents = self._dispatcher.contents
+        if contents is not None and contents.wants(admitted.tenant_key):
+            exchange.said = decision.said = []
         try:
             if endpoint == "/query":
                 await answer_query(self._dispatcher, exchange, decision)

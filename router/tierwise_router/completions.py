@@ -53,6 +53,8 @@ async def answer_completion(
     body = await exchange.read_body(dispatcher.settings.max_body_bytes)
     form = exchange.header(b"content-type") if endpoint in UPLOADS else b""
     call = read_call(endpoint, exchange.headers, body, exchange.request_id, form)
+    if decision.said is not None:
+        decision.fields = call.fields
     later = decision.latency_class != REALTIME or endpoint == RESPONSES
     if later and dispatcher.keep is not None and await dispatcher.keep(exchange, decision, call):
         return

@@ -152,7 +152,8 @@ class Decision:
     among those in progress; who waits for sub-requests releases it before. ``overflow`` is the
     Specialist that had no room for it, where its alternative has answered. ``purse`` pays for its
     calls, None where its tenant has no budgets. ``user`` is whom it was sent for, and ``workload``
-    what its sender calls requests of this kind.
+    what its sender calls requests of this kind. ``said`` is what the client got, where contents are
+    kept.
     """
 
     id: bytes
@@ -181,6 +182,7 @@ class Decision:
     ended_at: float = 0.0
     seconds: float = 0.0
     overflow: str = ""
+    said: list[bytes] | None = None
 
     @property
     def path(self) -> str:

@@ -13,6 +13,7 @@ from tierwise_router.admission import Admission
 from tierwise_router.balance import Balancer
 from tierwise_router.brain import Brain
 from tierwise_router.bursting import Bursts
+from tierwise_router.contents import Contents
 from tierwise_router.deadline import Deadlines
 from tierwise_router.decision import DecisionIds
 from tierwise_router.dispatch import Dispatch, SecretFiles
@@ -54,8 +55,9 @@ class Dispatcher:
     started with. ``tally_files`` is where the dispatchers of a pod leave their counts for each
     other, empty where there is only one. ``app`` answers the dispatcher's requests to itself, and
     ``shadows`` are made together with it. ``journal`` takes the outcomes, None where nobody keeps
-    them. ``loads`` is a live view of how busy the Specialists are, ``homes`` remembers who answered
-    which session. ``keep`` takes requests whose clients do not wait. ``books`` has what tenants may
+    them, and ``contents`` says whose prompts and answers are kept. ``loads`` is a live view of how
+    busy the Specialists are, ``homes`` remembers who answered which session.
+    ``keep`` takes requests whose clients do not wait. ``books`` has what tenants may
     spend here.
     """
 
@@ -76,6 +78,7 @@ class Dispatcher:
     phase: Phase = Phase.SERVE
     tally_files: str = ""
     journal: Journal | None = None
+    contents: Contents | None = None
     loads: Mapping[str, LoadSignal] = field(default_factory=lambda: NOBODY_BUSY)
     homes: SessionHomes = field(default_factory=SessionHomes)
     opinion: SecondOpinion = field(default_factory=lambda: SecondOpinion(SecretFiles("")))

@@ -33,13 +33,13 @@ class Exchange:
 
     ``extra`` are headers that go out with whatever is answered. ``status`` is 0 until an answer
     has begun. A stream that was begun by :meth:`comment`, before anybody knew the answer, is still
-    ``open``: whatever is answered then goes into it. ``tap`` keeps a copy of every piece of the
-    body that goes out, once somebody makes it a list.
+    ``open``: whatever is answered then goes into it. ``tap`` and ``said`` keep a copy of every
+    piece of the body that goes out, once they are lists: for shadows, and for the record.
     """
 
     __slots__ = (
         "_receive", "_send", "_whole", "extra", "headers", "method", "open", "path", "query",
-        "request_id", "scope", "status", "tap",
+        "request_id", "said", "scope", "status", "tap",
     )  # fmt: skip
 
     def __init__(
@@ -55,6 +55,7 @@ class Exchange:
         self.status = 0
         self.open = False
         self.tap: list[bytes] | None = None
+        self.said: list[bytes] | None = None
         self._whole: list[bytes] | None = None
         self._receive = receive
         self._send = send
@@ -130,6 +131,8 @@ class Exchange:
             data = b"data: %s\n\n" % b"".join(self._whole).replace(b"\n", b" ")
         if self.tap is not None:
             self.tap.append(data)
+        if self.said is not None:
+            self.said.append(data)
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
     async def comment(self, text: str) -> None:

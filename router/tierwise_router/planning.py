@@ -212,6 +212,8 @@ def end(
     decision.endpoint, decision.status = endpoint, status
     decision.seconds, decision.ended_at = seconds, time.time()
     dispatcher.journal.record(decision)
+    if decision.said is not None and dispatcher.contents is not None:
+        dispatcher.journal.record(dispatcher.contents.sealed(decision))
 
 
 def _number(name: bytes, value: bytes, right: str) -> float:

@@ -30,6 +30,7 @@ from tierwise_ledger.service import (
     outcomes,
     records,
     status,
+    tenants,
     ui,
     windows,
 )
@@ -48,6 +49,7 @@ ROUTES: Sequence[BaseRoute] = (
     *outcomes.ROUTES,
     *records.ROUTES,
     *status.ROUTES,
+    *tenants.ROUTES,
     *windows.ROUTES,
     *audit.ROUTES,
     *learning.ROUTES,

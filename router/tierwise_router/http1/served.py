@@ -59,6 +59,7 @@ class ServedExchange(Exchange):
         self.status = 0
         self.open = False
         self.tap: list[bytes] | None = None
+        self.said: list[bytes] | None = None
         self.arrived = False
         self.complete = False
         self.gone = False
@@ -187,6 +188,8 @@ class ServedExchange(Exchange):
             data = b"data: %s\n\n" % b"".join(self._whole).replace(b"\n", b" ")
         if self.tap is not None:
             self.tap.append(data)
+        if self.said is not None:
+            self.said.append(data)
         self._write(data)
         if not more:
             self._finish()
@@ -201,6 +204,8 @@ class ServedExchange(Exchange):
         self.status = status
         if self.tap is not None:
             self.tap.append(body)
+        if self.said is not None:
+            self.said.append(body)
         head = self._head(status, headers, len(body))
         if self._silent:
             self._connection.write(head)
