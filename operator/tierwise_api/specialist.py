@@ -8,7 +8,8 @@ from pydantic import Field
 
 from tierwise_api.base import Column, Names, Resource, Scale, Spec, is_dns_label
 from tierwise_api.common import Name
-from tierwise_api.model import ExternalSpec, ModelSpec
+from tierwise_api.external import ExternalSpec
+from tierwise_api.model import ModelSpec
 from tierwise_api.rollout import RolloutStrategy
 from tierwise_api.rules import Rule, immutable
 from tierwise_api.serving import EngineSpec, PlacementSpec, RoutingSpec

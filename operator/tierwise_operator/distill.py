@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from tierwise_api import GPUTier as GPUTierResource
 from tierwise_api import Specialist as SpecialistResource
 from tierwise_api.base import problems
+from tierwise_api.external import ExternalSpec as ExternalSpecResource
 from tierwise_api.gputier import GPUTierSpec
-from tierwise_api.model import ExternalSpec as ExternalSpecResource
 from tierwise_api.model import ModelSpec as ModelSpecResource
 from tierwise_api.serving import PlacementSpec as PlacementSpecResource
 from tierwise_api.specialist import SpecialistSpec

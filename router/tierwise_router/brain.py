@@ -17,7 +17,6 @@ from tierwise_core.plan_context import PLAIN_CONTEXT, PlanContext
 from tierwise_core.query_features import query_features
 from tierwise_core.route_table import RouteTable
 from tierwise_core.routing import (
-    NO_RECORD,
     CascadePlan,
     FieldReading,
     Itinerary,
@@ -26,6 +25,7 @@ from tierwise_core.routing import (
     plan,
 )
 from tierwise_core.scoring import Weighted
+from tierwise_core.selection import NO_RECORD
 from tierwise_core.spending import Limits
 from tierwise_router.classifier import FieldClassifier
 from tierwise_router.classifier.knowledge import WordKnowledge, shipped_words

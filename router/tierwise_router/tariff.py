@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from tierwise_api import Specialist, Tenant
-from tierwise_api.model import ExternalPrice, ExternalSpec
+from tierwise_api.external import ExternalPrice, ExternalSpec
 from tierwise_api.placement_status import TierShareStatus
 from tierwise_core.budgets import Budgets
 from tierwise_core.money import nano_usd
