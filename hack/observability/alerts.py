@@ -139,6 +139,14 @@ ALERTS: Final = (
         "`tierwise tenant` and docs/budgets.md say how it is raised.",
     ),
     Alert(
+        "TierwiseBudgetNearlySpent",
+        "max by (tenant) (tierwise_budget_spent_usd) > 0.8 * max by (tenant) "
+        "(tierwise_budget_limit_usd) and max by (tenant) (tierwise_budget_limit_usd) > 0",
+        "0m", "info",
+        "{{ $labels.tenant }} has spent four fifths of what it may today",
+        "Raise it in the Tenant's spec.budgets, or tell who sends so much.",
+    ),
+    Alert(
         "TierwiseTracesLost",
         'sum by (outcome) (rate(tierwise_router_trace_spans_total{outcome!="sent"}[15m])) > 0',
         "15m", "info",

@@ -14,7 +14,7 @@ from prometheus_client import Histogram
 from prometheus_client.core import Metric
 
 from tierwise_core.route_table import RouteTable
-from tierwise_ledger.service.cost import _Costs
+from tierwise_ledger.service.cost import _BudgetGauges, _Costs
 from tierwise_operator.metrics import Metrics
 from tierwise_router.brain import Brain
 from tierwise_router.dispatcher import Dispatcher
@@ -53,7 +53,7 @@ class Described:
 def everything() -> tuple[Described, ...]:
     """All of them, by component and in the order in which they are exposed."""
     router = asyncio.run(_router())
-    ledger = _families("ledger", _Costs([]).collect())
+    ledger = _families("ledger", [*_Costs([]).collect(), *_BudgetGauges([]).collect()])
     return (*router, *ledger, *_operator())
 
 
