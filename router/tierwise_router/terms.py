@@ -49,10 +49,21 @@ def overflow_of(item: Specialist) -> Overflow | None:
     base = burst.base_replicas if burst is not None else None
     if base is None:
         return None
-    replicas = max(base, len(item.status.endpoints)) if base else 0
+    replicas = max(_with_room(item, base), len(item.status.endpoints)) if base else 0
     namespace = item.metadata.namespace or "default"
     to = f"{namespace}/{placement.alternative.specialist_ref}"
     return Overflow(to, placement.target_in_flight * replicas, wakes=base > 0)
+
+
+def _with_room(item: Specialist, base: int) -> int:
+    """Tell how many of the base's replicas the tiers have room for, where it is not for all."""
+    full = any(
+        one.type == "Placed" and one.reason == "NoCapacity" for one in item.status.conditions
+    )
+    placed = item.status.placement
+    if not full or placed is None:
+        return base
+    return min(base, sum(share.replicas for share in placed.tiers))
 
 
 def requirements_of(tenant: Tenant) -> Requirements:

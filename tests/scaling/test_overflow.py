@@ -269,6 +269,22 @@ def item(chosen: dict[str, Any] | None, pods: int = 1, **placement: Any) -> dict
     }
 
 
+def test_replicas_that_no_tier_has_room_for_keep_nothing_back() -> None:
+    made = item({"baseReplicas": 4}, pods=1)
+    share = {"tier": "t", "replicas": 2, "gpusPerReplica": 1, "tensorParallel": 1, "usdPerHour": 1}
+    made["status"]["placement"] = {"tiers": [share]}
+    full = {"type": "Placed", "status": "False", "reason": "NoCapacity", "message": "m"}
+
+    roomy = build_table([made])[0].routes["demo/sorter"].overflow
+    made["status"]["conditions"] = [full]
+    short = build_table([made])[0].routes["demo/sorter"].overflow
+
+    assert (roomy, short) == (
+        Overflow("demo/api", 20.0, wakes=True),
+        Overflow("demo/api", 10.0, wakes=True),
+    )
+
+
 @pytest.mark.parametrize(
     ("made", "overflow"),
     [
