@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, text, update
 
 from tierwise_core.claims import Claim, answer_id, standings
 from tierwise_core.decision_record import DecisionRecord
@@ -21,6 +21,21 @@ MOST_COMPARED: Final = 200
 
 MOST_ID: Final = 64
 SAID: Final = ("by_people", "verdict", "corrected_id", "said_at")
+
+READ: Final = (
+    "decision", "position", "specialist", "revision", "field", "answer_id", "confidence", "at",
+    "verdict", "by_people", "corrected_id", "said_at", "compared", "contradicts",
+)  # fmt: skip
+# One of the few statements that is run for every question: as text it is not built each time.
+CLAIMS_OF: Final = text(
+    f"SELECT {', '.join(READ)} FROM claims WHERE tenant = :tenant AND query_id = :query_id "  # noqa: S608
+    "AND context_id = :context_id ORDER BY at DESC, decision, position LIMIT :most"
+).columns(*(CLAIMS.c[name] for name in READ))
+STAND: Final = (
+    update(CLAIMS)
+    .where(CLAIMS.c.decision == bindparam("of"), CLAIMS.c.position == bindparam("at_position"))
+    .values(compared=bindparam("now_compared"), contradicts=bindparam("now_contradicts"))
+)
 
 Row = dict[str, Any]
 
@@ -46,8 +61,7 @@ def record_claims(
     new_names = {row["decision"] for row in new}
     older = _hear(connection, {name: word for name, word in words.items() if name not in new_names})
     asked = {_question(row) for row in (*new, *older)}
-    for question in sorted(asked):
-        _judge(connection, question, changes)
+    _judge(connection, sorted(asked), changes)
 
 
 def claim_rows(record: DecisionRecord, word: Word | None) -> Iterable[Row]:
@@ -125,34 +139,12 @@ def _same(table: Any, question: Question) -> list[Any]:
     return [table.c[name] == value for name, value in question._asdict().items()]
 
 
-def _judge(connection: Connection, question: Question, changes: Changes) -> None:
-    """Compare the claims to one question; those that now stand otherwise are written."""
-    query = (
-        select(CLAIMS)
-        .where(*_same(CLAIMS, question))
-        .order_by(CLAIMS.c.at.desc(), CLAIMS.c.decision, CLAIMS.c.position)
-        .limit(MOST_COMPARED)
-    )
-    rows = [dict(row) for row in connection.execute(query).mappings()]
-    found = standings([_claim(row) for row in rows], _right_answer(connection, question))
-    changed = [
-        {
-            "of": row["decision"],
-            "at_position": row["position"],
-            "now_compared": standing.compared,
-            "now_contradicts": standing.contradicts,
-        }
-        for row, standing in zip(rows, found, strict=True)
-        if (row["compared"], row["contradicts"]) != (standing.compared, standing.contradicts)
-    ]
+def _judge(connection: Connection, asked: Iterable[Question], changes: Changes) -> None:
+    """Compare the claims to each question; those that now stand otherwise are written."""
+    changed = [row for question in asked for row in _changed(connection, question)]
     if not changed:
         return
-    statement = (
-        update(CLAIMS)
-        .where(CLAIMS.c.decision == bindparam("of"), CLAIMS.c.position == bindparam("at_position"))
-        .values(compared=bindparam("now_compared"), contradicts=bindparam("now_contradicts"))
-    )
-    connection.execute(statement, changed)
+    connection.execute(STAND, changed)
     changes.load((row["of"], row["at_position"]) for row in changed)
     for row in changed:
         changes.stand(
@@ -162,8 +154,28 @@ def _judge(connection: Connection, question: Question, changes: Changes) -> None
         )
 
 
-def _right_answer(connection: Connection, question: Question) -> str:
+def _changed(connection: Connection, question: Question) -> Iterable[Row]:
+    given = {**question._asdict(), "most": MOST_COMPARED}
+    rows = connection.execute(CLAIMS_OF, given).mappings().all()
+    if len(rows) == 1 and not rows[0]["compared"] and not rows[0]["corrected_id"]:
+        return
+    found = standings([_claim(row) for row in rows], _right_answer(connection, question, rows))
+    for row, standing in zip(rows, found, strict=True):
+        if (row["compared"], row["contradicts"]) != (standing.compared, standing.contradicts):
+            yield {
+                "of": row["decision"],
+                "at_position": row["position"],
+                "now_compared": standing.compared,
+                "now_contradicts": standing.contradicts,
+            }
+
+
+def _right_answer(connection: Connection, question: Question, rows: Sequence[Any]) -> str:
     """Find what people gave as right; the last one counts."""
+    if len(rows) < MOST_COMPARED:
+        said = [row for row in rows if row["corrected_id"]]
+        last = max(said, key=lambda row: (row["said_at"], row["decision"]), default=None)
+        return str(last["corrected_id"]) if last is not None else ""
     query = (
         select(CLAIMS.c.corrected_id)
         .where(*_same(CLAIMS, question), CLAIMS.c.corrected_id != "")
@@ -173,7 +185,7 @@ def _right_answer(connection: Connection, question: Question) -> str:
     return connection.execute(query).scalar_one_or_none() or ""
 
 
-def _claim(row: Mapping[str, Any]) -> Claim:
+def _claim(row: Any) -> Claim:
     return Claim(
         row["decision"],
         row["position"],

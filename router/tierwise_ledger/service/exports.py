@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, get_args
 
 import orjson
+from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from tierwise_core.query import request_text
 from tierwise_core.training_rows import HELD_OUT, Kind
+from tierwise_ledger import contents
 from tierwise_ledger.errors import NotKnownError, RequestError
 from tierwise_ledger.learning.exporting import Texts, Wanted, export_rows
 from tierwise_ledger.service.answers import Answer
 from tierwise_ledger.service.asked import only, span
+from tierwise_ledger.settings import Settings
+from tierwise_ledger.store import Store
 
 __all__ = ["ROUTES", "own_texts"]
 
@@ -23,6 +30,42 @@ KNOWN: Final = ("since", "until", "specialist", "field", "tenant", "holdout")
 MONTH: Final = "30d"
 MOST_BYTES: Final = 64 * 1024 * 1024
 SHOWN: Final = 60
+
+
+def _stored(request: Request) -> Response:
+    """Make rows with the contents that are stored, line by line as they are read."""
+    wanted = _wanted(request)
+    state = request.app.state
+    lines = _lines(state.store, state.settings, wanted)
+    return StreamingResponse(lines, media_type="application/jsonl")
+
+
+def _lines(store: Store, settings: Settings, wanted: Wanted) -> Iterator[bytes]:
+    with store.read() as connection:
+        for row in export_rows(connection, wanted, partial(_stored_texts, settings)):
+            yield orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _stored_texts(
+    settings: Settings, connection: Connection, names: Sequence[str]
+) -> dict[str, Texts]:
+    return {
+        name: Texts(_messages(found), _answers(found))
+        for name, found in contents.read(connection, settings, names).items()
+    }
+
+
+def _messages(found: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """Give the messages of a chat; of a completion the prompt, as a user would say it."""
+    if found["messages"]:
+        return tuple(found["messages"])
+    text = request_text(found.get("request") or {})
+    return ({"role": "user", "content": text},)
+
+
+def _answers(found: Mapping[str, Any]) -> dict[int, str]:
+    answers = found.get("answers") or {}
+    return {int(step): text for step, text in answers.items() if isinstance(text, str)}
 
 
 async def _with_own(request: Request) -> Response:
@@ -111,4 +154,7 @@ def _own_text(number: int, row: Any) -> tuple[str, Texts]:
     )
 
 
-ROUTES = (Route("/v1/export/{kind}", _with_own, methods=["POST"]),)
+ROUTES = (
+    Route("/v1/export/{kind}", _stored, methods=["GET"]),
+    Route("/v1/export/{kind}", _with_own, methods=["POST"]),
+)
