@@ -23,6 +23,11 @@ VIEWS = {
     "calibration": "Brier",
     "rollouts": "Side by side",
 }
+# Pictures are drawn when their place has a width, which is a moment after the view is there.
+DRAWN = (
+    "[...document.querySelectorAll('main figure')]"
+    ".every((one) => one.querySelector('svg[role=img]'))"
+)
 EMPTY = {
     "fleet": "kubectl apply -f examples/quickstart/",
     "routes": "No request in this time",
@@ -54,6 +59,7 @@ def show(page: Page, view: str, says: str) -> None:
     page.run(f"location.hash = '#/{view}'")
     page.until(f"document.querySelector('main').innerText.includes({says!r})")
     page.until("!document.querySelector('main').hasAttribute('aria-busy')")
+    page.until(DRAWN)
 
 
 def keep(page: Page, name: str, folder: Path) -> Path:
