@@ -206,8 +206,8 @@ MONEY: Final = Board(
                 Panel("Spent", "currencyUSD",
                       (("{{tenant}}", "max by (tenant) (tierwise_budget_spent_usd)"),)),
                 Panel("Share of what may be spent", "percentunit",
-                      (("{{tenant}}", "max by (tenant) (tierwise_budget_spent_usd)"
-                        " / max by (tenant) (tierwise_budget_limit_usd)"),)),
+                      (("{{tenant}}", ("max by (tenant) (tierwise_budget_spent_usd)"
+                        " / max by (tenant) (tierwise_budget_limit_usd)")),)),
                 Panel("Refused by budgets", "reqps",
                       (("{{tenant}} {{outcome}}",
                         rate(f"{R}_budget_outcomes_total", "tenant, outcome")),)),

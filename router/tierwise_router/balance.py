@@ -11,7 +11,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
-from zlib import crc32
 
 from tierwise_core.breaker import Breaker, BreakerState
 from tierwise_core.errors import NoEndpointError
@@ -19,6 +18,8 @@ from tierwise_core.outliers import EndpointSample
 from tierwise_core.policy_resilience import AffinityRules
 from tierwise_core.route_table import Endpoint, Route
 from tierwise_router.engine_load import EngineLoad
+from tierwise_router.pod_scoring import PodScoring
+from tierwise_router.spreading import spread
 from tierwise_router.upstream.target import Target, parse_target
 
 __all__ = ["Balancer", "EndpointLoad", "Siblings", "no_endpoint"]
@@ -35,12 +36,12 @@ class EndpointLoad:
     ``in_flight`` counts our own requests there, ``failures`` those that failed in a row and
     ``failed_for`` who sent the last of them. ``sample`` is what it did since it was last compared
     with its siblings, and ``engine`` what it told of itself. Until ``shut_until`` a provider wants
-    to be left alone.
+    to be left alone. ``prefixes`` are prompts' beginnings that it has read, where pods are scored.
     """
 
     __slots__ = (
-        "breaker", "engine", "failed_for", "failures", "in_flight", "sample", "shut_until",
-        "target",
+        "breaker", "engine", "failed_for", "failures", "in_flight", "prefixes", "sample",
+        "shut_until", "target",
     )  # fmt: skip
 
     def __init__(self, target: Target) -> None:
@@ -52,6 +53,7 @@ class EndpointLoad:
         self.sample = EndpointSample()
         self.engine = EngineLoad()
         self.shut_until = 0.0
+        self.prefixes: dict[bytes, None] = {}
 
 
 class Siblings:
@@ -77,7 +79,7 @@ class Balancer:
     """Picks endpoints and remembers how they did; one per dispatcher replica.
 
     ``most_in_flight`` is how many requests one endpoint gets at a time, as long as another has
-    fewer; ``affinity`` says how long a home is kept.
+    fewer; ``affinity`` says how long a home is kept. With ``scoring`` the policy's scorers decide.
 
     Args:
         clock: seconds, monotonic.
@@ -90,6 +92,7 @@ class Balancer:
         self.clock = clock
         self.most_in_flight = NO_LIMIT
         self.affinity = DEFAULT_AFFINITY
+        self.scoring: PodScoring | None = None
         self._random = (rng or random.Random()).random  # noqa: S311 - balancing load, no secret
         self._loads: dict[str, EndpointLoad] = {}
         self._siblings: dict[str, Siblings] = {}
@@ -124,6 +127,9 @@ class Balancer:
             raise no_endpoint(route, tried)
         if route.external:
             return self._first(loads)
+        if self.scoring is not None:
+            among = self._open(loads)
+            return self.scoring.pick(among, session, prefix, adapter=bool(route.adapter))
         if session or prefix:
             return self._affine(self._open(loads), session or prefix)
         one, other = self._two_of(loads)
@@ -181,17 +187,12 @@ class Balancer:
         mean = sum(load.in_flight for load in loads) / len(loads)
         most = AFFINITY_SLACK + self.affinity.load_factor * mean
         fitting = [load for load in loads if load.in_flight <= most and not load.engine.full]
-        return max(fitting or loads, key=lambda load: _spread(key + load.target.authority))
+        return max(fitting or loads, key=lambda load: spread(key + load.target.authority))
 
 
 def _busy(load: EndpointLoad) -> tuple[bool, int]:
     """Tell how busy an endpoint is: a full KV cache would only make the request wait there."""
     return load.engine.full, load.in_flight + load.engine.waiting
-
-
-def _spread(text: bytes) -> int:
-    # CRC-32 alone is linear, and would give some endpoints twice the share of others.
-    return crc32(text) * 0x9E3779B1 % 2**32
 
 
 def no_endpoint(route: Route, tried: tuple[EndpointLoad, ...] = ()) -> NoEndpointError:

@@ -24,6 +24,7 @@ from tierwise_router.errors import UpstreamDiedError, UpstreamError, UpstreamUnr
 from tierwise_router.guard import Guard
 from tierwise_router.lease import WHOLE_BYTES, Ask, Lease
 from tierwise_router.permission import check_permission
+from tierwise_router.pod_scoring import PodScoring
 from tierwise_router.providers import ProviderLimits
 from tierwise_router.secret_files import SecretFiles
 from tierwise_router.tally import Tally
@@ -77,6 +78,7 @@ class Dispatch:
         queue = policy.queue.share(self._dispatchers)
         self._balancer.most_in_flight = queue.max_in_flight_per_endpoint
         self._balancer.affinity = policy.affinity
+        self._balancer.scoring = PodScoring.of(table.policy.decision.scorers)
         for title, guard in list(self._guards.items()):
             route = table.routes.get(title) or table.adapters.get(title)
             if route is None:
@@ -156,7 +158,8 @@ class Dispatch:
 
     async def _among(self, route: Route, asked: Ask, guard: Guard, attempts: int) -> Lease:
         policy = self._policy
-        prefix = b"" if asked.session else self._prefix(asked.body)
+        known = asked.session and self._balancer.scoring is None
+        prefix = b"" if known else self._prefix(asked.body)
         hedges = policy.hedging.enabled and asked.idempotent
         tried: list[EndpointLoad] = []
         while True:

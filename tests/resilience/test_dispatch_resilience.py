@@ -12,6 +12,7 @@ import pytest
 from dispatchers import Running, brain, general, route, until
 from fake_engine import FakeEngine, Script, Turn, answers, dies, refuses, sse
 
+from tierwise_core.policy_decision import DecisionPolicy, ScorerWeight
 from tierwise_core.policy_resilience import (
     BreakerRules,
     HedgingRules,
@@ -22,7 +23,10 @@ from tierwise_core.policy_resilience import (
     Timeouts,
     TimeoutsFor,
 )
+from tierwise_core.route_table import RouteTable
+from tierwise_core.router_policy import RouterPolicy
 from tierwise_core.tenant import TenantRoute
+from tierwise_router.brain import Brain
 from tierwise_router.dispatch import Ask
 from tierwise_router.guard import Guard
 
@@ -423,3 +427,24 @@ async def test_the_load_view_is_alive(engine: Engine, run: Run) -> None:
     lease.release()
     lease.release()
     assert loads["demo/sorter"].in_flight == 0
+
+
+@pytest.mark.parametrize(
+    ("weights", "pods_asked"), [({"prefix-cache": 1.0}, 1), ({"cost": 1.0}, 2)]
+)
+async def test_the_policy_s_weight_for_caches_reaches_the_choice_of_a_pod(
+    engine: Engine, run: Run, weights: dict[str, float], pods_asked: int
+) -> None:
+    pods = [await engine(answers("abcd")) for _ in range(2)]
+    sorter = route("sorter", *(pod.url for pod in pods))
+    router = await run(sorter)
+    scorers = tuple(ScorerWeight(name, weight) for name, weight in weights.items())
+    policy = RouterPolicy(decision=DecisionPolicy(scorers=scorers))
+    router.dispatcher.take(Brain.build(RouteTable.of([sorter], (), policy)))
+    prompt = "sort the letters of this long text " * 200
+
+    # Each session has a home of its own; the prompt's beginning is one.
+    for number in range(12):
+        await router.chat(prompt, "sorter", user=f"session-{number}")
+
+    assert sum(bool(pod.requests) for pod in pods) == pods_asked

@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tierwise_core.errors import NoEndpointError
+from tierwise_core.policy_decision import ScorerWeight
 from tierwise_core.policy_resilience import BreakerRules
 from tierwise_router.balance import Balancer, EndpointLoad
+from tierwise_router.pod_scoring import REMEMBERED, PodScoring
 
 RULES = BreakerRules()
 URLS = tuple(f"http://10.0.0.{number}:8000" for number in range(1, 5))
@@ -190,3 +192,64 @@ def test_endpoints_that_left_are_forgotten() -> None:
     gone = balance.keep_only(URLS[:1])
 
     assert set(gone) == set(URLS[1:])
+
+
+def scored(**weights: float) -> Balancer:
+    balance = balancer()
+    named = [ScorerWeight(name.replace("_", "-"), weight) for name, weight in weights.items()]
+    balance.scoring = PodScoring.of(named)
+    return balance
+
+
+def test_the_policy_s_scorers_pick_the_pod_that_has_read_the_prompt() -> None:
+    balance = scored(prefix_cache=3, load=1)
+    sorter = route("sorter", *URLS)
+    first = balance.pick(sorter, prefix=b"p")
+    first.in_flight = 4
+
+    assert balance.pick(sorter, prefix=b"p") is first
+    assert balance.pick(sorter, prefix=b"other") is not first
+
+
+@pytest.mark.parametrize(("weight", "stays"), [(3.0, True), (0.2, False)])
+def test_how_much_a_cache_is_worth_beside_load_is_the_policy_s_to_say(
+    weight: float, *, stays: bool
+) -> None:
+    balance = scored(prefix_cache=weight, load=1)
+    sorter = route("sorter", *URLS)
+    home = balance.pick(sorter, prefix=b"p")
+    home.in_flight = 8  # half of the load's score
+
+    assert (balance.pick(sorter, prefix=b"p") is home) is stays
+
+
+def test_a_session_s_home_and_a_full_cache_count_by_their_weights() -> None:
+    balance = scored(session_affinity=2, prefix_cache=1, load=1)
+    sorter = route("sorter", *URLS)
+    home = balance.pick(sorter, session=b"s")
+
+    assert all(balance.pick(sorter, session=b"s") is home for _ in range(5))
+
+
+def test_an_endpoint_that_sits_out_is_not_picked_for_its_cache() -> None:
+    balance = scored(prefix_cache=1)
+    sorter = route("sorter", *URLS[:2])
+    home = balance.pick(sorter, prefix=b"p")
+    home.breaker.trip(0.0, RULES)
+
+    assert balance.pick(sorter, prefix=b"p") is not home
+
+
+def test_beginnings_that_are_remembered_are_bounded() -> None:
+    balance = scored(prefix_cache=1)
+    sorter = route("sorter", *URLS[:2])
+
+    for number in range(3 * REMEMBERED):
+        balance.pick(sorter, prefix=b"%d" % number)
+
+    assert all(len(load.prefixes) <= REMEMBERED for load in balance.siblings(sorter).loads)
+
+
+def test_without_a_weight_for_caches_the_balancer_s_own_rule_holds() -> None:
+    assert scored(cost=1, load=2).scoring is None
+    assert scored(prefix_cache=0).scoring is None
