@@ -96,6 +96,19 @@ def test_costs_come_to_the_bill_that_tierwise_cost_tells(full: Served) -> None:
     assert said["together"]["total"]["requests"] == 81
 
 
+def test_who_pays_for_idle_gpus_changes_the_shares_and_not_the_sum(full: Served) -> None:
+    def idle_usd(said: Any) -> float:
+        return sum(
+            float(one["total"]["usd"]) for one in said["lines"] if one["name"].startswith("(")
+        )
+
+    by_fleet, apart = (get(full, "costs", idle=policy) for policy in ("fleet", "apart"))
+
+    assert idle_usd(by_fleet) < idle_usd(apart)
+    sums = [said["together"]["total"]["usd"] for said in (by_fleet, apart)]
+    assert sums[0] == pytest.approx(sums[1])
+
+
 def test_without_a_look_costs_are_those_of_the_calls(served: Served) -> None:
     rows = [a_decision(number, at=NOW - 600) for number in range(4)]
     with served.store.begin() as connection:
@@ -190,6 +203,7 @@ def test_what_was_done_to_a_rollout_stands_beside_its_weights(full: Served) -> N
     ("name", "query", "field"),
     [
         ("costs", {"by": "colour"}, "by"),
+        ("costs", {"idle": "me"}, "idle"),
         ("costs", {"bye": "field"}, "bye"),
         ("decisions", {"limit": "many"}, "limit"),
         ("decisions", {"since": "yesterday"}, "since"),

@@ -149,7 +149,7 @@ def latency_fields(client: LedgerClient, chosen: Chosen, own: Mapping[str, Any])
 
 def _cost(client: LedgerClient, chosen: Chosen) -> Fields:
     """Tell the bill's LCPR where the fleet was seen, else that of the calls."""
-    bill = client.get("/v1/cost", by="field", since=chosen.since)
+    bill = client.get("/v1/cost", by="field", since=chosen.since, idle="fleet")
     groups = [one for one in bill["groups"] if chosen.field in {None, one["name"]}]
     accepted = sum(one["accepted"] for one in groups)
     if bill["fleetSeenAt"] is not None:

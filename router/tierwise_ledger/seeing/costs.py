@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_args
 
 from sqlalchemy import Connection, func, select
 
+from tierwise_core.attribution import IdlePolicy
 from tierwise_core.cost_report import DIMENSIONS, Dimension, Labels, Requests
 from tierwise_ledger.money.reports import Period, report, seen_until
 from tierwise_ledger.seeing.buckets import HOUR_S, bucket_s, starts
@@ -19,9 +20,10 @@ from tierwise_ledger.service.asked import Span
 from tierwise_ledger.tables.base import NANO
 from tierwise_ledger.tables.outcomes import OUTCOME_HOURS
 
-__all__ = ["BY", "cost_over_time"]
+__all__ = ["BY", "IDLE", "cost_over_time"]
 
 BY: Final = DIMENSIONS
+IDLE: Final = get_args(IdlePolicy)
 MOST_LINES: Final = 7
 MOST_PIECES: Final = 30
 OTHERS: Final = "(all others)"
@@ -38,13 +40,18 @@ class _Sum(NamedTuple):
     accepted: int
 
 
-def cost_over_time(connection: Connection, span: Span, by: Dimension) -> dict[str, Any]:
-    """Give a line for each of the dearest groups: dollars, requests and accepted answers."""
+def cost_over_time(
+    connection: Connection, span: Span, by: Dimension, policy: IdlePolicy = "holder"
+) -> dict[str, Any]:
+    """Give a line for each of the dearest groups: dollars, requests and accepted answers.
+
+    ``policy`` says who pays for idle GPUs of the bill.
+    """
     length_s = bucket_s(span.until - span.since, HOUR_S, MOST_PIECES)
     begins = starts(span.since, span.until, length_s)
     looked = seen_until(connection) is not None
     if looked:
-        sums = list(_of_bill(connection, begins, length_s, by))
+        sums = list(_of_bill(connection, begins, length_s, (by, policy)))
     else:
         sums = list(_of_calls(connection, span, length_s, by))
     return {
@@ -58,11 +65,14 @@ def cost_over_time(connection: Connection, span: Span, by: Dimension) -> dict[st
 
 
 def _of_bill(
-    connection: Connection, begins: Sequence[int], length_s: int, by: Dimension
+    connection: Connection,
+    begins: Sequence[int],
+    length_s: int,
+    how: tuple[Dimension, IdlePolicy],
 ) -> Iterator[_Sum]:
     """Share the bill of each piece of time."""
     for begin in begins:
-        found, _ = report(connection, Period(begin, begin + length_s), by)
+        found, _ = report(connection, Period(begin, begin + length_s), *how)
         for one in found.groups:
             yield _Sum(begin, one.name, one.nano_usd, one.requests, one.accepted)
 

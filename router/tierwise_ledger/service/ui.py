@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from tierwise_core.attribution import IdlePolicy
 from tierwise_core.cost_report import Dimension
 from tierwise_ledger.errors import NotKnownError, RequestError
 from tierwise_ledger.seeing import costs, decisions, fleet, paths, rollouts, trust, waiting
@@ -122,8 +123,9 @@ def _to_now(request: Request) -> Span:
 
 
 def _costs(request: Request, connection: Connection) -> Any:
-    by = chosen(request, "by", costs.BY) or ["field"]
-    return costs.cost_over_time(connection, _to_now(request), cast("Dimension", by[0]))
+    by = cast("Dimension", (chosen(request, "by", costs.BY) or ["field"])[0])
+    policy = cast("IdlePolicy", (chosen(request, "idle", costs.IDLE) or ["holder"])[0])
+    return costs.cost_over_time(connection, _to_now(request), by, policy)
 
 
 def _decisions(request: Request, connection: Connection) -> Any:
@@ -151,7 +153,7 @@ ROUTES = (
         ),
         *TIME, "tenant", "field",
     ),
-    _data("costs", _costs, *TIME, "by"),
+    _data("costs", _costs, *TIME, "by", "idle"),
     _data("decisions", _decisions, *TIME, "limit", *decisions.CHOICES),
     _data(
         "decisions/{id}",

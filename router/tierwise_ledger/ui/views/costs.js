@@ -5,14 +5,18 @@ import { nothing } from "./routes.js";
 
 const BY = [["field", "Field"], ["tenant", "Tenant"], ["specialist", "Specialist"], ["tier", "Tier"], ["workload", "Workload"]];
 
+const IDLE = [["holder", "who held them"], ["fleet", "everybody"], ["apart", "nobody"]];
+
 export async function costs({ ask, since, query, go }) {
   const by = query.by ?? "field";
-  const said = await ask("costs", { since, by });
+  const idle = query.idle ?? "holder";
+  const said = await ask("costs", { since, by, idle });
   const head = [h("h1", {}, "Cost per accepted answer"),
     h("p", { class: "lead" }, said.money === "bill"
       ? "The fleet's whole bill, idle GPUs and providers included, over the answers that were accepted: what tierwise cost tells."
       : "What the calls themselves cost, escalations and failures included, over the answers that were accepted. The ledger never saw the fleet, so idle GPUs are not in it."),
-    h("div", { class: "row" }, select("By", "by", BY, by, (value) => go({ by: value })))];
+    h("div", { class: "row" }, select("By", "by", BY, by, (value) => go({ by: value })),
+      said.money === "bill" && select("Idle GPUs are paid by", "idle", IDLE, idle, (value) => go({ idle: value })))];
   if (!said.lines.length) return [...head, nothing("request")];
   const all = [said.together, ...said.lines];
   const chart = (title, pick, format, from) => h("section", { class: "card" }, h("h2", {}, title), lineChart({
