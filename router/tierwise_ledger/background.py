@@ -11,7 +11,7 @@ from typing import Self
 import structlog
 
 from tierwise_ledger import contents, erasing
-from tierwise_ledger.auditing import checkpoints
+from tierwise_ledger.auditing import checkpoints, watching
 from tierwise_ledger.learning import calibrating, forgetting
 from tierwise_ledger.money import jobs as money_jobs
 from tierwise_ledger.settings import Settings
@@ -40,6 +40,7 @@ class Job:
 JOBS: Sequence[Job] = (
     Job("forget-old", erasing.EVERY_S, erasing.forget_old),
     Job("renew-seals", contents.EVERY_S, contents.renew_seals),
+    Job("audit-changes", watching.EVERY_S, watching.watch),
     Job("audit-checkpoints", checkpoints.EVERY_S, checkpoints.keep_sealed),
     Job("fleet", money_jobs.LOOK_EVERY_S, money_jobs.look),
     Job("budget-alerts", money_jobs.ALERT_EVERY_S, money_jobs.alert),

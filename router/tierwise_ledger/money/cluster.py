@@ -61,6 +61,10 @@ class Cluster:
         """List everything that a look at the fleet needs; raises ClusterError."""
         return {kind: list(self._listed(path)) for kind, path in KINDS.items()}
 
+    def listed(self, path: str) -> Iterator[Mapping[str, Any]]:
+        """List the objects at a path, page by page; raises ClusterError."""
+        return self._listed(path)
+
     def create(self, path: str, body: Mapping[str, Any]) -> None:
         """Create an object; raises ClusterError."""
         self._ask(path, json.dumps(body).encode())

@@ -1,0 +1,131 @@
+"""What somebody changed in the cluster, as rows of the audit: policies, keys, rollouts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
+from typing import Any, Final
+
+__all__ = ["AUDITED", "change_rows", "gone_rows", "names_of"]
+
+AUDITED: Final = {
+    "FieldProfile": "policies",
+    "GPUTier": "policies",
+    "RouterPolicy": "policies",
+    "Rollout": "rollouts",
+    "Specialist": "policies",
+    "Tenant": "keys",
+}
+"""The stream of each kind's changes."""
+
+REVISION: Final = "tierwise.dev/revision"
+ENDS: Final = {"RolledBack": "rolled-back", "Promoted": "promoted", "Aborted": "aborted"}
+
+Object = Mapping[str, Any]
+
+
+def change_rows(kind: str, objects: Sequence[Object], now: float) -> Iterator[dict[str, Any]]:
+    """Give a row for the present state of each object; the same state has the same id.
+
+    So everything may be told again and again: what is known is passed over. A Tenant's keys are
+    digests already; of its spec only a digest is told all the same.
+
+    >>> tier = {"metadata": {"name": "h100", "uid": "u-1", "generation": 2}, "spec": {"a": 1}}
+    >>> (row,) = change_rows("GPUTier", [tier], 5.0)
+    >>> row["id"], row["action"], row["subject"]
+    ('GPUTier/u-1/2', 'changed', 'GPUTier/h100')
+    """
+    for item in objects:
+        meta = item.get("metadata") or {}
+        generation = int(meta.get("generation") or 1)
+        yield _row(
+            kind,
+            item,
+            now,
+            str(generation),
+            "created" if generation == 1 else "changed",
+            generation=generation,
+            digest=_digest(item.get("spec")),
+            **({} if kind == "Tenant" else {"spec": item.get("spec")}),
+        )
+        if kind == "Rollout":
+            yield from _progress(item, now)
+
+
+def _progress(item: Object, now: float) -> Iterator[dict[str, Any]]:
+    """Give a row for the stage a rollout is in, and one for its verdict."""
+    status = item.get("status") or {}
+    weights, verdict = status.get("weights") or {}, status.get("verdict") or {}
+    if status.get("stage"):
+        told = {"stage": status["stage"], "green_percent": weights.get("green")}
+        yield _row(
+            "Rollout", item, now, f"{told['stage']}/{told['green_percent']}", "shifted", **told
+        )
+    if verdict.get("outcome"):
+        meta, spec = item["metadata"], item.get("spec") or {}
+        name = str((spec.get("specialistRef") or {}).get("name", ""))
+        own = (meta.get("labels") or {}).get(REVISION)
+        yield _row(
+            "Rollout",
+            item,
+            now,
+            str(verdict["outcome"]),
+            ENDS.get(verdict["outcome"], "ended"),
+            specialist=f"{meta.get('namespace', '')}/{name}",
+            revision=own or str(meta["name"]).removeprefix(f"{name}-"),
+            reason=f"{verdict.get('reason', '')}: {verdict.get('message', '')}",
+        )
+
+
+def names_of(kind: str, objects: Sequence[Object]) -> dict[str, str]:
+    """Name objects by their uid, to notice later that one is gone.
+
+    >>> names_of("Tenant", [{"metadata": {"uid": "u", "namespace": "demo", "name": "a"}}])
+    {'u': 'Tenant/demo/a'}
+    """
+    return {item["metadata"]["uid"]: _subject(kind, item) for item in objects}
+
+
+def gone_rows(
+    known: Mapping[str, str], present: Mapping[str, str], now: float
+) -> Iterator[dict[str, Any]]:
+    """Give a row for each object that was there and is not any more.
+
+    >>> [row["action"] for row in gone_rows({"u": "Tenant/demo/a"}, {}, 5.0)]
+    ['deleted']
+    """
+    for uid, subject in sorted(known.items()):
+        kind = subject.partition("/")[0]
+        if uid not in present and kind in AUDITED:
+            yield {
+                "kind": "audit",
+                "id": f"{kind}/{uid}/deleted",
+                "at": now,
+                "stream": AUDITED[kind],
+                "action": "deleted",
+                "subject": subject,
+            }
+
+
+def _row(
+    kind: str, item: Object, now: float, state: str, action: str, **more: Any
+) -> dict[str, Any]:
+    return {
+        "kind": "audit",
+        "id": f"{kind}/{item['metadata']['uid']}/{state}",
+        "at": now,
+        "stream": AUDITED[kind],
+        "action": action,
+        "subject": _subject(kind, item),
+        **more,
+    }
+
+
+def _subject(kind: str, item: Object) -> str:
+    meta = item["metadata"]
+    return "/".join([kind, *filter(None, (meta.get("namespace"), meta["name"]))])
+
+
+def _digest(spec: object) -> str:
+    return sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()
