@@ -134,6 +134,10 @@ bench-rollouts: setup ## Wrong verdicts, time and regret of thousands of rollout
 bench-router-cpu: setup ## Where a request's processor time goes; AGAINST=COMMIT compares, also on a busy machine
 	@$(PYTHON) bench/router/cpu.py $(if $(AGAINST),--against $(AGAINST))
 
+.PHONY: bench-ledger
+bench-ledger: setup postgres ## The ledger on SQLite and PostgreSQL, ten million outcomes (ROWS=1000000: less)
+	@PYTHONPATH=hack $(PYTHON) bench/ledger/run.py $(if $(ROWS),--rows $(ROWS))
+
 .PHONY: bench-placement
 bench-placement: setup ## Placement beside CP-SAT and first-fit (RECORD=yes: into docs/placement.md)
 	@$(PYTHON) bench/placement/run.py $(if $(RECORD),--record)

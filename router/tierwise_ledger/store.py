@@ -120,7 +120,7 @@ def _prepare(connection: Any, _record: object) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
-        "secure_delete=FAST",
+        "secure_delete=ON",
         "cache_size=-65536",
         "mmap_size=1073741824",
         "temp_store=MEMORY",

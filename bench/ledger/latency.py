@@ -1,0 +1,83 @@
+"""What recording costs a router: one dispatcher, with its journal shipped and not, in turns."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+
+from tierwise_router.shipping import LedgerAddress, Shipper
+
+ROOT = Path(__file__).parents[2]
+SUPPORT = ROOT / "tests" / "_support"
+CLIENTS = 4
+TURNS = 6
+BODY = {"model": "auto", "messages": [{"role": "user", "content": "sort dbca"}]}
+
+
+def latency(out: Console, folder: Path, seconds: float) -> None:
+    """Ask in turns of a few seconds, every other one with a shipper at work; print both."""
+    journal = folder / "journal"
+    with (
+        subprocess.Popen(
+            [sys.executable, str(SUPPORT / "recording_router.py"), str(journal), str(1 << 28)],
+            stdout=subprocess.PIPE, text=True,
+        ) as router,
+        subprocess.Popen(
+            [sys.executable, "-m", "tierwise_ledger"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT,
+            env=os.environ | {
+                "TIERWISE_LEDGER_DATABASE": f"sqlite:///{folder}/beside.db",
+                "TIERWISE_LEDGER_HOST": "127.0.0.1", "TIERWISE_LEDGER_PORT": "18094",
+            },
+        ) as ledger,
+    ):  # fmt: skip
+        try:
+            assert router.stdout is not None  # noqa: S101 - it was asked for
+            _measure(out, router.stdout.readline().strip(), journal, seconds / TURNS)
+        finally:
+            router.kill()
+            ledger.terminate()
+
+
+def _measure(out: Console, url: str, journal: Path, turn_s: float) -> None:
+    address = LedgerAddress("http://127.0.0.1:18094")
+    took: dict[bool, list[float]] = {True: [], False: []}
+    asyncio.run(_ask(url, turn_s))
+    with out.status("asking ..."):
+        for turn in range(TURNS):
+            shipped = turn % 2 == 1
+            shipper = Shipper(journal, address)
+            if shipped:
+                shipper.start()
+            took[shipped] += asyncio.run(_ask(url, turn_s))
+            shipper.close()
+    for shipped, times in took.items():
+        times.sort()
+        p50, p99 = (1000 * times[int(len(times) * share)] for share in (0.5, 0.99))
+        word = "shipping" if shipped else "not shipping"
+        out.print(
+            f"  router, {word}: p50 {p50:.2f} ms, p99 {p99:.2f} ms ({len(times):,} answers, "
+            f"{CLIENTS} clients)"
+        )
+
+
+async def _ask(url: str, seconds: float) -> list[float]:
+    until, took = time.monotonic() + seconds, []
+
+    async def ask_on() -> None:
+        async with httpx.AsyncClient(timeout=30) as client:
+            while time.monotonic() < until:
+                began_at = time.perf_counter()
+                answer = await client.post(f"{url}/v1/chat/completions", json=BODY)
+                answer.raise_for_status()
+                took.append(time.perf_counter() - began_at)
+
+    await asyncio.gather(*(ask_on() for _ in range(CLIENTS)))
+    return took
