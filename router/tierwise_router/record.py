@@ -18,6 +18,9 @@ from tierwise_router.verifiers.run import drafts
 
 __all__ = ["row_of"]
 
+NEVER_ASKED: Final = frozenset(
+    {"asleep", "overflow", "budget_spent", "budget_exhausted", "budget_unknown"}
+)
 FIRST_ERROR_STATUS: Final = 400
 UNPROCESSABLE: Final = 422
 SHARES_KEPT: Final = 5
@@ -139,7 +142,7 @@ def _answer_id(step: Step) -> str:
 
 def _verdict(step: Step, *, is_last: bool) -> str:
     if step.failure:
-        return "passed-over" if step.failure in {"asleep", "overflow", "budget_spent"} else "failed"
+        return "passed-over" if step.failure in NEVER_ASKED else "failed"
     if step.confidence is None:
         return "relayed"
     if step.confidence >= step.hop.floor:

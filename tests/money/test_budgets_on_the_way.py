@@ -190,6 +190,24 @@ async def test_somebody_cheaper_answers_before_a_request_is_refused(
     assert told == ["demo/dear"] * 3 + ["demo/cheap"] * 3
 
 
+async def test_an_escalation_that_is_too_dear_is_not_made_and_counts_as_never_asked(
+    engine: Engine, run: Run, ledger: Served
+) -> None:
+    unsure, dear = await engine(answers("dbca", logprob=-3.0)), await engine(answers("abcd"))
+    router = await run(
+        general("unsure", unsure.url, confidence_floor=0.8, price=Price(0.0, 0.0, 0.0001)),
+        gpt(dear.url, name="dear", price=Price(0.0, 0.0, 1.0)),
+        tenants=[team(day=DAY)],
+    )
+    with_books(router, ledger)
+
+    told = await ask(router, "auto")
+
+    assert (told.status_code, told.json()["error"]["code"]) == (429, "budget_exhausted")
+    assert (len(unsure.requests), dear.requests) == (1, [])
+    assert told.headers["x-tierwise-path"].endswith("failed:budget_exhausted")
+
+
 async def test_a_client_that_leaves_before_the_end_has_paid_all_the_same(
     engine: Engine, run: Run, ledger: Served
 ) -> None:

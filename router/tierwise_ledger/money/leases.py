@@ -123,12 +123,14 @@ def _locked(
     connection: Connection, asks: Sequence[AccountAsk]
 ) -> dict[tuple[str, str], dict[str, Any]]:
     """Make the budgets that are new, bring the limits up to date, and keep others waiting."""
-    for one in asks:
-        row = {
+    rows = [
+        {
             "day": one.day, "account": one.account, "tenant": one.tenant, "scope": one.scope,
             "limit_nano_usd": one.ask.limit,
-        }  # fmt: skip
-        replace_rows(connection, BUDGETS, [row])
+        }
+        for one in asks
+    ]  # fmt: skip
+    replace_rows(connection, BUDGETS, rows)
     keys = [one.key for one in asks]
     query = select(BUDGETS).where(tuple_(BUDGETS.c.day, BUDGETS.c.account).in_(keys))
     rows = connection.execute(query.order_by(BUDGETS.c.day, BUDGETS.c.account).with_for_update())
