@@ -78,6 +78,6 @@ def taking(out: Console, store: Store, seconds: float) -> None:
     out.print(
         f"  taking: {taken / busy_s:,.0f} outcomes/s sustained over {busy_s:.0f} s ({taken:,} in "
         f"batches of {BATCH}; a batch {1000 * BATCH * busy_s / taken:.0f} ms, the slowest "
-        f"{1000 * slowest_s:.0f} ms; {taken / cpu_s:,.0f} per second of its own processor time), audit, "
-        "claims and windows included"
+        f"{1000 * slowest_s:.0f} ms; {taken / cpu_s:,.0f} per second of its own processor time), "
+        "audit, claims and windows included"
     )
