@@ -25,10 +25,14 @@ JUDGED: Final = ("feedback", "verifier")
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """What was said in one decision: the messages, and the answers by the number of their step."""
+    """What was said in one decision: the messages, and the answers by the number of their step.
+
+    ``went_out`` is what the client got, for a last step that is not among the answers.
+    """
 
     messages: tuple[Mapping[str, Any], ...]
     answers: Mapping[int, str]
+    went_out: str = ""
 
 
 ReadTexts = Callable[[Connection, Sequence[str]], Mapping[str, Texts]]
@@ -114,10 +118,10 @@ def _field(record: DecisionRecord) -> str:
 def _asked(record: DecisionRecord, texts: Texts, word: Word | None) -> Asked:
     answers = []
     for position, step in enumerate(record.steps):
-        text = texts.answers.get(position, "")
+        went_out = position == len(record.steps) - 1 and bool(record.specialist)
+        text = texts.answers.get(position) or (texts.went_out if went_out else "")
         if step.failure or not text:
             continue
-        went_out = position == len(record.steps) - 1 and bool(record.specialist)
         heard = word if went_out else None
         answers.append(
             Given(

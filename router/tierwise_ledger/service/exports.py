@@ -23,7 +23,7 @@ from tierwise_ledger.service.asked import only, span
 from tierwise_ledger.settings import Settings
 from tierwise_ledger.store import Store
 
-__all__ = ["ROUTES", "own_texts"]
+__all__ = ["ROUTES", "own_texts", "went_out"]
 
 KINDS: Final = get_args(Kind)
 KNOWN: Final = ("since", "until", "specialist", "field", "tenant", "holdout")
@@ -50,7 +50,7 @@ def _stored_texts(
     settings: Settings, connection: Connection, names: Sequence[str]
 ) -> dict[str, Texts]:
     return {
-        name: Texts(_messages(found), _answers(found))
+        name: Texts(_messages(found), _answers(found), went_out(found.get("response") or ""))
         for name, found in contents.read(connection, settings, names).items()
     }
 
@@ -66,6 +66,29 @@ def _messages(found: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
 def _answers(found: Mapping[str, Any]) -> dict[int, str]:
     answers = found.get("answers") or {}
     return {int(step): text for step, text in answers.items() if isinstance(text, str)}
+
+
+def went_out(response: str) -> str:
+    r"""Find the text of the one choice that a client got, whole or as a stream of events.
+
+    >>> went_out('{"choices": [{"message": {"content": "abcd"}}]}')
+    'abcd'
+    >>> went_out('data: {"choices": [{"delta": {"content": "ab"}}]}\n\ndata: [DONE]\n')
+    'ab'
+    """
+    if response.startswith("{"):
+        return _piece(response)
+    lines = (line.removeprefix("data: ") for line in response.splitlines())
+    return "".join(_piece(line) for line in lines if line.startswith("{"))
+
+
+def _piece(line: str) -> str:
+    try:
+        (choice,) = orjson.loads(line)["choices"]
+        said = choice.get("message") or choice.get("delta") or choice
+        return str(said.get("content") or said.get("text") or "")
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
+        return ""
 
 
 async def _with_own(request: Request) -> Response:
