@@ -86,6 +86,16 @@ def test_nothing_accepted_costs_something_and_has_no_price_each(ledger: Served) 
     assert group(told, "demo/large")["passedOnRate"] == 1.0
 
 
+def test_who_was_never_asked_is_no_call_and_makes_nothing_uncertain(ledger: Served) -> None:
+    refused = {"specialist": "demo/gpt", "tier": "external", "verdict": "passed-over",
+               "input_tokens": None, "output_tokens": None, "cost_usd": 0.0}  # fmt: skip
+    a_story(ledger)
+    row = answered(400, SINCE, step=refused, state="failed", specialist="", cost_usd=0.0)
+    record(ledger, row)
+    told = group(cost(ledger), "demo/gpt")
+    assert (told["calls"], told["marks"]["usd"]) == (1, "measured")
+
+
 def test_an_empty_ledger_has_an_empty_bill(ledger: Served) -> None:
     told = cost(ledger)
     assert (told["fleetUSD"], told["groups"], told["fleetSeenAt"]) == ("0.00", [], None)

@@ -36,6 +36,7 @@ CALL_SUMS: Final = (
 OUTCOME_SUMS: Final = (
     "requests", "input_tokens", "output_tokens", "feedback_yes", "feedback_no",
 )  # fmt: skip
+NEVER_ASKED: Final = "passed-over"
 PASSED_ON: Final = ("escalate", "abstain", "failed")
 
 
@@ -137,7 +138,7 @@ def _calls(connection: Connection, period: Period, by: Dimension) -> Iterator[Ca
             *(func.sum(table.c[name]).label(name) for name in sums),
             func.coalesce(passed_on, literal(0)).label("passed_on"),
         )
-        .where(_within(table, period))
+        .where(and_(_within(table, period), table.c.verdict != NEVER_ASKED))
         .group_by(table.c.hour, *(table.c[name] for name in names))
     )
     for row in connection.execute(query).mappings():
