@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from tierwise_ledger.outcome_rows import packed
 from tierwise_ledger.settings import Settings
 from tierwise_ledger.store import Store
 from tierwise_ledger.tables.audit import AUDIT_CHECKPOINTS, AUDIT_RECORDS
+from tierwise_ledger.tables.judged import INTERACTIONS
 from tierwise_ledger.tables.outcomes import RECORDS
 
 
@@ -84,6 +86,25 @@ def test_what_is_known_is_not_chained_again(recorded: Store) -> None:
 
     with recorded.read() as connection:
         assert {row["stream"]: row["count"] for row in heads(connection)}["decisions"] == 6
+
+
+def test_ledgers_that_write_at_once_keep_one_chain(store: Store) -> None:
+    some = rows(40)
+    words = [
+        {"kind": "feedback", "decision": row["id"], "accepted": False, "at": 1100.0} for row in some
+    ]
+    batches = [some[at::4] for at in range(4)] + [words[at::4] for at in range(4)]
+    with ThreadPoolExecutor(8) as ledgers:
+        list(ledgers.map(lambda batch: take(store, batch), batches))
+
+    with store.read() as connection:
+        assert verify_store(connection).intact
+        assert {row["stream"]: row["count"] for row in heads(connection)} == {
+            "decisions": 40,
+            "feedback": 40,
+        }
+        judged = select(INTERACTIONS.c.source).where(INTERACTIONS.c.answered)
+        assert set(connection.execute(judged).scalars()) == {"feedback"}
 
 
 def test_sealing_covers_the_rest_once(recorded: Store, keyed: Settings) -> None:
