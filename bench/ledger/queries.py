@@ -45,6 +45,14 @@ SELECT CAST(FLOOR(at / 3600) AS BIGINT) * 3600, tenant, field, specialist, revis
 FROM outcomes WHERE id LIKE 'd-fill-%' GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
 """
 
+DAYS_OF_HOURS = """
+INSERT INTO outcome_days
+SELECT CAST(FLOOR(hour / 86400.0) AS BIGINT) * 86400, tenant, field, specialist, revision, tier,
+  latency_class, workload, state, sum(requests), sum(calls), sum(input_tokens),
+  sum(cached_tokens), sum(output_tokens), sum(cost_nano_usd), sum(milliseconds), 0, 0, 0
+FROM outcome_hours WHERE specialist LIKE 'demo/specialist-%' GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
+"""
+
 
 def queries(out: Console, store: Store, rows: int) -> None:
     """Fill the tables, and print how long each query took at worst of a few times."""
@@ -85,6 +93,8 @@ def fill(out: Console, store: Store, rows: int) -> None:
             progress.advance(task, PIECE)
         with store.begin() as connection:
             connection.execute(text(SUM))
+        with store.begin() as connection:
+            connection.execute(text(DAYS_OF_HOURS))
         with store.begin() as connection:
             connection.execute(text("ANALYZE"))
 

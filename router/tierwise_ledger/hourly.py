@@ -9,15 +9,16 @@ from sqlalchemy import Connection
 
 from tierwise_core.decision_record import DecisionRecord
 from tierwise_ledger.outcome_rows import workload_of
-from tierwise_ledger.tables.base import hour_of
+from tierwise_ledger.tables.base import day_of, hour_of
 from tierwise_ledger.tables.calls import CALL_HOURS
-from tierwise_ledger.tables.outcomes import OUTCOME_HOURS
+from tierwise_ledger.tables.outcomes import OUTCOME_DAYS, OUTCOME_HOURS
 from tierwise_ledger.upsert import add_up
 
 __all__ = ["add_calls", "add_outcomes", "add_words"]
 
 MILLI: Final = 1000
 OUTCOME_KEYS: Final = tuple(column.name for column in OUTCOME_HOURS.primary_key)
+DAY_KEYS: Final = tuple(column.name for column in OUTCOME_DAYS.primary_key)
 OUTCOME_SUMS: Final = tuple(
     column.name for column in OUTCOME_HOURS.columns if column.name not in OUTCOME_KEYS
 )
@@ -63,7 +64,16 @@ def add_outcomes(connection: Connection, rows: Iterable[Mapping[str, Any]]) -> N
                 "milliseconds": round(row["seconds"] * MILLI),
             },
         )
-    add_up(connection, OUTCOME_HOURS, sums.rows())
+    _add(connection, list(sums.rows()))
+
+
+def _add(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    """Add sums of hours to their hours, and to their days."""
+    add_up(connection, OUTCOME_HOURS, rows)
+    days = _Sums(DAY_KEYS, OUTCOME_SUMS)
+    for row in rows:
+        days.add({**row, "day": day_of(row["hour"])}, row)
+    add_up(connection, OUTCOME_DAYS, days.rows())
 
 
 def add_calls(
@@ -106,7 +116,7 @@ def add_words(
         labels = {**before, "hour": hour_of(before["at"])}
         sums.add(labels, _word(before, -1))
         sums.add(labels, _word(after, 1))
-    add_up(connection, OUTCOME_HOURS, sums.rows())
+    _add(connection, list(sums.rows()))
 
 
 def _word(row: Mapping[str, Any], sign: int) -> dict[str, int]:

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, and_, func, or_, select
 
 from tierwise_ledger.errors import NotKnownError, RequestError
 from tierwise_ledger.outcome_rows import unpacked
-from tierwise_ledger.tables.base import NANO, hour_of
+from tierwise_ledger.tables.base import DAY_S, NANO, day_of, hour_of
 from tierwise_ledger.tables.calls import CALLS
 from tierwise_ledger.tables.feedback import FEEDBACK
-from tierwise_ledger.tables.outcomes import OUTCOME_HOURS, OUTCOMES, RECORDS
+from tierwise_ledger.tables.outcomes import OUTCOME_DAYS, OUTCOME_HOURS, OUTCOMES, RECORDS
 
 __all__ = ["FILTERS", "GROUPS", "Choice", "find_outcome", "is_known", "list_outcomes", "summarise"]
 
@@ -129,13 +129,10 @@ def summarise(connection: Connection, by: Sequence[str], choice: Choice) -> list
     ``answered`` are those that ended with an answer, and ``usd_per_answer`` is None where there is
     none. What waits for GPUs is not in it: that is the bill's business.
     """
-    hours = OUTCOME_HOURS.c
-    columns = [hours[name] for name in by]
-    query = _filtered(
-        select(*columns, *(func.sum(hours[name]).label(name) for name in SUMS), _accepted()),
-        hours,
-        choice.filters,
-    ).where(hours.hour >= hour_of(choice.since), hours.hour < choice.until)
+    source = _hours_and_days(choice, by).subquery()
+    columns = [source.c[name] for name in by]
+    sums = (func.sum(source.c[name]).label(name) for name in SUMS)
+    query = _filtered(select(*columns, *sums, _accepted(source.c)), source.c, choice.filters)
     if columns:
         query = query.group_by(*columns)
     rows = [_summed(dict(row)) for row in connection.execute(query).mappings()]
@@ -145,10 +142,28 @@ def summarise(connection: Connection, by: Sequence[str], choice: Choice) -> list
     return sorted(rows, key=lambda row: -row["requests"])
 
 
-def _accepted() -> ColumnElement[int]:
-    hours = OUTCOME_HOURS.c
-    states = hours.state.in_(("accepted", "repaired", "escalated", "relayed"))
-    return func.sum(hours.requests).filter(states).label("answered")
+def _hours_and_days(choice: Choice, by: Sequence[str]) -> CompoundSelect[Any]:
+    """Choose the sums of a span: whole days by the day, and its ends by the hour."""
+    hours, days = OUTCOME_HOURS.c, OUTCOME_DAYS.c
+    begin, end = hour_of(choice.since), choice.until
+    first = -(-begin // DAY_S) * DAY_S
+    last = max(first, day_of(end))
+    if "hour" in by:
+        first = last = begin
+    names = [name for name in (*GROUPS, *SUMS) if name != "hour"]
+    ends = or_(and_(hours.hour >= begin, hours.hour < first), hours.hour >= last)
+    by_hour = select(hours.hour, *(hours[name] for name in names)).where(
+        hours.hour >= begin, hours.hour < end, ends
+    )
+    by_day = select(days.day, *(days[name] for name in names)).where(
+        days.day >= first, days.day < last
+    )
+    return by_hour.union_all(by_day)
+
+
+def _accepted(columns: Any) -> ColumnElement[int]:
+    states = columns.state.in_(("accepted", "repaired", "escalated", "relayed"))
+    return func.sum(columns.requests).filter(states).label("answered")
 
 
 def _summed(row: dict[str, Any]) -> dict[str, Any]:

@@ -203,6 +203,22 @@ def test_sums_by_label(store: Store) -> None:
     assert len(sums(store, "hour")) == 2
 
 
+def test_weeks_are_summed_by_the_day_and_agree_with_the_hours(store: Store) -> None:
+    rows = [a_decision(n, at=NOON + 7 * 3600 * n, tenant=f"demo/{n % 3}") for n in range(60)]
+    take(store, *rows, a_word(3, accepted=True), a_word(3, accepted=False, at=NOON + 9))
+
+    for since, until in ((0, 9e9), (NOON, NOON + 86400), (NOON + 50_000, NOON + 900_000)):
+        choice = Choice(since, until, {"tenant": ["demo/0", "demo/1"]})
+        with store.read() as connection:
+            whole = summarise(connection, ("tenant",), choice)
+            pieces = summarise(connection, ("tenant", "hour"), choice)
+        for row in whole:
+            mine = [one for one in pieces if one["tenant"] == row["tenant"]]
+            for name in ("requests", "input_tokens", "feedback_yes", "feedback_no", "answered"):
+                assert row[name] == sum(one[name] for one in mine)
+        assert sum(row["requests"] for row in whole) == sum(one["requests"] for one in pieces)
+
+
 def test_no_answer_at_all_divides_by_nothing(store: Store) -> None:
     take(store, a_decision(1, state="failed", specialist=""))
 

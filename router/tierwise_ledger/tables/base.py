@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Integer, MetaData
 
-__all__ = ["METADATA", "NANO", "Sequence64", "hour_of", "nano_usd"]
+__all__ = ["METADATA", "NANO", "Sequence64", "day_of", "hour_of", "nano_usd"]
 
 METADATA: Final = MetaData(
     naming_convention={
@@ -23,6 +23,7 @@ Sequence64: Final = BigInteger().with_variant(Integer, "sqlite")
 
 NANO: Final = 1_000_000_000
 HOUR_S: Final = 3600
+DAY_S: Final = 86400
 
 
 def nano_usd(usd: float) -> int:
@@ -32,6 +33,15 @@ def nano_usd(usd: float) -> int:
     (833000, True)
     """
     return round(usd * NANO)
+
+
+def day_of(at: float) -> int:
+    """Give the second in which the day of an instant began, in UTC.
+
+    >>> day_of(86401.5)
+    86400
+    """
+    return int(at // DAY_S) * DAY_S
 
 
 def hour_of(at: float) -> int:

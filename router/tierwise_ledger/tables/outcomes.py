@@ -18,7 +18,7 @@ from sqlalchemy import (
 
 from tierwise_ledger.tables.base import METADATA, Sequence64
 
-__all__ = ["OUTCOMES", "OUTCOME_HOURS", "RECORDS"]
+__all__ = ["OUTCOMES", "OUTCOME_DAYS", "OUTCOME_HOURS", "RECORDS"]
 
 OUTCOMES: Final = Table(
     "outcomes",
@@ -85,28 +85,36 @@ RECORDS: Final = Table(
 )
 """The whole record of a decision, as the router wrote it: JSON, compressed by zlib."""
 
-OUTCOME_HOURS: Final = Table(
-    "outcome_hours",
-    METADATA,
-    Column("hour", BigInteger, primary_key=True, autoincrement=False),
-    Column("tenant", Text, primary_key=True),
-    Column("field", Text, primary_key=True),
-    Column("specialist", Text, primary_key=True),
-    Column("revision", Text, primary_key=True),
-    Column("tier", Text, primary_key=True),
-    Column("latency_class", Text, primary_key=True),
-    Column("workload", Text, primary_key=True),
-    Column("state", Text, primary_key=True),
-    Column("requests", BigInteger, nullable=False),
-    Column("calls", BigInteger, nullable=False),
-    Column("input_tokens", BigInteger, nullable=False),
-    Column("cached_tokens", BigInteger, nullable=False),
-    Column("output_tokens", BigInteger, nullable=False),
-    Column("cost_nano_usd", BigInteger, nullable=False),
-    Column("milliseconds", BigInteger, nullable=False),
-    # The last word of people and programs: how many said yes, no, and no with the right answer.
-    Column("feedback_yes", BigInteger, nullable=False),
-    Column("feedback_no", BigInteger, nullable=False),
-    Column("corrected", BigInteger, nullable=False),
-)
+
+def _sums(name: str, period: str) -> Table:
+    return Table(
+        name,
+        METADATA,
+        Column(period, BigInteger, primary_key=True, autoincrement=False),
+        Column("tenant", Text, primary_key=True),
+        Column("field", Text, primary_key=True),
+        Column("specialist", Text, primary_key=True),
+        Column("revision", Text, primary_key=True),
+        Column("tier", Text, primary_key=True),
+        Column("latency_class", Text, primary_key=True),
+        Column("workload", Text, primary_key=True),
+        Column("state", Text, primary_key=True),
+        Column("requests", BigInteger, nullable=False),
+        Column("calls", BigInteger, nullable=False),
+        Column("input_tokens", BigInteger, nullable=False),
+        Column("cached_tokens", BigInteger, nullable=False),
+        Column("output_tokens", BigInteger, nullable=False),
+        Column("cost_nano_usd", BigInteger, nullable=False),
+        Column("milliseconds", BigInteger, nullable=False),
+        # The last word of people and programs: how many said yes, no, and no with the right answer.
+        Column("feedback_yes", BigInteger, nullable=False),
+        Column("feedback_no", BigInteger, nullable=False),
+        Column("corrected", BigInteger, nullable=False),
+    )
+
+
+OUTCOME_HOURS: Final = _sums("outcome_hours", "hour")
 """Sums of outcomes by the hour and by whatever is asked for; they stay when outcomes go."""
+
+OUTCOME_DAYS: Final = _sums("outcome_days", "day")
+"""The same by the day, for whoever asks for weeks; ``day`` is when it began, in UTC."""

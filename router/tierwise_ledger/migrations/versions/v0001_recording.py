@@ -23,7 +23,8 @@ def upgrade() -> None:
     _erasures()
     _feedback()
     _ledger()
-    _outcome_hours()
+    _sums("outcome_hours", "hour")
+    _sums("outcome_days", "day")
     _outcomes()
     _records()
     _seen()
@@ -39,6 +40,7 @@ def downgrade() -> None:
         "feedback",
         "ledger",
         "outcome_hours",
+        "outcome_days",
         "outcomes",
         "records",
         "seen",
@@ -167,10 +169,10 @@ def _ledger() -> None:
     )
 
 
-def _outcome_hours() -> None:
+def _sums(name: str, period: str) -> None:
     op.create_table(
-        "outcome_hours",
-        sa.Column("hour", sa.BigInteger(), autoincrement=False, nullable=False),
+        name,
+        sa.Column(period, sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("tenant", sa.Text(), nullable=False),
         sa.Column("field", sa.Text(), nullable=False),
         sa.Column("specialist", sa.Text(), nullable=False),
@@ -190,7 +192,7 @@ def _outcome_hours() -> None:
         sa.Column("feedback_no", sa.BigInteger(), nullable=False),
         sa.Column("corrected", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint(
-            "hour",
+            period,
             "tenant",
             "field",
             "specialist",
@@ -199,7 +201,7 @@ def _outcome_hours() -> None:
             "latency_class",
             "workload",
             "state",
-            name="pk_outcome_hours",
+            name=f"pk_{name}",
         ),
     )
 
