@@ -133,8 +133,8 @@ def _locked(
     replace_rows(connection, BUDGETS, rows)
     keys = [one.key for one in asks]
     query = select(BUDGETS).where(tuple_(BUDGETS.c.day, BUDGETS.c.account).in_(keys))
-    rows = connection.execute(query.order_by(BUDGETS.c.day, BUDGETS.c.account).with_for_update())
-    return {(row["day"], row["account"]): dict(row) for row in rows.mappings()}
+    found = connection.execute(query.order_by(BUDGETS.c.day, BUDGETS.c.account).with_for_update())
+    return {(row["day"], row["account"]): dict(row) for row in found.mappings()}
 
 
 def _leases(
