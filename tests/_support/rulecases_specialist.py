@@ -189,6 +189,18 @@ SPECIALIST = (
         'https://api.eu.example.com/v1; got "b.c"',
     ),
     RuleCase(
+        name="to burst out there must be somewhere to go",
+        kind="Specialist",
+        good={
+            "spec.placement.burst": "Switch",
+            "spec.placement.alternative": {"specialistRef": "frontier"},
+        },
+        bad={"spec.placement.burst": "Switch"},
+        at="spec.placement.burst",
+        says="burst Switch needs somewhere to send requests: name an external Specialist in "
+        "placement.alternative.specialistRef, or leave burst out",
+    ),
+    RuleCase(
         name="max replicas is not below min",
         kind="Specialist",
         good={"spec.placement.replicas": {"min": 3, "max": 3}},
