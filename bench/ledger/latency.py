@@ -7,17 +7,19 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import httpx
 from rich.console import Console
 
-from tierwise_router.shipping import LedgerAddress, Shipper
-
 ROOT = Path(__file__).parents[2]
 SUPPORT = ROOT / "tests" / "_support"
 CLIENTS = 4
 TURNS = 6
+REST_S = 0.05
+LEDGER = "http://127.0.0.1:18094"
 BODY = {"model": "auto", "messages": [{"role": "user", "content": "sort dbca"}]}
 
 
@@ -47,17 +49,13 @@ def latency(out: Console, folder: Path, seconds: float) -> None:
 
 
 def _measure(out: Console, url: str, journal: Path, turn_s: float) -> None:
-    address = LedgerAddress("http://127.0.0.1:18094")
     took: dict[bool, list[float]] = {True: [], False: []}
     asyncio.run(_ask(url, turn_s))
     with out.status("asking ..."):
         for turn in range(TURNS):
             shipped = turn % 2 == 1
-            shipper = Shipper(journal, address)
-            if shipped:
-                shipper.start()
-            took[shipped] += asyncio.run(_ask(url, turn_s))
-            shipper.close()
+            with _shipping(journal) if shipped else nullcontext():
+                took[shipped] += asyncio.run(_ask(url, turn_s))
     for shipped, times in took.items():
         times.sort()
         p50, p99 = (1000 * times[int(len(times) * share)] for share in (0.5, 0.99))
@@ -66,6 +64,16 @@ def _measure(out: Console, url: str, journal: Path, turn_s: float) -> None:
             f"  router, {word}: p50 {p50:.2f} ms, p99 {p99:.2f} ms ({len(times):,} answers, "
             f"{CLIENTS} clients)"
         )
+
+
+@contextmanager
+def _shipping(journal: Path) -> Iterator[None]:
+    command = [sys.executable, str(Path(__file__).with_name("ship.py")), str(journal), LEDGER]
+    with subprocess.Popen(command) as shipper:
+        try:
+            yield
+        finally:
+            shipper.terminate()
 
 
 async def _ask(url: str, seconds: float) -> list[float]:
@@ -78,6 +86,8 @@ async def _ask(url: str, seconds: float) -> list[float]:
                 answer = await client.post(f"{url}/v1/chat/completions", json=BODY)
                 answer.raise_for_status()
                 took.append(time.perf_counter() - began_at)
+                # Latency, and not throughput, is asked for: nobody waits for a processor.
+                await asyncio.sleep(REST_S)
 
     await asyncio.gather(*(ask_on() for _ in range(CLIENTS)))
     return took
