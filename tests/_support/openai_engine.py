@@ -136,8 +136,9 @@ def _response(fields: dict[str, Any]) -> dict[str, Any]:
 
 def _embeddings(fields: dict[str, Any]) -> dict[str, Any]:
     """Embed as vLLM does: numbers, or base64 of 32-bit floats, as the client asks for."""
-    texts = fields["input"] if isinstance(fields["input"], list) else [fields["input"]]
-    vectors = [(float(len(text)), 0.5, -0.25) for text in texts]
+    asked = fields.get("input", "")
+    texts = asked if isinstance(asked, list) else [asked]
+    vectors = [(float(len(str(text))), 0.5, -0.25) for text in texts]
     packed = fields.get("encoding_format") == "base64"
     data = [
         {
