@@ -89,7 +89,7 @@ class TenantBudgets(Spec):
         examples=[0.05],
     )
     alert_at: list[Annotated[int, Field(ge=1, le=100)]] = Field(
-        default_factory=lambda: [80, 100],
+        default=[80, 100],
         max_length=8,
         description="Percentages of perDay at which an Event on the Tenant and a metric say so.",
         json_schema_extra={"x-kubernetes-list-type": "set"},

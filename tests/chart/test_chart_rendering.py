@@ -29,20 +29,28 @@ def test_it_makes_what_the_readme_says_and_no_more() -> None:
     assert made == [
         ("ClusterRole", "tierwise-edit"),
         ("ClusterRole", "tierwise-fleet-admin"),
+        ("ClusterRole", "tierwise-ledger"),
         ("ClusterRole", "tierwise-operator"),
         ("ClusterRole", "tierwise-router"),
         ("ClusterRole", "tierwise-view"),
+        ("ClusterRoleBinding", "tierwise-ledger"),
         ("ClusterRoleBinding", "tierwise-operator"),
         ("ClusterRoleBinding", "tierwise-router"),
+        ("Deployment", "tierwise-ledger"),
         ("Deployment", "tierwise-operator"),
         ("Deployment", "tierwise-router"),
+        ("NetworkPolicy", "tierwise-ledger"),
         ("NetworkPolicy", "tierwise-operator"),
         ("NetworkPolicy", "tierwise-router"),
+        ("PersistentVolumeClaim", "tierwise-ledger"),
         ("Pod", "tierwise-test"),
         ("PodDisruptionBudget", "tierwise-router"),
         ("Role", "tierwise-operator-leader"),
         ("RoleBinding", "tierwise-operator-leader"),
+        ("Secret", "tierwise-ledger"),
+        ("Service", "tierwise-ledger"),
         ("Service", "tierwise-router"),
+        ("ServiceAccount", "tierwise-ledger"),
         ("ServiceAccount", "tierwise-operator"),
         ("ServiceAccount", "tierwise-router"),
         ("ValidatingAdmissionPolicy", "tierwise-router-writes-wake-only"),
@@ -50,8 +58,21 @@ def test_it_makes_what_the_readme_says_and_no_more() -> None:
     ]
 
 
-def test_two_renderings_are_equal_so_that_gitops_sees_no_drift() -> None:
-    assert rendered() == rendered()
+def test_two_renderings_with_a_token_of_ones_own_are_equal_so_that_gitops_sees_no_drift() -> None:
+    values = {"ledger": {"token": {"existingSecret": "ours"}}}
+
+    assert rendered(values) == rendered(values)
+    assert "Secret" not in {made["kind"] for made in rendered(values)}
+
+
+def test_without_one_only_the_ledgers_secret_is_made_anew() -> None:
+    first, second = rendered(), rendered()
+
+    changed = [one for one, other in zip(first, second, strict=True) if one != other]
+
+    assert [(made["kind"], made["metadata"]["name"]) for made in changed] == [
+        ("Secret", "tierwise-ledger")
+    ]
 
 
 def test_every_object_carries_the_labels_people_select_by() -> None:
