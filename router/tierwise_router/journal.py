@@ -39,7 +39,7 @@ WAKE_AT: Final = 512
 MOST_WAITING: Final = 50_000
 CHUNK: Final = 8
 NEXT_FROM: Final = 0.75
-LONGEST: Final = 2
+LONGEST: Final = 8
 SEGMENTS: Final = 16
 SMALLEST_SEGMENT: Final = 64 * 1024
 

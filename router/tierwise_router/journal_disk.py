@@ -6,7 +6,7 @@ from typing import Final
 
 __all__ = ["DiskWatch"]
 
-SLOW_WRITE_S: Final = 0.005
+SLOW_WRITE_S: Final = 0.05
 SLOW_IN_A_ROW: Final = 2
 LEFT_ALONE_S: Final = 1.0
 
