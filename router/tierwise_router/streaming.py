@@ -116,8 +116,9 @@ async def flow(exchange: Exchange, flowing: Flowing) -> None:
         _note_end(attempt, stream, outcome)
         if outcome == "died":
             flowing.lease.release()
-    await _tell_end(exchange, decision, stream, outcome)
+    # Before the end is told and not after it: the record is made in the turn of the last bytes.
     await _linger(flowing)
+    await _tell_end(exchange, decision, stream, outcome)
 
 
 async def _tell_events(exchange: Exchange, decision: Decision, stream: JudgedStream) -> bool:
