@@ -8,6 +8,7 @@ from pydantic import Field
 
 from tierwise_api.base import Column, Names, Resource, Spec, Status, is_dns_label
 from tierwise_api.common import Conditions, Fraction01, Name
+from tierwise_api.rollout_examination import FieldHeldOutSet
 from tierwise_api.rules import Rule
 
 __all__ = [
@@ -112,6 +113,17 @@ class FieldProfileSpec(Spec):
         description="Verifiers for the field's answers, where a Specialist names none.",
         json_schema_extra={"x-kubernetes-list-type": "set"},
         examples=[["json-schema"]],
+    )
+    benchmark: FieldHeldOutSet | None = Field(
+        default=None,
+        description="Held-out questions for candidates of the field, where a Rollout names none.",
+        examples=[{"configMap": {"namespace": "quality", "name": "sorting-held-out"}}],
+    )
+    safety: FieldHeldOutSet | None = Field(
+        default=None,
+        description="What a candidate must decline at least as often as the running revision, as "
+        "fine-tuning may loosen it: a candidate that falls behind is held for a person to judge.",
+        examples=[{"configMap": {"namespace": "quality", "name": "refusals"}}],
     )
 
 
