@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from tierwise_api.base import Status
 from tierwise_api.common import Conditions, Fraction01, Timestamp
+from tierwise_core.rollout.stages import Stage as CoreStage
 
 __all__ = [
+    "RolloutForecast",
+    "RolloutGate",
+    "RolloutSide",
+    "RolloutSides",
+    "RolloutSignal",
     "RolloutStatus",
     "RolloutTrigger",
     "RolloutVerdict",
@@ -20,11 +26,13 @@ __all__ = [
 ]
 
 # Known words; a reader of ours accepts those of a newer version too.
-Stage = Annotated[
+Stage = Annotated[str, Field(json_schema_extra={"enum": [stage.value for stage in CoreStage]})]
+Outcome = Annotated[
     str,
-    Field(json_schema_extra={"enum": ["Pending", "Canary", "Shifting", "Cooldown", "Done"]}),
+    Field(json_schema_extra={"enum": ["Promoted", "RolledBack", "Aborted", "Inconclusive"]}),
 ]
-Outcome = Annotated[str, Field(json_schema_extra={"enum": ["Promoted", "RolledBack", "Aborted"]})]
+GateState = Annotated[str, Field(json_schema_extra={"enum": ["Passed", "Missing", "Skipped"]})]
+_MEMORY_LIMIT = 65_536
 
 
 class RolloutWeights(Status):
@@ -45,12 +53,17 @@ class RolloutWindow(Status):
     utility_high: float | None = Field(
         default=None, description="The upper end of the utility's confidence interval."
     )
+    accepted_rate: Fraction01 | None = Field(
+        default=None, description="The share of judged answers that were accepted."
+    )
     contradiction_rate: Fraction01 | None = Field(
         default=None, description="The share of answers that contradicted what was known."
     )
     escalation_rate: Fraction01 | None = Field(
         default=None, description="The share of requests that escalated past it."
     )
+    requests: int = Field(default=0, ge=0, description="Requests that reached it.")
+    cost_usd: float = Field(default=0.0, ge=0, description="What its answers cost, in USD.")
 
 
 class RolloutWindows(Status):
@@ -64,10 +77,69 @@ class RolloutWindows(Status):
     )
 
 
+class RolloutSide(Status):
+    """One side: its model, and the revisions its pods run."""
+
+    model: dict[str, Any] | None = Field(
+        default=None,
+        description="Its model, as a Specialist's spec.model.",
+        json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
+    )
+    revisions: list[str] = Field(
+        default_factory=list,
+        max_length=64,
+        description="The revisions of its pods; what the ledger counts by.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+
+
+class RolloutSides(Status):
+    """Both sides."""
+
+    blue: RolloutSide = Field(default_factory=RolloutSide, description="What served before.")
+    green: RolloutSide = Field(default_factory=RolloutSide, description="The candidate.")
+
+
+class RolloutGate(Status):
+    """One of the seven gates before a ramp."""
+
+    name: str = Field(max_length=64, description="Which gate.", examples=["RollbackPath"])
+    state: GateState = Field(description="Passed, Missing, or Skipped by name.")
+    message: str = Field(default="", max_length=4096, description="Why.")
+
+
+class RolloutSignal(Status):
+    """A reversion signal that fires: it holds the ramp, and takes it back if it goes on."""
+
+    name: str = Field(max_length=64, description="Which signal.", examples=["Escalations"])
+    since: Timestamp | None = Field(default=None, description="Since when it fires.")
+    message: str = Field(default="", max_length=4096, description="Its numbers, in words.")
+
+
+class RolloutForecast(Status):
+    """How many judged answers of both sides a verdict takes on average, told at the start."""
+
+    equal: int | None = Field(default=None, ge=0, description="If the candidate is equal.")
+    better: int | None = Field(default=None, ge=0, description="If it is better by delta.")
+    worse: int | None = Field(default=None, ge=0, description="If it is worse by delta.")
+    broken: int | None = Field(default=None, ge=0, description="If it is broken.")
+    delta: float | None = Field(
+        default=None, description="The least change of utility that counts in the field."
+    )
+    detectable: float | None = Field(
+        default=None, description="The smallest difference that the deadline's traffic can show."
+    )
+    answers_per_hour: float | None = Field(
+        default=None, ge=0, description="Judged answers per hour when it was told."
+    )
+    message: str = Field(default="", max_length=4096, description="The same in words.")
+
+
 class TrajectoryPoint(Status):
     """One step of the rollout: the shares from a moment on, and why."""
 
     time: Timestamp = Field(description="When these shares were set.")
+    stage: Stage | None = Field(default=None, description="The stage it was in from then on.")
     green_percent: int = Field(ge=0, le=100, description="The candidate's share, in percent.")
     reason: str = Field(max_length=1024, description="Why, in words and numbers.")
 
@@ -93,6 +165,7 @@ class RolloutVerdict(Status):
         max_length=4096,
         description="The intervals and sample sizes that decided.",
     )
+    time: Timestamp | None = Field(default=None, description="When it was decided.")
 
 
 class RolloutStatus(Status):
@@ -104,11 +177,46 @@ class RolloutStatus(Status):
     conditions: Conditions = Field(default_factory=list)
     stage: Stage | None = Field(
         default=None,
-        description="Where it stands, for people: Pending until green is ready, Canary at the "
-        "first share, Shifting as evidence comes in, Cooldown with blue still warm, Done.",
+        description="Where it stands, for people: Pending until green serves, Training, Benchmark "
+        "before anybody is sent to green, Canary at the first share, Shifting as evidence comes "
+        "in, Promoted with blue still warm, Complete; back by RollingBack to RolledBack or "
+        "Aborted; Paused; Inconclusive, which waits for a person.",
     )
     weights: RolloutWeights | None = Field(
         default=None, description="The shares the router applies now, in percent."
+    )
+    shadow_percent: int | None = Field(
+        default=None,
+        ge=0,
+        le=100,
+        description="The share of requests, in percent, that green answers beside blue; those "
+        "answers are shown to nobody.",
+    )
+    waits_for: str = Field(
+        default="", max_length=4096, description="What the next step waits for, in words."
+    )
+    applied_percent: int | None = Field(
+        default=None,
+        ge=0,
+        le=100,
+        description="Green's share that all routers said they apply, in percent.",
+    )
+    sides: RolloutSides | None = Field(default=None, description="What is compared.")
+    windows: RolloutWindows | None = Field(default=None, description="What both sides did so far.")
+    gates: list[RolloutGate] = Field(
+        default_factory=list,
+        max_length=16,
+        description="What should be known before a ramp, and whether it is.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+    signals: list[RolloutSignal] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Reversion signals that fire now.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+    forecast: RolloutForecast | None = Field(
+        default=None, description="How long a verdict will take."
     )
     trajectory: list[TrajectoryPoint] = Field(
         default_factory=list,
@@ -116,6 +224,21 @@ class RolloutStatus(Status):
         description="Every change of the shares, oldest first.",
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )
-    windows: RolloutWindows | None = Field(default=None, description="What both sides did so far.")
     trigger: RolloutTrigger | None = Field(default=None, description="What started it.")
     verdict: RolloutVerdict | None = Field(default=None, description="How it ended, once it has.")
+    failures_kept: int | None = Field(
+        default=None,
+        ge=0,
+        description="Failures of the candidate's that were kept for training, after a rollback.",
+    )
+    memory: str | None = Field(
+        default=None,
+        max_length=_MEMORY_LIMIT,
+        description="What the operator remembers of the evidence, as JSON: it goes on from here "
+        "after a restart.",
+    )
+    sums: str | None = Field(
+        default=None,
+        max_length=_MEMORY_LIMIT,
+        description="The ledger's sums of both sides that are counted in the evidence, as JSON.",
+    )
