@@ -130,6 +130,14 @@ class App:
         began_at = time.perf_counter()
         tally.in_flight += 1
         status = CLIENT_GONE
+
+        def note(status: int) -> None:
+            took_s = time.perf_counter() - began_at
+            self._count(decision, endpoint, status, took_s)
+            end(self._dispatcher, decision, endpoint, status, took_s)
+
+        # Right before the client has all of its answer: who kills us then finds it written down.
+        exchange.before_end = lambda: note(exchange.status)
         try:
             await self._answer(exchange, decision, endpoint)
             status = exchange.status
@@ -144,9 +152,9 @@ class App:
             status = await self._fail(exchange, decision, TierwiseError("internal error"))
         finally:
             tally.in_flight -= 1
-            took_s = time.perf_counter() - began_at
-            self._count(decision, endpoint, status, took_s)
-            end(self._dispatcher, decision, endpoint, status, took_s)
+            if exchange.before_end is not None:
+                exchange.before_end = None
+                note(status)
 
     async def _answer(self, exchange: Exchange, decision: Decision, endpoint: str) -> None:
         keeps = endpoint != "/query"

@@ -35,11 +35,13 @@ class Exchange:
     has begun. A stream that was begun by :meth:`comment`, before anybody knew the answer, is still
     ``open``: whatever is answered then goes into it. ``tap`` and ``said`` keep a copy of every
     piece of the body that goes out, once they are lists: for shadows, and for the record.
+    ``before_end`` is called once, right before the last bytes go out: what it writes down is
+    written when the client learns that its answer is complete.
     """
 
     __slots__ = (
-        "_receive", "_send", "_whole", "extra", "headers", "method", "open", "path", "query",
-        "request_id", "said", "scope", "status", "tap",
+        "_receive", "_send", "_whole", "before_end", "extra", "headers", "method", "open", "path",
+        "query", "request_id", "said", "scope", "status", "tap",
     )  # fmt: skip
 
     def __init__(
@@ -56,6 +58,7 @@ class Exchange:
         self.open = False
         self.tap: list[bytes] | None = None
         self.said: list[bytes] | None = None
+        self.before_end: Callable[[], None] | None = None
         self._whole: list[bytes] | None = None
         self._receive = receive
         self._send = send
@@ -133,7 +136,14 @@ class Exchange:
             self.tap.append(data)
         if self.said is not None:
             self.said.append(data)
+        if not more and self.before_end is not None:
+            self._ending()
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+    def _ending(self) -> None:
+        ending, self.before_end = self.before_end, None
+        if ending is not None:
+            ending()
 
     async def comment(self, text: str) -> None:
         """Tell a client that reads a stream something that is no part of its answer."""

@@ -1,7 +1,7 @@
-"""The append-only log of outcomes: JSON lines in files, each written in the turn of its answer.
+"""The append-only log of outcomes: JSON lines in files, each written before its answer ends.
 
-In a dispatcher an outcome becomes a line, and the line is in the kernel's hands, before the event
-loop comes to send the answer's last bytes: a process that is killed loses nothing that was
+In a dispatcher an outcome becomes a line, and the line is in the kernel's hands, before the
+answer's last bytes are written to its client: a process that is killed loses nothing that was
 answered. That is one short write to the page cache, which waits for no disk. Where it cannot be
 so, the line waits for a thread: while the disk is full or slow, and while a file is being changed
 for the next. Past a bound the oldest that wait are dropped and counted: an answer never fails for
@@ -26,7 +26,7 @@ import orjson
 import structlog
 
 from tierwise_core.decision_record import Recordable
-from tierwise_router.journal_disk import DiskWatch
+from tierwise_router.journal_disk import DiskWatch, waits
 from tierwise_router.journal_files import segment_name
 from tierwise_router.journal_room import make_room
 
@@ -102,7 +102,7 @@ class Journal:
     def record(self, outcome: Recordable) -> None:
         """Take one outcome; in a dispatcher it is written when this returns, if the disk lets us.
 
-        Call it in the turn of the event loop in which the answer's last bytes are handed over.
+        Call it before the answer's last bytes are handed over (:attr:`Exchange.before_end`).
         """
         if not self._in_turn:
             self._waiting.append(outcome)
@@ -178,9 +178,10 @@ class Journal:
         full = self._size >= self._segment_bytes and not self._take_next()
         if full and self._size >= LONGEST * self._segment_bytes:
             return False  # else the thread is late with the next file: this one grows a little
+        counted = waits() if self._disk.wary else -1
         began_at = time.monotonic()
         written = self._write(self._file, line)
-        self._disk.note(began_at, time.monotonic())
+        self._disk.note(began_at, time.monotonic(), waited=counted < 0 or waits() > counted)
         self._size += written
         if written < len(line):
             self._torn = True

@@ -8,7 +8,7 @@ from typing import Final
 
 import orjson
 
-from tierwise_core.cost import Usage, call_cost_usd
+from tierwise_core.cost import call_cost_usd
 from tierwise_core.errors import TierwiseError
 from tierwise_core.route_table import Route
 from tierwise_core.routing import Hop, stand_ins
@@ -85,14 +85,14 @@ async def _relay_elsewhere(
         return False
     decision.steps.append(Step(hop, failure="overflow"))
     taken = Hop(other, 1.0, 0.0, f"{hop.route.name} has no room")
+    decision.overflow = hop.route.key
     try:
-        usage = await relay_hop(dispatcher, exchange, call, decision, taken, spare=True)
+        await relay_hop(dispatcher, exchange, call, decision, taken, spare=True)
     except TierwiseError:
+        decision.overflow = ""
         if exchange.status and not exchange.open:
             raise  # the client has a part of the answer
         return False
-    decision.overflow = hop.route.key
-    decision.steps[-1] = replace(decision.steps[-1], usage=usage)
     return True
 
 
@@ -105,12 +105,12 @@ async def relay_hop(  # noqa: PLR0913 - the exchange, the call and who answers i
     *,
     predicted: float | None = None,
     spare: bool = False,
-) -> Usage | None:
+) -> None:
     """Ask one Specialist and relay what it says, without a look at the answer.
 
-    ``predicted`` is the confidence to tell the client, where there is a prediction. Gives the
-    usage where the answer tells it. Raises what :meth:`Dispatch.ask` does as long as nothing has
-    been sent, and OverflowRefusedError for an error's status where somebody is left, ``spare``.
+    ``predicted`` is the confidence to tell the client, where there is a prediction. Raises what
+    :meth:`Dispatch.ask` does as long as nothing has been sent, and OverflowRefusedError for an
+    error's status where somebody is left, ``spare``.
     """
     try:
         route = await dispatcher.holds.awake(hop.route, call.progress)
@@ -134,7 +134,8 @@ async def relay_hop(  # noqa: PLR0913 - the exchange, the call and who answers i
         if failure and spare:
             raise OverflowRefusedError(f"model {route.key!r} answered {status}")
         if lease.response.complete and (meter is None or failure):
-            return await _relay_whole(exchange, lease.response, decision, route, waited_s)
+            await _relay_whole(exchange, lease.response, decision, route, waited_s)
+            return
         spent_before_usd = decision.cost_usd
         decision.cost_usd += call_cost_usd(route.price, waited_s)
         await _relay_pieces(exchange, lease.response, decision, meter)
@@ -143,7 +144,7 @@ async def relay_hop(  # noqa: PLR0913 - the exchange, the call and who answers i
         cost_usd = call_cost_usd(route.price, whole_s, usage)
         decision.cost_usd = spent_before_usd + cost_usd
         decision.steps[-1] = replace(step, seconds=whole_s, cost_usd=cost_usd, usage=usage)
-        return usage
+        await exchange.piece(b"", more=False)
     finally:
         lease.release()
 
@@ -166,7 +167,7 @@ async def _ask(dispatcher: Dispatcher, call: Call, route: Route, meter: UsageMet
 
 async def _relay_whole(
     exchange: Exchange, response: Response, decision: Decision, route: Route, took_s: float
-) -> Usage | None:
+) -> None:
     body = await response.chunk()
     # Only a provider bills tokens; of our own pods' answers no more is looked at than their usage.
     whole = usage_of(_object(body)) if route.price.output_usd_per_token else None
@@ -180,12 +181,12 @@ async def _relay_whole(
     if response.status == BAD_REQUEST:
         body = say_context_length(response.status, body)
     await exchange.whole(response.status, headers, body)
-    return usage
 
 
 async def _relay_pieces(
     exchange: Exchange, response: Response, decision: Decision, meter: UsageMeter | None
 ) -> None:
+    """Pass on all but the end, which the caller tells once it knows what was spent."""
     exchange.extra += decision.headers()
     data = await response.chunk()
     await exchange.start(response.status, client_headers(response.headers))
@@ -202,7 +203,6 @@ async def _relay_pieces(
         if not is_event_stream(response.header(b"content-type")):
             raise
         await exchange.piece(error_event(answer_for(error), sent))
-    await exchange.piece(b"", more=False)
 
 
 def _object(body: bytes) -> dict[str, object] | None:

@@ -116,9 +116,10 @@ async def flow(exchange: Exchange, flowing: Flowing) -> None:
         _note_end(attempt, stream, outcome)
         if outcome == "died":
             flowing.lease.release()
-    # Before the end is told and not after it: the record is made in the turn of the last bytes.
-    await _linger(flowing)
-    await _tell_end(exchange, decision, stream, outcome)
+    try:
+        await _tell_end(exchange, decision, stream, outcome)
+    finally:
+        await _linger(flowing)
 
 
 async def _tell_events(exchange: Exchange, decision: Decision, stream: JudgedStream) -> bool:

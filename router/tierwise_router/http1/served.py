@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
 from tierwise_router.exchange import (
@@ -60,6 +61,7 @@ class ServedExchange(Exchange):
         self.open = False
         self.tap: list[bytes] | None = None
         self.said: list[bytes] | None = None
+        self.before_end: Callable[[], None] | None = None
         self.arrived = False
         self.complete = False
         self.gone = False
@@ -190,6 +192,8 @@ class ServedExchange(Exchange):
             self.tap.append(data)
         if self.said is not None:
             self.said.append(data)
+        if not more and self.before_end is not None:
+            self._ending()
         self._write(data)
         if not more:
             self._finish()
@@ -206,6 +210,8 @@ class ServedExchange(Exchange):
             self.tap.append(body)
         if self.said is not None:
             self.said.append(body)
+        if self.before_end is not None:
+            self._ending()
         head = self._head(status, headers, len(body))
         if self._silent:
             self._connection.write(head)
