@@ -85,7 +85,8 @@ ALERTS: Final = (
     ),
     Alert(
         "TierwiseEscalating",
-        "sum by (from) (rate(tierwise_router_escalations_total[30m])) / on (from) "
+        'sum by (from) (rate(tierwise_router_escalations_total{reason!~"asleep|overflow"}[30m]))'
+        " / on (from) "
         'label_replace(sum by (specialist) (rate(tierwise_router_first_byte_seconds_count[30m])),'
         ' "from", "$1", "specialist", "(.*)") > 0.5',
         "30m", "warning",

@@ -35,6 +35,8 @@ log = structlog.get_logger(__name__)
 Handler = Callable[[Exchange, Decision], Awaitable[None]]
 
 CLIENT_GONE: Final = 499
+NO_FAULT: Final = frozenset({"asleep", "overflow"})
+"""Why one is passed over that did nothing wrong; told apart in the counts."""
 REQUEST_ID: Final = re.compile(rb"[\x21-\x7e]{1,128}")
 PLAIN_TEXT: Final = [(b"content-type", b"text/plain; charset=utf-8")]
 CLOSE: Final = (b"connection", b"close")
@@ -194,7 +196,8 @@ class App:
         tally.durations[specialist].add(took_s)
         tally.cost_usd[specialist] += decision.cost_usd
         for one, other in pairwise(steps):
-            why = "failed" if one.failure else "below_floor"
+            failed = one.failure if one.failure in NO_FAULT else "failed"
+            why = failed if one.failure else "below_floor"
             tally.escalations[one.hop.route.key, other.hop.route.key, why] += 1
 
     async def _models(self, exchange: Exchange, decision: Decision) -> None:

@@ -91,7 +91,8 @@ class Tallies(Collector):
             ["endpoint", "model", "specialist", "status"], tally.requests,
         )  # fmt: skip
         yield _counter(
-            "tierwise_router_escalations", "Answers passed over, and for whom.",
+            "tierwise_router_escalations",
+            "Who was passed over for whom: below_floor, failed, asleep or overflow.",
             ["from", "to", "reason"], tally.escalations,
         )  # fmt: skip
         singles = {(name,): value for name, value in tally.retries.items()}

@@ -73,6 +73,7 @@ async def test_what_has_no_room_goes_elsewhere_and_what_has_stays(engine: Engine
     assert third.headers["x-tierwise-path"] == "sorter@small=failed:overflow, api@external"
     assert float(third.headers["x-tierwise-cost-usd"]) == pytest.approx(8e-6)
     assert sent(router) == {"demo/sorter": Sent(1, 5, 3)}
+    assert router.dispatcher.tally.escalations == {("demo/sorter", "demo/api", "overflow"): 1}
 
 
 async def test_a_stream_is_counted_when_it_has_ended(engine: Engine, run: Run) -> None:
