@@ -134,6 +134,67 @@ ROLLOUT = (
         "got threshold 0.96 and ceiling 95",
     ),
     RuleCase(
+        name="stages belong to their type",
+        kind="Rollout",
+        good={"spec.strategy": {"type": "Stages", "stages": [{"percent": 10}]}},
+        bad={"spec.strategy": {"stages": [{"percent": 10}]}},
+        at="spec.strategy.stages",
+        says="stages apply to type Stages: remove them, or set the type; got type Utility",
+    ),
+    RuleCase(
+        name="stages rise",
+        kind="Rollout",
+        good={
+            "spec.strategy": {
+                "type": "Stages",
+                "stages": [{"shadowPercent": 5}, {"percent": 10}, {"percent": 99}],
+            }
+        },
+        bad={
+            "spec.strategy": {
+                "type": "Stages",
+                "stages": [{"percent": 10}, {"percent": 50}, {"percent": 10}],
+            }
+        },
+        at="spec.strategy.stages",
+        says="stages must rise in percent, each once; a stage of shadows comes first, and there is "
+        "at most one",
+    ),
+    RuleCase(
+        name="a stage serves or listens",
+        kind="Rollout",
+        good={"spec.strategy": {"type": "Stages", "stages": [{"shadowPercent": 10}]}},
+        bad={"spec.strategy": {"type": "Stages", "stages": [{"percent": 10, "shadowPercent": 10}]}},
+        at="spec.strategy.stages[0].percent",
+        says="percent or shadowPercent must be above 0, and only one of them: a stage either "
+        "serves users or only listens; got percent 10 and shadowPercent 10",
+    ),
+    RuleCase(
+        name="a gate is skipped once",
+        kind="Rollout",
+        good={"spec.strategy": {"skipGates": ["RampPlan", "RollbackPath"]}},
+        bad={"spec.strategy": {"skipGates": ["RampPlan", "RampPlan"]}},
+        at="spec.strategy.skipGates",
+        says="skipGates must name a gate once",
+    ),
+    RuleCase(
+        name="a signal is ignored once",
+        kind="Rollout",
+        good={"spec.strategy": {"signals": {"ignore": ["Escalations"]}}},
+        bad={"spec.strategy": {"signals": {"ignore": ["Escalations", "Escalations"]}}},
+        at="spec.strategy.signals.ignore",
+        says="ignore must name a signal once",
+    ),
+    RuleCase(
+        name="a held-out set is a file in a ConfigMap",
+        kind="Rollout",
+        good={"spec.strategy": {"benchmark": {"configMap": {"name": "set", "key": "a.jsonl"}}}},
+        bad={"spec.strategy": {"benchmark": {"configMap": {"name": "set", "key": "a/b"}}}},
+        at="spec.strategy.benchmark.configMap.key",
+        says="key must be the name of a file in the ConfigMap: letters, digits, dashes, dots and "
+        'underscores, such as questions.jsonl; got "a/b"',
+    ),
+    RuleCase(
         name="a cooldown is a duration",
         kind="Rollout",
         good={"spec.strategy": {"cooldown": "1h30m"}},

@@ -50,8 +50,8 @@ def test_a_bet_on_means_gains_nothing_where_the_hypothesis_holds(
     tested: float,
 ) -> None:
     # The high side is as high as the hypothesis allows, or lower by a part of it.
+    assume(share + tested >= 0)
     of_high = min(1.0, share + tested) * above
-    assume(of_high >= 0)
     expected = Expected(known, variance)
 
     average = sum(

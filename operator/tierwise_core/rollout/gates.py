@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from tierwise_core.rollout.situation import NOT_EXAMINED, Examination
+from tierwise_core.rollout.examination import NOT_EXAMINED, Examination
 
 __all__ = ["Gate", "GateFacts", "GateReport", "gates", "missing"]
 

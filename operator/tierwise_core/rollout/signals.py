@@ -33,7 +33,8 @@ class Thresholds:
     row. ``escalation_points`` is the rise of the escalation rate over blue's, as a share.
     ``cost_windows`` are windows in a row in which an accepted answer cost more than blue's.
     ``p99_s`` is the objective of the 99th percentile, missed in more than ``p99_share`` of the
-    windows. ``variance_rise`` is the rise of p99 over p50 beside blue's, as a share.
+    windows. ``variance_rise`` is the rise of p99 over p50 beside blue's, as a share, and
+    ``cost_rise`` that of an accepted answer's cost. The ``ignored`` never fire.
     """
 
     quality: float | None = None
@@ -43,6 +44,8 @@ class Thresholds:
     p99_s: float | None = None
     p99_share: float = 0.01
     variance_rise: float = 0.5
+    cost_rise: float = 0.1
+    ignored: tuple[Signal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

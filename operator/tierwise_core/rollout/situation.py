@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Literal
 
 from tierwise_core.rollout.cooldown import Watch
 from tierwise_core.rollout.evidence import Baseline, Evidence, Yardstick
+from tierwise_core.rollout.examination import NOT_EXAMINED, Examination
+from tierwise_core.rollout.gates import Gate
 from tierwise_core.rollout.judgement import Certainty, Shares
+from tierwise_core.rollout.ramp import RAMP, Step, Strategy
 from tierwise_core.rollout.samples import WindowSample
+from tierwise_core.rollout.signals import Thresholds
 from tierwise_core.rollout.stages import Stage
 
 __all__ = [
@@ -29,7 +33,11 @@ OnInconclusive = Literal["Promote", "Rollback", "Hold"]
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the Rollout asks for; seconds, percentages and shares as their names say."""
+    """What the Rollout asks for; seconds, percentages and shares as their names say.
+
+    ``ramp`` are the stages of strategy Stages, ``shadow_percent`` the share of requests that
+    strategy Shadow sends to green unseen, and ``skipped`` the gates that do not count here.
+    """
 
     shares: Shares = field(default_factory=Shares)
     yardstick: Yardstick = field(default_factory=Yardstick)
@@ -41,22 +49,11 @@ class Wish:
     paused: bool = False
     abort: bool = False
     promote: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Examination:
-    """How a held-out benchmark or a safety set ended, before anybody was served.
-
-    ``state`` is Missing, Running, Done or Unreadable; ``loses`` says that green lost more than is
-    tolerated, ``why`` tells it in numbers.
-    """
-
-    state: Literal["Missing", "Running", "Done", "Unreadable"] = "Missing"
-    loses: bool = False
-    why: str = ""
-
-
-NOT_EXAMINED: Final = Examination()
+    strategy: Strategy = "Utility"
+    ramp: tuple[Step, ...] = RAMP
+    shadow_percent: int = 10
+    skipped: tuple[Gate, ...] = ()
+    thresholds: Thresholds = field(default_factory=Thresholds)
 
 
 @dataclass(frozen=True, slots=True)
