@@ -60,7 +60,7 @@ class Mark:
 class PublishStatus:
     """Server-side apply this status."""
 
-    kind: Literal["Specialist", "GPUTier"]
+    kind: Literal["Specialist", "GPUTier", "Rollout"]
     namespace: str
     name: str
     status: Mapping[str, Any]

@@ -69,7 +69,7 @@ def _spec(spec: SpecialistSpec) -> dict[str, Any]:
     return {
         "field": spec.field,
         "parent": spec.parent,
-        "model": _model(spec.model) if spec.model else None,
+        "model": model_spec(spec.model) if spec.model else None,
         "external": _external(spec.external) if spec.external else None,
         "priority": spec.priority,
         "placement": PlacementSpec(
@@ -125,7 +125,8 @@ def _scaling(placement: PlacementSpecResource) -> ScalingPolicy:
     )
 
 
-def _model(model: ModelSpecResource) -> ModelSpec:
+def model_spec(model: ModelSpecResource) -> ModelSpec:
+    """Return ``spec.model`` as decisions read it."""
     size = model.size
     return ModelSpec(
         source=model.source,

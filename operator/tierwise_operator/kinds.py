@@ -50,6 +50,8 @@ OURS = f"{MANAGED_BY}=tierwise"
 
 SPECIALIST = Kind("Specialist", "tierwise.dev", "v1alpha1", "specialists")
 GPU_TIER = Kind("GPUTier", "tierwise.dev", "v1alpha1", "gputiers", namespaced=False)
+ROLLOUT = Kind("Rollout", "tierwise.dev", "v1alpha1", "rollouts")
+FIELD_PROFILE = Kind("FieldProfile", "tierwise.dev", "v1alpha1", "fieldprofiles", namespaced=False)
 NODE = Kind("Node", "", "v1", "nodes", namespaced=False)
 # A pod that has ended holds no GPU and serves nobody; clusters keep thousands of them.
 POD = Kind("Pod", "", "v1", "pods", field_selector="status.phase!=Succeeded,status.phase!=Failed")
@@ -75,8 +77,8 @@ LEASE = Kind("Lease", "coordination.k8s.io", "v1", "leases")
 
 # What the fleet has and what its GPUs are used for is seen everywhere; what the operator writes to
 # is seen where it serves.
-FLEET_WIDE = (GPU_TIER, NODE, POD)
-SERVED = (DEPLOYMENT, SERVICE, SPECIALIST)
+FLEET_WIDE = (FIELD_PROFILE, GPU_TIER, NODE, POD)
+SERVED = (DEPLOYMENT, ROLLOUT, SERVICE, SPECIALIST)
 WATCHED = (*FLEET_WIDE, *SERVED)
 
 

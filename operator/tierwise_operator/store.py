@@ -9,14 +9,18 @@ from typing import Any
 
 from tierwise_core.children import Child
 from tierwise_core.fleet import GPUTier, Node, Pod
+from tierwise_core.rollout.order import Order
 from tierwise_core.specialist import Specialist
-from tierwise_operator import distill, distill_pods
+from tierwise_operator import distill, distill_pods, distill_rollouts
+from tierwise_operator.distill_rollouts import Profile
 from tierwise_operator.kinds import (
     DEPLOYMENT,
+    FIELD_PROFILE,
     GPU_TIER,
     LEADER_WORKER_SET,
     NODE,
     POD,
+    ROLLOUT,
     SERVICE,
     SPECIALIST,
     Kind,
@@ -26,6 +30,13 @@ from tierwise_operator.workqueue import Item
 
 Json = Mapping[str, Any]
 FLEET = Item("Fleet")
+READERS: Mapping[str, Callable[[Json], Any]] = {
+    SPECIALIST.name: distill.specialist,
+    GPU_TIER.name: distill.gpu_tier,
+    POD.name: distill_pods.pod,
+    ROLLOUT.name: distill_rollouts.rollout,
+    FIELD_PROFILE.name: distill_rollouts.field_profile,
+}
 
 
 class Store:
@@ -44,6 +55,8 @@ class Store:
         self.deployments: Shelf[Child] = Shelf(lambda c: f"{c.namespace}/{c.specialist}")
         self.gangs: Shelf[Child] = Shelf(lambda c: f"{c.namespace}/{c.specialist}")
         self.services: Shelf[Child] = Shelf(lambda c: f"{c.namespace}/{c.specialist}")
+        self.rollouts: Shelf[Order] = Shelf(lambda order: order.specialist_key)
+        self.profiles: Shelf[Profile] = Shelf()
         self.use: dict[str, dict[str, int]] = {}
         self._shelves: dict[str, Shelf[Any]] = {
             SPECIALIST.name: self.specialists,
@@ -53,6 +66,8 @@ class Store:
             DEPLOYMENT.name: self.deployments,
             SERVICE.name: self.services,
             LEADER_WORKER_SET.name: self.gangs,
+            ROLLOUT.name: self.rollouts,
+            FIELD_PROFILE.name: self.profiles,
         }
 
     def workloads(self, key: str) -> tuple[Child, ...]:
@@ -85,16 +100,12 @@ class Store:
 
     def _distilled(self, kind: Kind, body: Json) -> Any:
         match kind.name:
-            case "Specialist":
-                return distill.specialist(body)
-            case "GPUTier":
-                return distill.gpu_tier(body)
             case "Node":
                 return distill.node(body, self._leaving_taints)
-            case "Pod":
-                return distill_pods.pod(body)
             case "Service" | "LeaderWorkerSet" | "Deployment" as name:
                 return distill.child(name, body)
+            case name if name in READERS:
+                return READERS[name](body)
             case unknown:
                 raise ValueError(f"nothing is kept of the kind {unknown}")
 
@@ -111,6 +122,11 @@ class Store:
                 self._pod_changed(before, after)
             case "Deployment" | "Service" | "LeaderWorkerSet" if before != after:
                 self._child_changed(before, after)
+            case "Rollout":
+                self._rollout_changed(before, after, echo=echo)
+            case "FieldProfile" if before != after:
+                for order in self.rollouts.all():
+                    self._enqueue(Item("Rollout", order.key))
 
     def _specialist_changed(
         self, key: str, before: Specialist | None, after: Specialist | None, *, echo: bool
@@ -153,6 +169,19 @@ class Store:
         if _running(before) != _running(after):
             self._enqueue(FLEET)
 
+    def _rollout_changed(self, before: Order | None, after: Order | None, *, echo: bool) -> None:
+        """Ask for a pass over it, those that wait for it, and the pods that follow its stage."""
+        order = after or before
+        if order is None or (before == after and _moves(before) == _moves(after)):
+            if order is not None and not echo and _status_differs(before, after):
+                self._enqueue(Item("Rollout", order.key))
+            return
+        self._enqueue(FLEET)
+        self._enqueue(Item("Specialist", order.specialist_key))
+        for one in self.rollouts.of(order.specialist_key):
+            self._enqueue(Item("Rollout", one.key))
+        self._enqueue(Item("Rollout", order.key))
+
     def _fleet_changed(self) -> None:
         """Ask for whatever depends on nodes, tiers or GPUs in use."""
         self._enqueue(FLEET)
@@ -181,8 +210,13 @@ def key_of(metadata: Json) -> str:
     return f"{namespace}/{metadata['name']}" if namespace else str(metadata["name"])
 
 
+def _moves(order: Order | None) -> tuple[object, ...]:
+    """Return what the pods of a Rollout's two sides depend on."""
+    return () if order is None else (order.stage, order.percent)
+
+
 def _status_differs(
-    before: Specialist | GPUTier | None, after: Specialist | GPUTier | None
+    before: Specialist | GPUTier | Order | None, after: Specialist | GPUTier | Order | None
 ) -> bool:
     return before is not None and after is not None and before.status != after.status
 

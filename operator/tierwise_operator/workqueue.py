@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Literal
 
-ItemKind = Literal["Specialist", "GPUTier", "Fleet"]
+ItemKind = Literal["Specialist", "GPUTier", "Rollout", "Fleet"]
 
 FIRST_BACKOFF_SECONDS = 0.5
 LONGEST_BACKOFF_SECONDS = 300.0

@@ -76,8 +76,12 @@ capabilities:
 - apiGroups: [tierwise.dev]
   resources: [specialists]
   verbs: [get, list, watch]
+# A changed spec.model is tried in a Rollout of its own.
 - apiGroups: [tierwise.dev]
-  resources: [specialists/status]
+  resources: [rollouts]
+  verbs: [get, list, watch, create, patch]
+- apiGroups: [tierwise.dev]
+  resources: [specialists/status, rollouts/status]
   verbs: [get, patch]
 # Where OwnerReferencesPermissionEnforcement is on, an owner reference that blocks deletion needs this.
 - apiGroups: [tierwise.dev]
