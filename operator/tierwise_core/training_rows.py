@@ -29,7 +29,8 @@ class Given:
     """One answer that was given.
 
     ``right`` is what a person or a verifier made of it, None where neither said; ``by_people``
-    tells which. ``went_out`` is the one that the caller got.
+    tells which. ``went_out`` is the one that the caller got. ``rollout`` names the rollout that
+    took it back, if one did.
     """
 
     position: int
@@ -39,11 +40,16 @@ class Given:
     right: bool | None = None
     by_people: bool = False
     went_out: bool = False
+    rollout: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One question with all its answers; ``corrected`` is what somebody said was right."""
+    """One question with all its answers; ``corrected`` is what somebody said was right.
+
+    ``stands`` is what others answered to the same question and nothing contradicts: an answer that
+    a rollout took back is paired with it where nothing better is known.
+    """
 
     decision: str
     at: float
@@ -52,6 +58,7 @@ class Asked:
     messages: tuple[Message, ...]
     answers: tuple[Given, ...] = ()
     corrected: str | None = None
+    stands: str = ""
 
 
 def rows_of(
@@ -104,14 +111,12 @@ def pair_rows(
     >>> row["weight"]
     -1.0
     """
-    right, origin = _right(asked)
-    if right is None:
-        return
     for answer in asked.answers:
+        right, origin = _right_beside(asked, answer)
         wrong_by = _wrong_by(answer, right)
         if not wrong_by:
             continue
-        bad = (answer.specialist, answer.revision) in taken_back
+        bad = bool(answer.rollout) or (answer.specialist, answer.revision) in taken_back
         penalty = judgement_of(asked.field).penalty
         yield {
             "prompt": list(asked.messages),
@@ -125,13 +130,22 @@ def pair_rows(
                 "rejected_revision": answer.revision,
                 "rejected_by": wrong_by,
                 "rolled_back": bad,
+                "rollout": answer.rollout,
             },
         }
 
 
+def _right_beside(asked: Asked, answer: Given) -> tuple[str, str]:
+    """Find what is right beside an answer, and who says so; empty where nothing is known."""
+    right, origin = _right(asked)
+    if right is None and answer.rollout and asked.stands:
+        return asked.stands, "claims"
+    return right or "", origin
+
+
 def _wrong_by(answer: Given, right: str) -> str:
     """Tell who says that an answer is wrong: people, verifier, contradiction; empty: nobody."""
-    if not answer.text or answer.text == right:
+    if not answer.text or not right or answer.text == right:
         return ""
     if answer.right is False:
         return "people" if answer.by_people else "verifier"

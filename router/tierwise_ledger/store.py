@@ -69,9 +69,11 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Open a transaction that only reads; it waits for no writer."""
+        """Open a transaction that only reads: it sees one moment, and waits for no writer."""
+        # SQLite has no other; PostgreSQL would let each statement see what was written meanwhile.
+        level = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
         with _told(), self.engine.connect() as plain:
-            yield plain.execution_options(**{READ_ONLY: True})
+            yield plain.execution_options(**{READ_ONLY: True}, **level)
 
     def close(self) -> None:
         """Let go of all connections."""

@@ -11,6 +11,7 @@ from tierwise_ledger.store import Store
 from tierwise_ledger.tables.judged import INTERACTIONS, WINDOW_LATENCY, WINDOWS
 from tierwise_ledger.tables.learned import CLAIMS
 from tierwise_ledger.tables.outcomes import OUTCOMES
+from tierwise_ledger.tables.rollouts import ROLLOUT_FAILURES
 
 __all__ = ["EVERY_S", "forget_old", "forget_tenant"]
 
@@ -24,8 +25,8 @@ def forget_old(store: Store, settings: Settings, now: float) -> None:
         return
     until = now - settings.keep_days * DAY_S
     with store.begin() as connection:
-        connection.execute(delete(INTERACTIONS).where(INTERACTIONS.c.at < until))
-        connection.execute(delete(CLAIMS).where(CLAIMS.c.at < until))
+        for single in (INTERACTIONS, CLAIMS, ROLLOUT_FAILURES):
+            connection.execute(delete(single).where(single.c.at < until))
         for table in (WINDOWS, WINDOW_LATENCY):
             connection.execute(delete(table).where(table.c.begin < until))
 
@@ -36,5 +37,6 @@ def forget_tenant(connection: Connection, tenant: str, before: float) -> None:
     Windows are sums over all tenants and name none of them: they stay.
     """
     theirs = select(OUTCOMES.c.id).where(OUTCOMES.c.tenant == tenant, OUTCOMES.c.at < before)
-    connection.execute(delete(INTERACTIONS).where(INTERACTIONS.c.decision.in_(theirs)))
+    for single in (INTERACTIONS, ROLLOUT_FAILURES):
+        connection.execute(delete(single).where(single.c.decision.in_(theirs)))
     connection.execute(delete(CLAIMS).where(CLAIMS.c.tenant == tenant, CLAIMS.c.at < before))

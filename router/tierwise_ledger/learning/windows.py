@@ -18,7 +18,17 @@ from tierwise_ledger.tables.judged import (
     WINDOWS,
 )
 
-__all__ = ["Asked", "Of", "Summed", "field_totals", "latencies", "newest", "on_grid", "windows"]
+__all__ = [
+    "Asked",
+    "Of",
+    "Summed",
+    "field_totals",
+    "latencies",
+    "newest",
+    "on_grid",
+    "pieces",
+    "windows",
+]
 
 HOUR_S: Final = 3600
 
@@ -65,13 +75,21 @@ def on_grid(since: float, until: float) -> tuple[int, int]:
 def windows(connection: Connection, asked: Asked) -> dict[Of, Summed]:
     """Sum up what was asked for: whole hours from the sums by the hour, the rest by ten seconds."""
     found: dict[Of, Summed] = {}
-    for table, begin, end in _pieces(asked.since, asked.until):
+    for table, begin, end in pieces(asked.since, asked.until):
         for of, summed in _sums(connection, table, replace(asked, since=begin, until=end)):
             found[of] = found.get(of, Summed()) + summed
     return dict(sorted(found.items()))
 
 
-def _pieces(since: int, until: int) -> Iterator[tuple[Table, int, int]]:
+def pieces(since: int, until: int) -> Iterator[tuple[Table, int, int]]:
+    """Cut a time into what the sums by ten seconds and those by the hour have of it.
+
+    >>> for table, begin, end in pieces(3000, 7300):
+    ...     print(table.name, begin, end)
+    utility_windows 3000 3600
+    utility_hours 3600 7200
+    utility_windows 7200 7300
+    """
     first, last = -(-since // HOUR_S) * HOUR_S, until // HOUR_S * HOUR_S
     if first >= last:
         yield WINDOWS, since, until

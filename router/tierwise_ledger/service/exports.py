@@ -17,7 +17,8 @@ from tierwise_core.query import request_text
 from tierwise_core.training_rows import HELD_OUT, Kind
 from tierwise_ledger import contents
 from tierwise_ledger.errors import NotKnownError, RequestError
-from tierwise_ledger.learning.exporting import Texts, Wanted, export_rows
+from tierwise_ledger.learning.exporting import Wanted, export_rows
+from tierwise_ledger.learning.texts import Texts
 from tierwise_ledger.service.answers import Answer
 from tierwise_ledger.service.asked import only, span
 from tierwise_ledger.settings import Settings
@@ -26,7 +27,7 @@ from tierwise_ledger.store import Store
 __all__ = ["ROUTES", "own_texts", "went_out"]
 
 KINDS: Final = get_args(Kind)
-KNOWN: Final = ("since", "until", "specialist", "field", "tenant", "holdout")
+KNOWN: Final = ("since", "until", "specialist", "field", "tenant", "holdout", "rollout")
 MONTH: Final = "30d"
 MOST_BYTES: Final = 64 * 1024 * 1024
 SHOWN: Final = 60
@@ -120,7 +121,8 @@ def _wanted(request: Request) -> Wanted:
         raise NotKnownError(f"there is no export {kind[:SHOWN]!r}; give one of {', '.join(KINDS)}")
     given = request.query_params
     whose = (given.get("specialist"), given.get("field"), given.get("tenant"))
-    return Wanted(kind, span(request, MONTH), *whose, _hold_out(given.get("holdout")))
+    share = _hold_out(given.get("holdout"))
+    return Wanted(kind, span(request, MONTH), *whose, share, given.get("rollout"))
 
 
 def _hold_out(text: str | None) -> float:

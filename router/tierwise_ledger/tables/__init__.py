@@ -12,6 +12,7 @@ from tierwise_ledger.tables import (
     learned,
     outcomes,
     prices,
+    rollouts,
     seen,
     spend,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "learned",
     "outcomes",
     "prices",
+    "rollouts",
     "seen",
     "spend",
 ]

@@ -1,0 +1,155 @@
+"""Both sides of a rollout: what each has done since it began, in one look at the tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import Connection, Select, Table, func, select
+
+from tierwise_core.windows import Window
+from tierwise_ledger.learning.interactions import GRID_S
+from tierwise_ledger.learning.latency import quantile_ms
+from tierwise_ledger.learning.windows import Summed, pieces
+from tierwise_ledger.tables.base import NANO, hour_of
+from tierwise_ledger.tables.judged import SUMS, WINDOW_HOURS, WINDOW_LATENCY
+
+__all__ = ["SideSums", "Sides", "fields_of", "side_sums"]
+
+FOREVER: Final = 3600 * 10**8
+"""A second that no record has reached, at the end of an hour: what came until now has no end."""
+
+MILLI: Final = 1000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Which revisions of a Specialist are on which side, and the time that counts.
+
+    ``since`` and ``until`` are in seconds; without an end all that has come counts. Latency is of
+    ``latency_since`` on, because quantiles cannot be taken apart as sums can.
+    """
+
+    specialist: str
+    revisions: Mapping[str, tuple[str, ...]]
+    since: float
+    latency_since: float
+    until: float | None = None
+    field: str | None = None
+
+    @property
+    def begin(self) -> int:
+        """Where the windows begin: on the grid, and not before the rollout did."""
+        return _up(self.since)
+
+    @property
+    def end(self) -> int:
+        """Where they end; so windows that follow each other neither overlap nor leave a gap."""
+        return FOREVER if self.until is None else _up(self.until)
+
+
+@dataclass(slots=True)
+class SideSums:
+    """One side: its sums, what its calls cost, its answers by field and how long they took."""
+
+    summed: Summed = field(default_factory=Summed)
+    asked: Counter[str] = field(default_factory=Counter)
+    milliseconds: Counter[int] = field(default_factory=Counter)
+
+    def to_row(self) -> dict[str, Any]:
+        """Give it in JSON's types."""
+        return {
+            **self.summed.window.to_row(),
+            "cost_usd": self.summed.cost_nano_usd / NANO,
+            "p50_s": self._quantile_s(0.50),
+            "p99_s": self._quantile_s(0.99),
+        }
+
+    def _quantile_s(self, share: float) -> float | None:
+        found = quantile_ms(self.milliseconds, share)
+        return None if found is None else found / MILLI
+
+
+def side_sums(connection: Connection, sides: Sides) -> dict[str, SideSums]:
+    """Sum up each side, by its name."""
+    found = {name: SideSums() for name in sides.revisions}
+    side_of = {one: name for name, some in sides.revisions.items() for one in some}
+    fields = fields_of(connection, sides.specialist, side_of, sides.since)
+    fields = [one for one in fields if sides.field in {None, one}]
+    if not fields:
+        return found
+    for table, begin, end in pieces(sides.begin, sides.end):
+        for row in connection.execute(_sums(table, sides, side_of, fields, begin, end)).mappings():
+            side = found[side_of[row["revision"]]]
+            summed = Summed(Window.from_row(row), int(row["cost_nano_usd"] or 0))
+            side.summed += summed
+            side.asked[row["field"]] += summed.window.asked
+    for revision, number, count in connection.execute(_latency(sides, side_of, fields)):
+        found[side_of[revision]].milliseconds[number] += int(count)
+    return found
+
+
+def _up(at: float) -> int:
+    return int(-(-at // GRID_S)) * GRID_S
+
+
+def fields_of(
+    connection: Connection, specialist: str, revisions: Iterable[str], since: float
+) -> list[str]:
+    """List the fields that these were asked in: with them rows are found by their key."""
+    hours = WINDOW_HOURS.c
+    query = (
+        select(hours.field)
+        .where(
+            hours.specialist == specialist,
+            hours.revision.in_(list(revisions)),
+            hours.begin >= hour_of(since),
+        )
+        .distinct()
+    )
+    return sorted(connection.execute(query).scalars())
+
+
+def _sums(  # noqa: PLR0913, PLR0917 - the pieces of one question
+    table: Table,
+    sides: Sides,
+    revisions: Iterable[str],
+    fields: list[str],
+    begin: int,
+    end: int,
+) -> Select[Any]:
+    added = [func.sum(table.c[name]).label(name) for name in (*SUMS, "cost_nano_usd")]
+    by = (table.c.revision, table.c.field)
+    where = _where(table, sides, revisions, fields, begin, end)
+    return select(*by, *added).where(*where).group_by(*by)
+
+
+def _latency(sides: Sides, revisions: Iterable[str], fields: list[str]) -> Select[Any]:
+    table = WINDOW_LATENCY
+    by = (table.c.revision, table.c.bin)
+    begin = max(_up(sides.latency_since), sides.begin)
+    where = _where(table, sides, revisions, fields, begin, sides.end)
+    return (
+        select(*by, func.sum(table.c["count"]))
+        .where(*where, table.c.measure == "duration")
+        .group_by(*by)
+    )
+
+
+def _where(  # noqa: PLR0913, PLR0917 - the pieces of one question
+    table: Table,
+    sides: Sides,
+    revisions: Iterable[str],
+    fields: list[str],
+    begin: int,
+    end: int,
+) -> list[Any]:
+    return [
+        table.c.specialist == sides.specialist,
+        table.c.revision.in_(list(revisions)),
+        table.c.field.in_(fields),
+        table.c.begin >= begin,
+        table.c.begin < end,
+    ]

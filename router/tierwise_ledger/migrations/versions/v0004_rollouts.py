@@ -1,0 +1,36 @@
+"""Rollouts: what the revisions that went back got wrong."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+__all__ = ["downgrade", "upgrade"]
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Make the table."""
+    op.create_table(
+        "rollout_failures",
+        sa.Column("rollout", sa.Text(), nullable=False),
+        sa.Column("decision", sa.Text(), nullable=False),
+        sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("specialist", sa.Text(), nullable=False),
+        sa.Column("revision", sa.Text(), nullable=False),
+        sa.Column("field", sa.Text(), nullable=False),
+        sa.Column("how", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("rollout", "decision", "position", name="pk_rollout_failures"),
+    )
+    op.create_index("ix_rollout_failures_decision", "rollout_failures", ["decision"])
+    op.create_index("ix_rollout_failures_at", "rollout_failures", ["at"])
+
+
+def downgrade() -> None:
+    """Drop it, with all that it holds."""
+    op.drop_table("rollout_failures")
