@@ -27,13 +27,15 @@ class Endpoint:
 
     ``url`` is the base address without a trailing slash, as the resource has it: a path belongs to
     it (``https://api.example.com/v1``), and where it has none the engine's ``/v1`` is meant.
-    ``tier`` is the pod's GPUTier: a Specialist may have pods on several.
+    ``tier`` is the pod's GPUTier: a Specialist may have pods on several. ``side`` is ``green`` on
+    the pods of a rollout's candidate and empty on all others.
     """
 
     url: str
     revision: str = ""
     pod: str = ""
     tier: str = ""
+    side: str = ""
 
 
 @dataclass(frozen=True, slots=True)

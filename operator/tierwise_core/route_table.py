@@ -27,6 +27,7 @@ from tierwise_core.route_parts import (
     TierRoute,
     WhenAsleep,
 )
+from tierwise_core.route_split import Split
 from tierwise_core.router_policy import RouterPolicy
 from tierwise_core.served_tasks import Task
 from tierwise_core.tenant import TenantRoute
@@ -73,7 +74,8 @@ class Route:
     empty when nobody knows. ``loosened_floor`` is what the floor may fall to with a good record;
     None where it stays. ``provider`` are an external one's terms. ``compliance`` are standards that
     are met where it computes, ``region`` is where that is. ``overflow`` says who takes what it has
-    no room for. ``key`` is the name that is unique in the cluster, kept because every request asks
+    no room for. ``split`` divides its requests while a rollout tries a candidate, None while none
+    does. ``key`` is the name that is unique in the cluster, kept because every request asks
     for it again and again.
 
     >>> Route("demo", "sorter", "sorting", "sorter").key
@@ -106,6 +108,7 @@ class Route:
     compliance: tuple[str, ...] = ()
     region: str = ""
     overflow: Overflow | None = None
+    split: Split | None = None
     key: str = dataclass_field(init=False, repr=False, compare=False, default="")
 
     def __post_init__(self) -> None:

@@ -48,9 +48,10 @@ class AdapterAbsentError(Exception):
 class PassedOverError(Exception):
     """A pod is alive and takes no requests now; another one is to be asked."""
 
-    def __init__(self, status: int) -> None:
+    def __init__(self, status: int, endpoint: str) -> None:
         super().__init__(f"status {status}")
         self.status = status
+        self.endpoint = endpoint
 
 
 class Attempts:
@@ -97,7 +98,7 @@ class Attempts:
             if route.adapter and response.status == NOT_FOUND:
                 raise AdapterAbsentError  # noqa: TRY301 - one place gives everything back
             if not is_last and response.status in GATEWAY_STATUSES:
-                self._pass_over(asked, guard, response)
+                self._pass_over(asked, guard, response, load)
             await response.settle(asked.hold_bytes)
         except BaseException as error:
             if lease is None:
@@ -137,13 +138,15 @@ class Attempts:
             self._times[specialist, latency_class] = times
         return times
 
-    def _pass_over(self, asked: Ask, guard: Guard, response: Response) -> None:
+    def _pass_over(self, asked: Ask, guard: Guard, response: Response, load: EndpointLoad) -> None:
         if asked.idempotent and guard.may_retry(self._clock(), self._policy):
-            raise PassedOverError(response.status)
+            raise PassedOverError(response.status, load.target.url)
 
     def _blame(self, guard: Guard, load: EndpointLoad, ticket: int, error: BaseException) -> None:
         """Count what ended an attempt against its endpoint, as far as that is to blame."""
         now, policy = self._clock(), self._policy
+        if isinstance(error, UpstreamError):
+            error.endpoint = load.target.url
         if isinstance(error, UpstreamUnreachableError):
             guard.endpoint_unreachable(load, ticket, now, policy)
         elif isinstance(error, UpstreamError):
@@ -166,7 +169,7 @@ class Attempts:
     ) -> Lease:
         """Ask one endpoint, and a second one beside it when the first is slower than most.
 
-        The second one is added to ``tried``.
+        The second one does the same work as the first, and is added to ``tried``.
         """
         rules, recent, before = self._policy.hedging, guard.latencies, len(tried)
 
@@ -174,7 +177,8 @@ class Attempts:
             if recent.seen < HEDGE_AFTER_ANSWERS:
                 return None
             try:
-                other = self._balancer.pick(route, tried=tuple(tried))
+                peers = guard.siblings.peers(load)
+                other = self._balancer.pick(route, tried=tuple(tried), among=peers)
             except NoEndpointError:
                 return None
             if not guard.hedges.withdraw(self._clock(), 0.0, 1.0):

@@ -19,6 +19,7 @@ from tierwise_core.policy_resilience import AffinityRules
 from tierwise_core.route_table import Endpoint, Route
 from tierwise_router.engine_load import EngineLoad
 from tierwise_router.pod_scoring import PodScoring
+from tierwise_router.sides import Sides, sides_of
 from tierwise_router.spreading import spread
 from tierwise_router.upstream.target import Target, parse_target
 
@@ -59,20 +60,26 @@ class EndpointLoad:
 class Siblings:
     """The endpoints of one route, looked up once for each table.
 
+    ``sides`` parts them while a rollout has some on either side, None where all are of one.
     ``sweep_at`` is when they are compared next.
     """
 
-    __slots__ = ("endpoints", "loads", "sweep_at")
+    __slots__ = ("endpoints", "loads", "sides", "sweep_at")
 
     def __init__(self, endpoints: tuple[Endpoint, ...], loads: tuple[EndpointLoad, ...]) -> None:
         self.endpoints = endpoints
         self.loads = loads
+        self.sides: Sides | None = sides_of(endpoints, loads)
         self.sweep_at = 0.0
 
     @property
     def out(self) -> int:
         """How many of them sit out."""
         return sum(load.breaker.state is not CLOSED for load in self.loads)
+
+    def peers(self, load: EndpointLoad) -> tuple[EndpointLoad, ...]:
+        """Give those that do the same work as one of them, itself included."""
+        return self.loads if self.sides is None else self.sides.side_of(load)
 
 
 class Balancer:
@@ -112,13 +119,15 @@ class Balancer:
         session: bytes = b"",
         prefix: bytes = b"",
         tried: tuple[EndpointLoad, ...] = (),
+        among: Sequence[EndpointLoad] | None = None,
     ) -> EndpointLoad:
         """Pick an endpoint that was not tried yet; raises NoEndpointError when there is none.
 
-        ``session`` weighs more than ``prefix``. The last endpoint of a route is given out whatever
-        its breaker says: whether it is asked at all is for the Specialist's own breaker to say.
+        ``session`` weighs more than ``prefix``, and ``among`` is the side that a rollout leaves.
+        The last endpoint of a route is given out whatever its breaker says: whether it is asked at
+        all is for the Specialist's own breaker to say.
         """
-        loads: Sequence[EndpointLoad] = self.siblings(route).loads
+        loads: Sequence[EndpointLoad] = self.siblings(route).loads if among is None else among
         if tried:
             loads = [load for load in loads if load not in tried]
         if len(loads) == 1:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
-from zlib import crc32
 
 from tierwise_core.breaker import BreakerState
 from tierwise_core.errors import NoEndpointError
@@ -13,14 +12,9 @@ from tierwise_core.expected_price import expected_nano_usd
 from tierwise_core.load_signal import LoadSignal
 from tierwise_core.policy_resilience import ResiliencePolicy
 from tierwise_core.route_table import Route, RouteTable
-from tierwise_router.attempts import (
-    AdapterAbsentError,
-    Attempts,
-    PassedOverError,
-    source_of_failure,
-)
-from tierwise_router.balance import Balancer, EndpointLoad, no_endpoint
-from tierwise_router.errors import UpstreamDiedError, UpstreamError, UpstreamUnreachableError
+from tierwise_router.attempts import Attempts, source_of_failure
+from tierwise_router.balance import Balancer, no_endpoint
+from tierwise_router.errors import UpstreamError
 from tierwise_router.guard import Guard
 from tierwise_router.lease import WHOLE_BYTES, Ask, Lease
 from tierwise_router.permission import check_permission
@@ -28,6 +22,7 @@ from tierwise_router.pod_scoring import PodScoring
 from tierwise_router.providers import ProviderLimits
 from tierwise_router.secret_files import SecretFiles
 from tierwise_router.tally import Tally
+from tierwise_router.tries import Tries
 from tierwise_router.upstream.client import UpstreamClient
 
 __all__ = ["WHOLE_BYTES", "Ask", "Dispatch", "Lease", "SecretFiles"]
@@ -62,7 +57,8 @@ class Dispatch:
         self._tally = tally
         self._secrets = secrets
         self._dispatchers = dispatchers
-        self._attempts = Attempts(client, balancer, tally.pressure)
+        attempts = Attempts(client, balancer, tally.pressure)
+        self._tries = Tries(attempts, balancer, tally.retries)
         self._guards: dict[str, Guard] = {}
         self._known: dict[int, tuple[Route, Guard]] = {}
         self._policy = ResiliencePolicy()
@@ -72,7 +68,7 @@ class Dispatch:
     def learn(self, table: RouteTable) -> None:
         """Take in a new table: its policy counts from the next request on."""
         self._policy = policy = table.policy.resilience
-        self._attempts.learn(policy)
+        self._tries.learn(table)
         self._known.clear()
         self._limits.learn(table)
         queue = policy.queue.share(self._dispatchers)
@@ -125,78 +121,29 @@ class Dispatch:
             if guard.breaker.state is not CLOSED:  # it may have opened while the request waited
                 guard.check(now)
             ticket = guard.breaker.begin()
-            lease = await self._try(route, asked, guard)
+            lease = await self._tries.ask(route, asked, guard)
         except BaseException as error:
-            self._gave_up(guard, ticket, error)
+            self._gave_up(guard, ticket, asked, error)
             guard.gate.leave(tenant, self._clock() - now)
             guard.show()
             raise
         lease.guard, lease.tenant, lease.held_since = guard, tenant, now
         lease.queued_s = now - came_at
         lease.on_release = self._released
-        if lease.response.status >= FIRST_SERVER_ERROR:
+        if lease.response.status < FIRST_SERVER_ERROR:
+            guard.succeeded(ticket, lease.headed_at, self._policy)
+        elif asked.unseen:
+            guard.breaker.abandon(ticket)
+        else:
             source = source_of_failure(asked, lease.response.status)
             guard.failed(ticket, lease.headed_at, self._policy, source)
-        else:
-            guard.succeeded(ticket, lease.headed_at, self._policy)
         return lease
 
-    def _gave_up(self, guard: Guard, ticket: int, error: BaseException) -> None:
-        if isinstance(error, UpstreamError):
+    def _gave_up(self, guard: Guard, ticket: int, asked: Ask, error: BaseException) -> None:
+        if isinstance(error, UpstreamError) and not asked.unseen:
             guard.failed(ticket, self._clock(), self._policy)
         else:
             guard.breaker.abandon(ticket)
-
-    async def _try(self, route: Route, asked: Ask, guard: Guard) -> Lease:
-        policy, loads = self._policy, guard.siblings.loads
-        rules, count = policy.retries, len(loads)
-        if guard.retries.saved < rules.burst:
-            guard.retries.deposit(rules.budget_share, rules.burst)
-        if count == 1:  # nobody else to ask, whatever becomes of it
-            return await self._only(route, loads[0], asked, guard)
-        return await self._among(route, asked, guard, min(rules.max_attempts, count))
-
-    async def _among(self, route: Route, asked: Ask, guard: Guard, attempts: int) -> Lease:
-        policy = self._policy
-        known = asked.session and self._balancer.scoring is None
-        prefix = b"" if known else self._prefix(asked.body)
-        hedges = policy.hedging.enabled and asked.idempotent
-        tried: list[EndpointLoad] = []
-        while True:
-            load = self._balancer.pick(
-                route, session=asked.session, prefix=prefix, tried=tuple(tried)
-            )
-            tried.append(load)
-            is_last = len(tried) >= attempts
-            try:
-                if hedges:
-                    lease = await self._attempts.hedged(
-                        route, load, asked, guard, tried, is_last=is_last
-                    )
-                else:
-                    lease = await self._attempts.one(route, load, asked, guard, is_last=is_last)
-            except AdapterAbsentError:
-                if is_last:
-                    raise NoEndpointError(_being_loaded(route)) from None
-            except PassedOverError:
-                pass  # it has been paid for
-            except (UpstreamUnreachableError, UpstreamDiedError) as error:
-                if len(tried) >= attempts or not self._repeats(error, asked, guard):
-                    raise
-            else:
-                lease.attempts = len(tried)
-                return lease
-            self._tally.retries[route.key] += 1
-
-    async def _only(self, route: Route, load: EndpointLoad, asked: Ask, guard: Guard) -> Lease:
-        try:
-            return await self._attempts.one(route, load, asked, guard, is_last=True)
-        except AdapterAbsentError:
-            raise NoEndpointError(_being_loaded(route)) from None
-
-    def _repeats(self, error: UpstreamError, asked: Ask, guard: Guard) -> bool:
-        never_sent = isinstance(error, UpstreamUnreachableError)
-        return (asked.idempotent or never_sent) and guard.may_retry(self._clock(), self._policy)
 
     def _released(self, lease: Lease) -> None:
         guard, now = lease.guard, self._clock()
@@ -233,18 +180,6 @@ class Dispatch:
             guard.learn(self._balancer.siblings(route), self._policy, self._dispatchers)
         return guard
 
-    def _prefix(self, body: bytes) -> bytes:
-        """Give a key to what a long prompt begins with; empty for a short one.
-
-        The bytes are the client's own, so that equal beginnings are equal here as they are in the
-        engine's cache.
-        """
-        wanted = self._policy.affinity.prefix_bytes
-        begins_at = body.find(b'"messages"')
-        if not wanted or begins_at < 0 or len(body) - begins_at < wanted:
-            return b""
-        return b"%08x" % crc32(memoryview(body)[begins_at : begins_at + wanted])
-
     def _authorised(self, route: Route, asked: Ask) -> Ask:
         key = b"Bearer " + self._secret(route).encode()
         return replace(asked, headers=[*asked.headers, (b"authorization", key)])
@@ -278,10 +213,3 @@ class _Loads(Mapping[str, LoadSignal]):
 
     def __len__(self) -> int:
         return len(self._guards)
-
-
-def _being_loaded(route: Route) -> str:
-    return (
-        f"model {route.title!r}: its pods do not have the adapter now and load it again; try "
-        f"again in a moment, or see `kubectl describe specialist -n {route.namespace} {route.name}`"
-    )

@@ -104,10 +104,11 @@ class ProviderLimitError(OverloadedError):
 
 
 class UpstreamError(TierwiseError):
-    """An engine pod or a provider did not answer properly."""
+    """An engine pod or a provider did not answer properly; ``endpoint`` is which, where known."""
 
     reason = "UpstreamFailed"
     retryable = True
+    endpoint = ""
 
 
 class UpstreamUnreachableError(UpstreamError):

@@ -184,7 +184,7 @@ class Guard:
         self._pressure.failures[self.name, "unreachable"] += 1
         # Many requests fail at the same time; only the first one's failure is news. And there is
         # nobody else to ask where there is only one.
-        if ticket == load.breaker.era and len(self.siblings.loads) > 1:
+        if ticket == load.breaker.era and self._has_others(load):
             self._eject(load, now, policy, "unreachable")
 
     def endpoint_failed(  # noqa: PLR0913, PLR0917 - one failure of one endpoint
@@ -210,28 +210,43 @@ class Guard:
         if load.breaker.state is not CLOSED:
             # Of a probe that its own request may have broken the breaker asks for a second opinion.
             load.breaker.fail(ticket, now, policy.breaker, source)
-        elif not self._has_room(policy):
+        elif not self._has_room(load, policy):
             load.breaker.abandon(ticket)
         elif load.failures >= policy.outliers.consecutive_failures:
             self._eject(load, now, policy, "consecutive")
         elif load.breaker.fail(ticket, now, policy.breaker, source):
             self._endpoint_out(load, "share")
 
-    def _has_room(self, policy: ResiliencePolicy) -> bool:
+    def _has_others(self, load: EndpointLoad) -> bool:
         siblings = self.siblings
+        sides = siblings.sides
+        return len(siblings.peers(load)) > 1 or (sides is not None and load in sides.green)
+
+    def _has_room(self, load: EndpointLoad, policy: ResiliencePolicy) -> bool:
+        siblings = self.siblings
+        if siblings.sides is not None:
+            return siblings.sides.may_sit_out(load, policy.outliers)
         return room_to_eject(len(siblings.loads), siblings.out, policy.outliers)
 
     def _sweep(self, now: float, policy: ResiliencePolicy) -> None:
-        rules, siblings = policy.outliers, self.siblings
-        siblings.sweep_at = now + rules.every_s
-        running = {load.target.url: load for load in siblings.loads if load.breaker.state is CLOSED}
-        samples = {url: load.sample for url, load in running.items()}
-        url, why = worst_endpoint(samples, rules)
-        if url and self._has_room(policy):
-            reason = "slow" if why.startswith("first byte") else "failing"
-            self._eject(running[url], now, policy, reason, least_s=rules.every_s, why=why)
+        """Compare the endpoints; a candidate is another model, and is no outlier among blue's."""
+        siblings = self.siblings
+        siblings.sweep_at = now + policy.outliers.every_s
+        for loads in siblings.sides or (siblings.loads,):
+            self._sweep_among(loads, now, policy)
         for load in siblings.loads:
             load.sample = EndpointSample()
+
+    def _sweep_among(
+        self, loads: tuple[EndpointLoad, ...], now: float, policy: ResiliencePolicy
+    ) -> None:
+        rules = policy.outliers
+        running = {load.target.url: load for load in loads if load.breaker.state is CLOSED}
+        samples = {url: load.sample for url, load in running.items()}
+        url, why = worst_endpoint(samples, rules)
+        if url and self._has_room(running[url], policy):
+            reason = "slow" if why.startswith("first byte") else "failing"
+            self._eject(running[url], now, policy, reason, least_s=rules.every_s, why=why)
 
     def _eject(  # noqa: PLR0913 - one endpoint, when, by which rules, and why
         self,

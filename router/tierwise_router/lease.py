@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 from zlib import crc32
 
 from tierwise_core.route_table import Endpoint, Route
@@ -13,7 +13,7 @@ from tierwise_router.balance import EndpointLoad
 from tierwise_router.guard import Guard
 from tierwise_router.upstream.response import Headers, Response
 
-__all__ = ["WHOLE_BYTES", "Ask", "CallBudget", "CallPurse", "Lease"]
+__all__ = ["WHOLE_BYTES", "Ask", "CallBudget", "CallPurse", "Draw", "Fallen", "Lease"]
 
 WHOLE_BYTES: Final = 1024 * 1024
 """How much of an answer is held back, so that its pod may die without the client noticing."""
@@ -37,6 +37,31 @@ class CallBudget(Protocol):
         """Count one call to an endpoint before it is made; raises when it may make no more."""
 
 
+class Fallen(NamedTuple):
+    """An attempt that failed at one side of a rollout, so that the other one was asked.
+
+    ``word`` says why, as in a decision's path; ``url`` is the endpoint's.
+    """
+
+    url: str
+    word: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """How a request is drawn for a side of a rollout.
+
+    ``key`` is its session, else the name of its decision: equal keys get the same side. ``side`` is
+    set where only that one may answer, ``green`` for a shadow. ``fell`` hears of the attempts at
+    the side that was drawn, where the other one takes over.
+    """
+
+    key: bytes
+    side: str = ""
+    fell: Callable[[Fallen], None] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """A request to whichever endpoint is picked.
@@ -45,6 +70,7 @@ class Ask:
     have arrived before the client gets any: until then another pod can still take over.
     ``admitted`` says for whom it is, ``budget`` how many attempts its request may still make. One
     that is not ``idempotent`` is never sent twice, because the endpoint keeps what it was told.
+    ``draw`` is looked at while a rollout divides the requests; without it blue answers.
     """
 
     path: str
@@ -55,6 +81,12 @@ class Ask:
     admitted: Admitted = ANYBODY
     budget: CallBudget | None = None
     idempotent: bool = True
+    draw: Draw | None = None
+
+    @property
+    def unseen(self) -> bool:
+        """Whether no client gets the answer: a shadow's failure is none of the Specialist's."""
+        return self.draw is not None and bool(self.draw.side)
 
     @property
     def source(self) -> str:
