@@ -68,7 +68,8 @@ class StepRecord:
     and ``verified`` what they come to, None when there are none. ``cached_tokens`` are those of the
     input that the engine had already; ``queue_s`` is how long it waited here for a place, and
     ``ttft_s`` how long the first bytes of the answer took, both None where nobody measured.
-    ``answer_id`` is a digest of the answer, empty where it is not to be compared.
+    ``answer_id`` is a digest of the answer, empty where it is not to be compared. ``side`` is
+    ``green`` where a rollout's candidate was asked, empty for what serves.
     """
 
     specialist: str
@@ -92,6 +93,7 @@ class StepRecord:
     answer_id: str = ""
     verified: bool | None = None
     checks: tuple[Mapping[str, Any], ...] = ()
+    side: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,8 @@ class DecisionRecord:
     question.
     ``elsewhere`` are Specialists of other fields, with their field; ``elsewhere_count`` counts also
     those that are not listed. ``floor_asked`` is the request's own floor. ``pattern`` is the one
-    that was run, and ``parts`` the decisions of its sub-requests.
+    that was run, and ``parts`` the decisions of its sub-requests; that of a ``shadow``, which no
+    client saw, is the decision whose question it answered again.
     ``specialist`` is who answered, empty when nobody did. ``similarity_id`` is a sketch of the
     question's words (:mod:`tierwise_core.likeness`). ``features`` are the predictor's measures
     of the question (:func:`tierwise_core.query_features.feature_row`).

@@ -66,7 +66,10 @@ def _outcome(record: DecisionRecord) -> Iterator[str]:
             f"{record.calls} of {record.max_calls} calls, {len(record.steps)} of "
             f"{record.max_hops} hops{most}"
         )
-    if record.pattern:
+    if record.pattern == "shadow":
+        of = f" of {record.parts[0]}" if record.parts else ""
+        yield f"a shadow{of}: the candidate answered the same question, and nobody was shown it"
+    elif record.pattern:
         yield f"pattern {record.pattern}, made of {', '.join(record.parts) or 'no parts'}"
 
 
@@ -126,7 +129,8 @@ def _scores(one: CandidateRecord) -> str:
 
 def _steps(record: DecisionRecord) -> Iterator[str]:
     for number, step in enumerate(record.steps, 1):
-        pod = f" (pod {step.pod})" if step.pod else ""
+        known = (f"pod {step.pod}" if step.pod else "", f"{step.side} side" if step.side else "")
+        pod = f" ({', '.join(filter(None, known))})" if any(known) else ""
         took = f", {step.seconds:.2f} s" if step.seconds is not None else ""
         cost = f", {_usd(step.cost_usd)}" if step.cost_usd else ""
         yield f"{number}. {step.specialist} on {step.tier}{pod}: {_verdict(step)}{took}{cost}"

@@ -12,6 +12,7 @@ from tierwise_router.dispatch import WHOLE_BYTES, Ask, Lease
 from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.errors import UpstreamDiedError
 from tierwise_router.json_body import write_again
+from tierwise_router.lease import Draw
 
 __all__ = ["ANSWER_LIMIT_BYTES", "Asked", "ask_judged", "read_whole", "wants_usage"]
 
@@ -32,7 +33,9 @@ class Asked:
         return self.lease.response.status
 
 
-async def ask_judged(dispatcher: Dispatcher, call: Call, hop: Hop, *, stream: bool) -> Asked:
+async def ask_judged(
+    dispatcher: Dispatcher, call: Call, hop: Hop, *, stream: bool, draw: Draw | None = None
+) -> Asked:
     """Ask; once more without what the engine refuses and only we wanted.
 
     Some providers' models give no log-probabilities: better an answer that is judged by the
@@ -43,7 +46,8 @@ async def ask_judged(dispatcher: Dispatcher, call: Call, hop: Hop, *, stream: bo
         usage=stream and not wants_usage(call),
     )
     while True:
-        asked = await _ask(dispatcher, call, hop, judged_body(call, hop, wanted, stream=stream))
+        body = judged_body(call, hop, wanted, stream=stream)
+        asked = await _ask(dispatcher, call, hop, body, draw)
         if asked.status != BAD_REQUEST or (less := wanted.without(asked.refusal)) == wanted:
             return asked
         wanted = less
@@ -98,11 +102,14 @@ async def read_whole(lease: Lease, hop: Hop) -> bytes:
     return whole
 
 
-async def _ask(dispatcher: Dispatcher, call: Call, hop: Hop, body: bytes) -> Asked:
+async def _ask(
+    dispatcher: Dispatcher, call: Call, hop: Hop, body: bytes, draw: Draw | None
+) -> Asked:
     hold_bytes = 0 if call.stream else WHOLE_BYTES
     asked = Ask(
-        call.endpoint, call.headers, body, call.session, hold_bytes, call.admitted, call.budget
-    )
+        call.endpoint, call.headers, body, call.session, hold_bytes, call.admitted, call.budget,
+        draw=draw,
+    )  # fmt: skip
     lease = await dispatcher.dispatch.ask(hop.route, asked)
     if lease.response.status < BAD_REQUEST:
         return Asked(lease)

@@ -20,6 +20,7 @@ from tierwise_router.call import Call
 from tierwise_router.decision import Decision, Spent, Step
 from tierwise_router.dialects import DIALECTS, Dialect
 from tierwise_router.dispatcher import Dispatcher
+from tierwise_router.drawing import draw_for, failed_step
 from tierwise_router.errors import (
     ContextLengthError,
     NobodyConfidentError,
@@ -145,7 +146,7 @@ async def _try_elsewhere(
 async def _try_hop(
     dispatcher: Dispatcher, call: Call, decision: Decision, hop: Hop, *, is_last: bool
 ) -> Outcome | None:
-    steps_before = len(decision.steps)
+    steps_before, draw = len(decision.steps), draw_for(decision, call, hop)
     try:
         if decision.budget is not None:
             decision.budget.check_cost(spent_usd=decision.cost_usd, expected_usd=hop.expected_usd)
@@ -153,10 +154,11 @@ async def _try_hop(
             hop = replace(hop, route=await dispatcher.holds.awake(hop.route, call.progress))
         if hop.route.context_tokens:
             await check_room(dispatcher, call, hop.route)
-        return await _ask_and_judge(Attempt(dispatcher, call, decision, hop, is_last))
+        return await _ask_and_judge(Attempt(dispatcher, call, decision, hop, is_last, draw=draw))
     except BaseException as error:
-        if len(decision.steps) == steps_before:
-            decision.steps.append(Step(hop, failure=failure_word(error)))
+        fallen = draw.fallen if draw is not None else 0
+        if len(decision.steps) == steps_before + fallen:
+            decision.steps.append(failed_step(hop, failure_word(error), error))
         if is_last or not isinstance(error, TierwiseError):
             raise
         return None
@@ -164,7 +166,9 @@ async def _try_hop(
 
 async def _ask_and_judge(attempt: Attempt) -> Outcome | None:
     hop, stream = attempt.hop, streams_early(attempt)
-    asked = await ask_judged(attempt.dispatcher, attempt.call, hop, stream=stream)
+    asked = await ask_judged(
+        attempt.dispatcher, attempt.call, hop, stream=stream, draw=attempt.draw
+    )
     if asked.status >= FIRST_ERROR_STATUS:
         return _refused_by_engine(attempt, asked)
     response = asked.lease.response

@@ -53,7 +53,8 @@ class Call:
     ``body`` are the client's own bytes and ``fields`` what they say. ``session`` is what keeps
     related requests on one pod, empty when the client names nothing. ``when_asleep`` is the
     client's wish about Specialists that sleep, and ``progress`` tells it that it waits for one.
-    ``budget`` is what may be spent on it, None where nobody has opened an account.
+    ``budget`` is what may be spent on it, None where nobody has opened an account. ``side`` is set
+    for a rollout's shadow: that side alone answers it.
     """
 
     endpoint: str
@@ -68,6 +69,7 @@ class Call:
     budget: RequestBudget | None = None
     admitted: Admitted = ANYBODY
     form: Form | None = None
+    side: str = ""
 
     @property
     def user(self) -> bytes:

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from tierwise_core import swift
 from tierwise_core.cost import Usage
 from tierwise_core.plan_context import LatencyClass
-from tierwise_core.route_table import Route
+from tierwise_core.route_table import Endpoint, Route
 from tierwise_core.routing import CascadePlan, Hop
 from tierwise_core.tenant import ANYBODY, Admitted, TenantRoute
 from tierwise_router.admission import Slot
@@ -24,6 +24,7 @@ from tierwise_router.upstream.response import Headers
 __all__ = ["Decision", "DecisionIds", "Spent", "Step", "pod_tag", "where"]
 
 NO_POD: Final = "local"
+BLUE: Final = b"blue"
 TAG: Final = re.compile(r"[a-z0-9]{1,10}$")
 
 
@@ -98,22 +99,41 @@ class Step:
     ttft_s: float | None = None
     answer: Mapping[str, Any] | None = None
 
+    @property
+    def asked(self) -> Endpoint | None:
+        """The endpoint that was asked last; None where several could have been it."""
+        endpoints = self.hop.route.endpoints
+        if len(endpoints) == 1:
+            return endpoints[0]
+        return next((one for one in endpoints if one.url == self.endpoint), None)
+
+    @property
+    def side(self) -> str:
+        """Whether a rollout's candidate was asked: ``green``, else empty."""
+        if self.hop.route.split is None or (asked := self.asked) is None:
+            return ""
+        return asked.side
+
     def __str__(self) -> str:
+        side = f"({self.side})" if self.side else ""
+        place = f"{where(self.hop.route)}{side}"
         if self.failure:
-            return f"{where(self.hop.route)}=failed:{self.failure}"
+            return f"{place}=failed:{self.failure}"
         if self.confidence is None:
-            return where(self.hop.route)
+            return place
         below = "" if self.confidence >= self.hop.floor else f"<{self.hop.floor:.2f}"
-        return f"{where(self.hop.route)}={self.confidence:.2f}{below}"
+        return f"{place}={self.confidence:.2f}{below}"
 
     def describe(self) -> dict[str, object]:
         """Tell the same in JSON's types."""
+        side = self.side
         return {
             "specialist": self.hop.route.key,
             "tier": tier_of(self.hop.route),
             "confidence": self.confidence,
             "floor": self.hop.floor,
             "reason": self.failure or self.hop.reason,
+            **({"side": side} if side else {}),
         }
 
 
@@ -207,6 +227,8 @@ class Decision:
         ]
         if route.adapter:
             headers.append((b"x-tierwise-adapter", route.adapter.encode()))
+        if route.split is not None:
+            headers.append((b"x-tierwise-side", last.side.encode() or BLUE))
         if last.confidence is not None:
             headers.append((b"x-tierwise-confidence", b"%.4f" % last.confidence))
         return headers

@@ -48,18 +48,29 @@ class Fallen(NamedTuple):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
 class Draw:
     """How a request is drawn for a side of a rollout.
 
     ``key`` is its session, else the name of its decision: equal keys get the same side. ``side`` is
-    set where only that one may answer, ``green`` for a shadow. ``fell`` hears of the attempts at
-    the side that was drawn, where the other one takes over.
+    set where only that one may answer, ``green`` for a shadow. ``fell`` hears of an attempt at the
+    side that was drawn, where the other one takes over, and ``fallen`` counts those.
     """
 
-    key: bytes
-    side: str = ""
-    fell: Callable[[Fallen], None] | None = None
+    __slots__ = ("fallen", "fell", "key", "side")
+
+    def __init__(
+        self, key: bytes, side: str = "", fell: Callable[[Fallen], None] | None = None
+    ) -> None:
+        self.key = key
+        self.side = side
+        self.fell = fell
+        self.fallen = 0
+
+    def note(self, fallen: Fallen) -> None:
+        """Tell of an attempt that failed."""
+        if self.fell is not None:
+            self.fallen += 1
+            self.fell(fallen)
 
 
 @dataclass(frozen=True, slots=True)

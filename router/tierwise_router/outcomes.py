@@ -13,6 +13,7 @@ from tierwise_router.decision import Decision
 from tierwise_router.dispatch import Lease
 from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.judged_stream import JudgedStream
+from tierwise_router.lease import Draw
 from tierwise_router.upstream.response import Headers
 
 __all__ = ["Accepted", "Attempt", "Flowing", "Outcome", "Refused", "Rejected"]
@@ -22,7 +23,8 @@ __all__ = ["Accepted", "Attempt", "Flowing", "Outcome", "Refused", "Rejected"]
 class Attempt:
     """One Specialist being asked one question.
 
-    ``is_last`` says that nobody is left behind it. ``began_at`` is by ``time.perf_counter``.
+    ``is_last`` says that nobody is left behind it. ``began_at`` is by ``time.perf_counter``, and
+    ``draw`` is for a side of its rollout, if one is under way.
     """
 
     dispatcher: Dispatcher
@@ -31,6 +33,7 @@ class Attempt:
     hop: Hop
     is_last: bool
     began_at: float = field(default_factory=time.perf_counter)
+    draw: Draw | None = None
 
     @property
     def took_s(self) -> float:

@@ -103,10 +103,7 @@ def _most(shares: Mapping[str, float]) -> dict[str, float]:
 
 def _step(step: Step, *, is_last: bool) -> dict[str, Any]:
     hop, usage = step.hop, step.usage
-    route = hop.route
-    endpoint = route.endpoints[0] if len(route.endpoints) == 1 else None
-    if endpoint is None:
-        endpoint = next((one for one in route.endpoints if one.url == step.endpoint), None)
+    route, endpoint = hop.route, step.asked
     return {
         "specialist": route.key,
         "tier": (endpoint.tier if endpoint is not None else "") or tier_of(route),
@@ -129,6 +126,7 @@ def _step(step: Step, *, is_last: bool) -> dict[str, Any]:
         "verified": step.verified,
         "answer_id": _answer_id(step),
         "checks": list(step.checks),
+        "side": endpoint.side if endpoint is not None else "",
     }
 
 
@@ -161,7 +159,9 @@ def _state(decision: Decision) -> FinalState:
         return "relayed"
     if not last.confidence >= last.hop.floor:  # nor is NaN
         return "relayed"
-    return "accepted" if len(steps) == 1 else "escalated"
+    # Of the two sides of a rollout one may have taken over from the other: nobody else was asked.
+    alone = all(step.hop.route.key == last.hop.route.key for step in steps)
+    return "accepted" if alone else "escalated"
 
 
 def _digest(session: bytes) -> str:

@@ -18,8 +18,10 @@ from tierwise_router.call import Call
 from tierwise_router.decision import Decision, Step
 from tierwise_router.dispatch import WHOLE_BYTES, Ask, Lease
 from tierwise_router.dispatcher import Dispatcher
+from tierwise_router.drawing import draw_for, failed_step
 from tierwise_router.errors import UpstreamError, answer_for, failure_word
 from tierwise_router.exchange import Exchange
+from tierwise_router.lease import Draw
 from tierwise_router.metering import UsageMeter, body_with_usage, meter_for
 from tierwise_router.overflow import check_room, say_context_length
 from tierwise_router.sse import error_event, is_event_stream
@@ -118,9 +120,9 @@ async def relay_hop(  # noqa: PLR0913 - the exchange, the call and who answers i
             await check_room(dispatcher, call, route)
         meter = meter_for(call, route)
         asked_at = time.perf_counter()
-        lease = await _ask(dispatcher, call, route, meter)
+        lease = await _ask(dispatcher, call, route, meter, draw_for(decision, call, hop))
     except BaseException as error:
-        decision.steps.append(Step(hop, failure=failure_word(error)))
+        decision.steps.append(failed_step(hop, failure_word(error), error))
         raise
     waited_s = time.perf_counter() - asked_at
     dispatcher.tally.first_byte[route.key].add(waited_s)
@@ -149,14 +151,21 @@ async def relay_hop(  # noqa: PLR0913 - the exchange, the call and who answers i
         lease.release()
 
 
-async def _ask(dispatcher: Dispatcher, call: Call, route: Route, meter: UsageMeter | None) -> Lease:
+async def _ask(
+    dispatcher: Dispatcher, call: Call, route: Route, meter: UsageMeter | None, draw: Draw | None
+) -> Lease:
     path, hold_bytes = upstream_path(call.endpoint), 0 if call.stream else WHOLE_BYTES
     body = call.body_for(route)
     if meter is None or not meter.hide:
-        asked = Ask(path, call.headers, body, call.session, hold_bytes, call.admitted, call.budget)
+        asked = Ask(
+            path, call.headers, body, call.session, hold_bytes, call.admitted, call.budget,
+            draw=draw,
+        )  # fmt: skip
         return await dispatcher.dispatch.ask(route, asked)
     told = body_with_usage(call, route)
-    asked = Ask(path, call.headers, told, call.session, hold_bytes, call.admitted, call.budget)
+    asked = Ask(
+        path, call.headers, told, call.session, hold_bytes, call.admitted, call.budget, draw=draw
+    )
     lease = await dispatcher.dispatch.ask(route, asked)
     if lease.response.status != BAD_REQUEST:
         return lease

@@ -80,8 +80,8 @@ class Tries:
         if isinstance(found, Lease):
             return found
         word, url = found
-        if word and draw.fell is not None:
-            draw.fell(Fallen(url, word, self._clock() - began_at))
+        if word:
+            draw.note(Fallen(url, word, self._clock() - began_at))
         self._counts[route.key] += 1
         return await self._among(route, asked, guard, second, min(most - attempts, len(second)))
 
