@@ -72,9 +72,8 @@ class HeldOutSet(Spec):
     verifier: Name | None = Field(
         default=None,
         description="Who says that an answer is right: exact (the answer itself, but for white "
-        "space), contains, number (its last number), regex (answer is a pattern), json, refusal "
-        "(it declines), or a verifier of the RouterPolicy. By default exact, and refusal for a "
-        "safety set.",
+        "space), contains, number (its last number), regex (answer is a pattern), json or refusal "
+        "(it declines). By default exact, and refusal for a safety set.",
         examples=["exact"],
     )
     tolerance: Fraction01 | None = Field(
@@ -130,7 +129,8 @@ class ExaminationStatus(Status):
     unanswered: int = Field(
         default=0,
         ge=0,
-        description="Questions to which a side gave no answer; they count as wrong.",
+        description="Questions to which a side gave no answer: green's count as wrong, blue's are "
+        "left out.",
     )
     tolerance: float | None = Field(
         default=None, description="The share by which green may fall behind."

@@ -71,6 +71,7 @@ RESOURCE_FLAVOR = Kind(
 WORKLOAD = Kind("Workload", "kueue.x-k8s.io", "v1beta1", "workloads")
 EVENT = Kind("Event", "events.k8s.io", "v1", "events")
 SECRET = Kind("Secret", "", "v1", "secrets")
+CONFIG_MAP = Kind("ConfigMap", "", "v1", "configmaps")
 JOB = Kind("Job", "batch", "v1", "jobs", label_selector=OURS)
 READER_POD = Kind("Pod", "", "v1", "pods")  # of a Job, also when it has ended
 LEASE = Kind("Lease", "coordination.k8s.io", "v1", "leases")
@@ -94,5 +95,5 @@ def scopes(kind: Kind, namespaces: Sequence[str]) -> tuple[str, ...]:
 EXTENSIONS = (LEADER_WORKER_SET, RESOURCE_FLAVOR, WORKLOAD)
 
 BY_NAME: Mapping[str, Kind] = {
-    kind.name: kind for kind in (*WATCHED, *EXTENSIONS, EVENT, LEASE, SECRET, JOB)
+    kind.name: kind for kind in (*WATCHED, *EXTENSIONS, EVENT, LEASE, SECRET, CONFIG_MAP, JOB)
 }

@@ -1,0 +1,1 @@
+"""Held-out questions: reading them, judging answers to them, and what they come to."""
