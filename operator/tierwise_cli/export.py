@@ -23,6 +23,7 @@ __all__ = ["EXAMPLES", "export"]
 EXAMPLES = examples(
     "tierwise export dpo --since 30d --file pairs.jsonl",
     "tierwise export sft --specialist demo/sorter > sft.jsonl",
+    "tierwise export dpo --rollout demo/sorter-9c0e --holdout 0",
     "tierwise export evals --contents kept.jsonl --holdout 0.2 --file evals.jsonl",
 )
 AT_ONCE = 500
@@ -39,6 +40,10 @@ def export(  # noqa: PLR0913, PLR0917 - the options of a command
     specialist: Annotated[str | None, typer.Option(help="Only what this one was asked.")] = None,
     field: Annotated[str | None, typer.Option(help="Only this field.")] = None,
     tenant: Annotated[str | None, typer.Option(help="Only this tenant's.")] = None,
+    rollout: Annotated[
+        str | None,
+        typer.Option(help="Only what this rollout, NAMESPACE/NAME, took back: of negative weight."),
+    ] = None,
     holdout: Annotated[
         float,
         typer.Option(
@@ -71,7 +76,7 @@ def export(  # noqa: PLR0913, PLR0917 - the options of a command
         client = held.enter_context(ledger(url, Access(kubeconfig, context), namespace))
         query = {
             "since": since, "specialist": specialist, "field": field, "tenant": tenant,
-            "holdout": holdout,
+            "holdout": holdout, "rollout": rollout,
         }  # fmt: skip
         rows = _rows(client, f"/v1/export/{kind}", query, contents)
         out = held.enter_context(file.open("w", encoding="utf-8")) if file else sys.stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final
 
@@ -54,28 +55,55 @@ def change_rows(kind: str, objects: Sequence[Object], now: float) -> Iterator[di
 
 
 def _progress(item: Object, now: float) -> Iterator[dict[str, Any]]:
-    """Give a row for the stage a rollout is in, and one for its verdict."""
-    status = item.get("status") or {}
-    weights, verdict = status.get("weights") or {}, status.get("verdict") or {}
-    if status.get("stage"):
-        told = {"stage": status["stage"], "green_percent": weights.get("green")}
-        yield _row(
-            "Rollout", item, now, f"{told['stage']}/{told['green_percent']}", "shifted", **told
-        )
+    """Give a row for each change of a rollout's shares, and one for its verdict.
+
+    The status keeps every change with its time, so none is missed between two looks.
+    """
+    meta, status = item["metadata"], item.get("status") or {}
+    ref = (item.get("spec") or {}).get("specialistRef") or {}
+    whose = {"specialist": f"{meta.get('namespace', '')}/{ref.get('name', '')}"}
+    for step in status.get("trajectory") or _present(status):
+        stage, percent = step.get("stage"), step.get("greenPercent")
+        at = _seconds(step.get("time"), now)
+        named = "/".join(str(part) for part in (step.get("time"), stage, percent) if part != "")
+        told = {"stage": stage, "green_percent": percent, "reason": step.get("reason", "")}
+        yield _row("Rollout", item, at, named, "shifted", **whose, **told)
+    verdict = status.get("verdict") or {}
     if verdict.get("outcome"):
-        meta, spec = item["metadata"], item.get("spec") or {}
-        name = str((spec.get("specialistRef") or {}).get("name", ""))
-        own = (meta.get("labels") or {}).get(REVISION)
-        yield _row(
-            "Rollout",
-            item,
-            now,
-            str(verdict["outcome"]),
-            ENDS.get(verdict["outcome"], "ended"),
-            specialist=f"{meta.get('namespace', '')}/{name}",
-            revision=own or str(meta["name"]).removeprefix(f"{name}-"),
-            reason=f"{verdict.get('reason', '')}: {verdict.get('message', '')}",
-        )
+        outcome = str(verdict["outcome"])
+        told = {
+            "revisions": _revisions(item, str(ref.get("name", ""))),
+            "reason": f"{verdict.get('reason', '')}: {verdict.get('message', '')}",
+        }
+        at = _seconds(verdict.get("time"), now)
+        yield _row("Rollout", item, at, outcome, ENDS.get(outcome, "ended"), **whose, **told)
+
+
+def _present(status: Mapping[str, Any]) -> list[dict[str, Any]]:
+    if not status.get("stage"):
+        return []
+    green = (status.get("weights") or {}).get("green")
+    return [{"time": "", "stage": status["stage"], "greenPercent": green}]
+
+
+def _revisions(item: Object, specialist: str) -> list[str]:
+    """Name the revisions that were on trial: as the status has them, else by a label or a name."""
+    sides = (item.get("status") or {}).get("sides") or {}
+    found = (sides.get("green") or {}).get("revisions")
+    if found:
+        return [str(one) for one in found]
+    meta = item["metadata"]
+    own = (meta.get("labels") or {}).get(REVISION)
+    return [str(own or str(meta["name"]).removeprefix(f"{specialist}-"))]
+
+
+def _seconds(time: object, now: float) -> float:
+    """Read a time of the API, such as 2026-11-22T12:00:00Z; what is none is now."""
+    try:
+        read = datetime.fromisoformat(str(time))
+    except ValueError:
+        return now
+    return (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
 
 
 def names_of(kind: str, objects: Sequence[Object]) -> dict[str, str]:

@@ -17,7 +17,17 @@ from tierwise_core.decision_record import DecisionRecord, StepRecord
 from tierwise_core.field_profiles import FieldJudgement
 from tierwise_core.utility import confidence_term, curiosity, efficacy, utility
 
-__all__ = ["E4", "Interaction", "Parts", "Source", "Window", "interaction_of", "parts_of"]
+__all__ = [
+    "E4",
+    "NAMES",
+    "Interaction",
+    "Parts",
+    "Source",
+    "Window",
+    "interaction_of",
+    "parts_of",
+    "unheard",
+]
 
 E4: Final = 10_000
 Source = Literal["feedback", "verifier", "gate", "failure", ""]
@@ -236,6 +246,15 @@ compared=False, contradicted=False)
     return Interaction(
         accepted, 0.5 if told is None else told, source, escalated=step.verdict == "escalate"
     )
+
+
+def unheard(step: StepRecord) -> tuple[bool | None, Source]:
+    """Judge an answer by its verifiers and the gate alone, whatever people said of it.
+
+    >>> unheard(StepRecord("demo/sorter", verdict="accept", verified=False))
+    (False, 'verifier')
+    """
+    return _judged(step, said=None)
 
 
 def _judged(step: StepRecord, *, said: bool | None) -> tuple[bool | None, Source]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, delete, func, select
+from sqlalchemy import Connection, Table, and_, delete, func, select
 
 from tierwise_ledger.auditing import chain
 from tierwise_ledger.learning import forgetting
@@ -73,7 +73,9 @@ def forget_old(store: Store, settings: Settings, now: float) -> None:
     """Delete contents that expired, and outcomes that are older than they are kept."""
     with store.begin() as connection:
         _delete(connection, CONTENTS, CONTENTS.c.expires_at < now)
-        _delete(connection, SEEN, SEEN.c.at < now - SEEN_DAYS * DAY_S)
+        # An object of the cluster is told of as long as it is there, and chained once.
+        old = SEEN.c.at < now - SEEN_DAYS * DAY_S
+        _delete(connection, SEEN, and_(old, SEEN.c.name.not_like(f"{chain.AUDIT_KIND}:%")))
     if not settings.keep_days:
         return
     until = now - settings.keep_days * DAY_S

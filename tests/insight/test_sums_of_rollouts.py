@@ -93,6 +93,20 @@ def test_all_fields_of_a_specialist_count_unless_one_is_asked_for(store: Store) 
     assert (whole["green"]["asked"], part["green"]["asked"]) == (8, 3)
 
 
+def test_without_feedback_only_verifiers_and_the_gate_have_judged(store: Store) -> None:
+    checked = {"verified": True}
+    take(store, *(of("r2", number, at=BEGAN + number, step=checked) for number in range(6)))
+    take(store, *(of("r1", 10 + number, at=BEGAN + number) for number in range(6)))
+    client = served_at(store, BEGAN + 60).client
+    before = client.get(ASKED).json()
+
+    take(store, *(a_word(number, accepted=False, at=BEGAN + 50) for number in (1, 2, 11)))
+
+    heard, unheard = client.get(ASKED).json(), client.get(f"{ASKED}&feedback=false").json()
+    assert (heard["green"]["accepted"], heard["blue"]["accepted"]) == (4, 5)
+    assert (unheard["green"], unheard["blue"]) == (before["green"], before["blue"])
+
+
 def test_nothing_known_is_no_error(store: Store) -> None:
     told = served_at(store, BEGAN + 20).client.get(ASKED).json()
 
@@ -108,6 +122,7 @@ def test_nothing_known_is_no_error(store: Store) -> None:
         ("specialist=demo/sorter&green=r2&since=soon", "since"),
         ("specialist=demo/sorter&green=r2&since=50&until=40", "until"),
         ("specialist=demo/sorter&blue=r1,r2&green=r2&since=1", "green"),
+        ("specialist=demo/sorter&green=r2&since=1&feedback=some", "feedback"),
         ("specialist=demo/sorter&geen=r2&since=1", "geen"),
     ],
 )

@@ -21,7 +21,7 @@ from tierwise_ledger.tables.judged import INTERACTIONS, WINDOW_HOURS, WINDOW_LAT
 from tierwise_ledger.upsert import add_up
 from tierwise_ledger.words import chunks
 
-__all__ = ["GRID_S", "Changes", "Word", "field_of", "last_words", "plain"]
+__all__ = ["GRID_S", "Changes", "Word", "field_of", "interaction_in", "last_words", "plain"]
 
 GRID_S: Final = 10
 AT_ONCE: Final = 500
@@ -141,10 +141,10 @@ class Changes:
 
     def _add_up(self, changed: Sequence[Key]) -> None:
         differences = [
-            (row, Window.of(_interaction(row)), self.costs[key]) for key, row in self.new.items()
+            (row, Window.of(interaction_in(row)), self.costs[key]) for key, row in self.new.items()
         ]
         for key in changed:
-            before, after = (_interaction(rows[key]) for rows in (self.before, self.known))
+            before, after = (interaction_in(rows[key]) for rows in (self.before, self.known))
             differences.append((self.known[key], Window.of(after) - Window.of(before), 0))
         for table, size in ((WINDOWS, GRID_S), (WINDOW_HOURS, 0)):
             add_up(self.connection, table, _sums(differences, size))
@@ -171,7 +171,8 @@ def _row(record: DecisionRecord, position: int, one: Interaction) -> Row:
     }
 
 
-def _interaction(row: Mapping[str, Any]) -> Interaction:
+def interaction_in(row: Mapping[str, Any]) -> Interaction:
+    """Read what a row of ``interactions`` says."""
     return Interaction(
         row["accepted"],
         row["confidence_e4"] / E4,

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from sqlalchemy import Connection, Select, Table, func, select
 
-from tierwise_core.windows import Window
-from tierwise_ledger.learning.interactions import GRID_S
+from tierwise_core.decision_record import StepRecord
+from tierwise_core.windows import Window, unheard
+from tierwise_ledger.learning.interactions import GRID_S, interaction_in
 from tierwise_ledger.learning.latency import quantile_ms
 from tierwise_ledger.learning.windows import Summed, pieces
 from tierwise_ledger.tables.base import NANO, hour_of
-from tierwise_ledger.tables.judged import SUMS, WINDOW_HOURS, WINDOW_LATENCY
+from tierwise_ledger.tables.calls import CALLS
+from tierwise_ledger.tables.judged import INTERACTIONS, SUMS, WINDOW_HOURS, WINDOW_LATENCY
 
 __all__ = ["SideSums", "Sides", "fields_of", "side_sums"]
 
@@ -29,7 +31,9 @@ class Sides:
     """Which revisions of a Specialist are on which side, and the time that counts.
 
     ``since`` and ``until`` are in seconds; without an end all that has come counts. Latency is of
-    ``latency_since`` on, because quantiles cannot be taken apart as sums can.
+    ``latency_since`` on, because quantiles cannot be taken apart as sums can. Without ``feedback``
+    answers are judged by verifiers and the gate alone: nobody can say anything of an answer that
+    was only made to be compared.
     """
 
     specialist: str
@@ -38,6 +42,7 @@ class Sides:
     latency_since: float
     until: float | None = None
     field: str | None = None
+    feedback: bool = True
 
     @property
     def begin(self) -> int:
@@ -86,6 +91,9 @@ def side_sums(connection: Connection, sides: Sides) -> dict[str, SideSums]:
             summed = Summed(Window.from_row(row), int(row["cost_nano_usd"] or 0))
             side.summed += summed
             side.asked[row["field"]] += summed.window.asked
+    if not sides.feedback:
+        for revision, difference in _unheard(connection, sides, side_of, fields):
+            found[side_of[revision]].summed += Summed(difference)
     for revision, number, count in connection.execute(_latency(sides, side_of, fields)):
         found[side_of[revision]].milliseconds[number] += int(count)
     return found
@@ -110,6 +118,34 @@ def fields_of(
         .distinct()
     )
     return sorted(connection.execute(query).scalars())
+
+
+def _unheard(
+    connection: Connection, sides: Sides, revisions: Iterable[str], fields: list[str]
+) -> Iterator[tuple[str, Window]]:
+    """Give what has to be added to the sums so that they have nothing of people's words."""
+    one, call = INTERACTIONS, CALLS.c
+    joined = one.join(CALLS, (call.outcome == one.c.decision) & (call.position == one.c.position))
+    query = (
+        select(one, call.verdict, call.verified)
+        .select_from(joined)
+        .where(
+            one.c.specialist == sides.specialist,
+            one.c.revision.in_(list(revisions)),
+            one.c.field.in_(fields),
+            one.c.source == "feedback",
+            one.c.at >= sides.begin,
+            one.c.at < sides.end,
+        )
+    )
+    for row in connection.execute(query).mappings():
+        step = StepRecord(row["specialist"], verdict=row["verdict"], verified=row["verified"])
+        accepted, source = unheard(step)
+        heard = interaction_in(row)
+        yield (
+            row["revision"],
+            Window.of(replace(heard, accepted=accepted, source=source)) - Window.of(heard),
+        )
 
 
 def _sums(  # noqa: PLR0913, PLR0917 - the pieces of one question

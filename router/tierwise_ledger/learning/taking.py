@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, delete
 
 from tierwise_core.decision_record import DecisionRecord
 from tierwise_core.drift_signals import input_bins, output_bins
@@ -21,6 +21,7 @@ from tierwise_ledger.upsert import add_up, replace_rows
 __all__ = ["ROLLED_BACK_ACTION", "take"]
 
 ROLLED_BACK_ACTION: Final = "rolled-back"
+PROMOTED: Final = "promoted"
 MOST_REASON: Final = 1024
 
 
@@ -40,7 +41,7 @@ def take(connection: Connection, batch: Batch) -> None:
     record_claims(connection, batch.decisions, words, changes)
     changes.write()
     add_up(connection, SIGNAL_COUNTS, _signals(batch.decisions))
-    replace_rows(connection, ROLLED_BACK, list(_rolled_back(batch.rows)))
+    _mark_revisions(connection, batch.rows)
 
 
 def _signals(records: Iterable[DecisionRecord]) -> Iterator[dict[str, Any]]:
@@ -60,19 +61,30 @@ def _signals(records: Iterable[DecisionRecord]) -> Iterator[dict[str, Any]]:
         }  # fmt: skip
 
 
-def _rolled_back(rows: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Remember which revisions a rollout took back."""
-    seen: dict[tuple[str, str], dict[str, Any]] = {}
+def _mark_revisions(connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Remember which revisions a rollout took back; one that was promoted later is good again."""
     for row in rows:
-        if row.get("kind") != AUDIT_KIND or row.get("action") != ROLLED_BACK_ACTION:
+        if row.get("kind") != AUDIT_KIND or row.get("action") not in {ROLLED_BACK_ACTION, PROMOTED}:
             continue
-        specialist, revision = row.get("specialist"), row.get("revision")
-        at = row.get("at")
-        if isinstance(specialist, str) and isinstance(revision, str) and revision:
-            seen[specialist, revision] = {
-                "specialist": plain(specialist),
-                "revision": plain(revision),
-                "at": float(at) if isinstance(at, int | float) else 0.0,
-                "reason": plain(str(row.get("reason") or ""))[:MOST_REASON],
-            }
-    yield from seen.values()
+        back = list(_revisions(row))
+        if row["action"] == ROLLED_BACK_ACTION:
+            replace_rows(connection, ROLLED_BACK, back)
+            continue
+        for one in back:
+            same = [ROLLED_BACK.c[name] == one[name] for name in ("specialist", "revision")]
+            connection.execute(delete(ROLLED_BACK).where(*same))
+
+
+def _revisions(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    specialist, at = row.get("specialist"), row.get("at")
+    several = row.get("revisions")
+    named = several if isinstance(several, list) else [row.get("revision")]
+    if not isinstance(specialist, str):
+        return
+    for revision in dict.fromkeys(one for one in named if isinstance(one, str) and one):
+        yield {
+            "specialist": plain(specialist),
+            "revision": plain(revision),
+            "at": float(at) if isinstance(at, int | float) else 0.0,
+            "reason": plain(str(row.get("reason") or ""))[:MOST_REASON],
+        }

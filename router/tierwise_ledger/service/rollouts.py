@@ -17,13 +17,13 @@ from tierwise_ledger.learning.failures import Failed, keep_failures
 from tierwise_ledger.learning.sides import Sides, SideSums, side_sums
 from tierwise_ledger.learning.windows import newest
 from tierwise_ledger.service.answers import Answer
-from tierwise_ledger.service.asked import instant, only
+from tierwise_ledger.service.asked import chosen, instant, only
 from tierwise_ledger.service.bodies import read_object
 
 __all__ = ["ROUTES"]
 
 SIDES: Final = ("blue", "green")
-KNOWN: Final = ("specialist", *SIDES, "since", "until", "latency_since", "field")
+KNOWN: Final = ("specialist", *SIDES, "since", "until", "latency_since", "field", "feedback")
 FAILED: Final = ("rollout", "specialist", "revisions", "since", "until", "reason")
 MOST_REASON: Final = 1024
 SHOWN: Final = 60
@@ -79,7 +79,10 @@ def _sides(request: Request, now: float) -> Sides:
     end = now if until is None else until
     asked_latency = _instant(request, "latency_since", now)
     latency = max(since if asked_latency is None else asked_latency, end - LATENCY_S)
-    return Sides(specialist, _revisions(request), since, latency, until, given.get("field") or None)
+    return Sides(
+        specialist, _revisions(request), since, latency, until, given.get("field") or None,
+        feedback="false" not in chosen(request, "feedback", ("true", "false")),
+    )  # fmt: skip
 
 
 def _revisions(request: Request) -> dict[str, tuple[str, ...]]:

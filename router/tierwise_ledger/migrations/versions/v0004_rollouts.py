@@ -1,4 +1,4 @@
-"""Rollouts: what the revisions that went back got wrong."""
+"""Rollouts: what the revisions that went back got wrong, and an index of what people judged."""
 
 from __future__ import annotations
 
@@ -12,9 +12,15 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
+HEARD = sa.text("source = 'feedback'")
+
 
 def upgrade() -> None:
-    """Make the table."""
+    """Make the table and the index."""
+    op.create_index(
+        "ix_interactions_heard", "interactions", ["specialist", "at"],
+        sqlite_where=HEARD, postgresql_where=HEARD,
+    )  # fmt: skip
     op.create_table(
         "rollout_failures",
         sa.Column("rollout", sa.Text(), nullable=False),
@@ -32,5 +38,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop it, with all that it holds."""
+    """Drop them, with all that the table holds."""
+    op.drop_index("ix_interactions_heard", "interactions")
     op.drop_table("rollout_failures")
