@@ -141,7 +141,7 @@ def _unheard(
     for row in connection.execute(query).mappings():
         step = StepRecord(row["specialist"], verdict=row["verdict"], verified=row["verified"])
         accepted, source = unheard(step)
-        heard = interaction_in(row)
+        heard = interaction_in(dict(row))
         yield (
             row["revision"],
             Window.of(replace(heard, accepted=accepted, source=source)) - Window.of(heard),
