@@ -29,6 +29,7 @@ __all__ = [
     "ModelStatus",
     "PlacementStatus",
     "RejectedTier",
+    "SpecialistRollout",
     "SpecialistStatus",
 ]
 
@@ -74,6 +75,27 @@ class Endpoint(Status):
     )
     node: str | None = Field(default=None, max_length=253, description="The pod's node.")
     tier: str | None = Field(default=None, max_length=253, description="The node's GPUTier.")
+    side: str | None = Field(
+        default=None,
+        max_length=63,
+        description="green on the pods of a rollout's candidate, absent on all others.",
+        json_schema_extra={"enum": ["green"]},
+    )
+
+
+class SpecialistRollout(Status):
+    """The Rollout whose shares the routers apply."""
+
+    name: str = Field(max_length=253, description="Its name.", examples=["sorter-5d8f7c9b"])
+    stage: str | None = Field(
+        default=None, max_length=63, description="Where it stands, for people.", examples=["Canary"]
+    )
+    green_percent: int | None = Field(
+        default=None,
+        ge=0,
+        le=100,
+        description="The candidate's share of the traffic, in percent, for people.",
+    )
 
 
 AdapterState = Annotated[
@@ -160,6 +182,11 @@ class SpecialistStatus(Status):
         max_length=4096,
         description="Where the router sends requests: ready pods only.",
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+    rollout: SpecialistRollout | None = Field(
+        default=None,
+        description="The Rollout under way, or the one that has just ended, as long as pods of its "
+        "candidate are marked. The routers obey its status.weights.",
     )
     adapters: list[AdapterStatus] = Field(
         default_factory=list,
