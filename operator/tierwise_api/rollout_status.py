@@ -8,6 +8,7 @@ from pydantic import Field
 
 from tierwise_api.base import Status
 from tierwise_api.common import Conditions, Fraction01, Timestamp
+from tierwise_api.rollout_examination import ExaminationStatus
 from tierwise_core.rollout.stages import Stage as CoreStage
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "RolloutSignal",
     "RolloutStatus",
     "RolloutTrigger",
+    "RolloutUtility",
     "RolloutVerdict",
     "RolloutWeights",
     "RolloutWindow",
@@ -135,6 +137,17 @@ class RolloutForecast(Status):
     message: str = Field(default="", max_length=4096, description="The same in words.")
 
 
+class RolloutUtility(Status):
+    """A utility and how much it varies from one answer to the next."""
+
+    base: Fraction01 = Field(description="Its mean, 0 to 1.")
+    variance: float = Field(default=0.0, ge=0, description="The variance of one answer's.")
+    accepted: Fraction01 | None = Field(
+        default=None, description="The share of judged answers that were accepted."
+    )
+    since: Timestamp | None = Field(default=None, description="Since when it serves everybody.")
+
+
 class TrajectoryPoint(Status):
     """One step of the rollout: the shares from a moment on, and why."""
 
@@ -215,6 +228,10 @@ class RolloutStatus(Status):
         description="Reversion signals that fire now.",
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )
+    benchmark: ExaminationStatus | None = Field(
+        default=None, description="How the held-out questions went."
+    )
+    safety: ExaminationStatus | None = Field(default=None, description="How the safety set went.")
     forecast: RolloutForecast | None = Field(
         default=None, description="How long a verdict will take."
     )
@@ -226,6 +243,11 @@ class RolloutStatus(Status):
     )
     trigger: RolloutTrigger | None = Field(default=None, description="What started it.")
     verdict: RolloutVerdict | None = Field(default=None, description="How it ended, once it has.")
+    utility: RolloutUtility | None = Field(
+        default=None,
+        description="What green's utility came to: once it serves everybody, drift is measured "
+        "against this.",
+    )
     failures_kept: int | None = Field(
         default=None,
         ge=0,
