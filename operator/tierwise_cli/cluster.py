@@ -26,6 +26,7 @@ __all__ = ["Access", "Cluster", "connect"]
 
 _PAGE_OBJECTS = 500
 _TIMEOUT_SECONDS = 10.0
+_WATCH_SECONDS = 240
 _DENIED = (401, 403)
 _NOT_FOUND = 404
 
@@ -100,6 +101,32 @@ class Cluster:
     def items(self, path: str, **query: str | int) -> tuple[Object, ...]:
         """Every object of a list, page by page."""
         return tuple(self._pages(path, query))
+
+    def changes(self, path: str, **query: str) -> Iterator[Object]:
+        """Every object of a list that changes, as it changes, until the server ends the watch.
+
+        An object that is deleted ends it with AbsentError; a version that the server has forgotten
+        ends it quietly.
+
+        Raises:
+            UnreachableError, DeniedError, AbsentError, ClusterError: with what to do.
+        """
+        asked = {**query, "watch": "true", "timeoutSeconds": str(_WATCH_SECONDS)}
+        timeout = httpx.Timeout(_TIMEOUT_SECONDS, read=_WATCH_SECONDS + _TIMEOUT_SECONDS)
+        try:
+            with self.http.stream("GET", path, params=asked, timeout=timeout) as response:
+                if response.status_code != httpx.codes.OK:
+                    response.read()
+                    raise _refusal(self, response)
+                for line in response.iter_lines():
+                    event = json.loads(line)
+                    if event["type"] == "ERROR":
+                        return
+                    if event["type"] == "DELETED":
+                        raise AbsentError(f"{_named(event['object'])} was deleted")
+                    yield event["object"]
+        except httpx.HTTPError as error:
+            raise _unreachable(self, error) from error
 
     def _pages(self, path: str, query: Mapping[str, str | int]) -> Iterator[Object]:
         more = ""
@@ -212,6 +239,10 @@ def _refusal(cluster: Cluster, response: httpx.Response) -> ClusterError:
     return ClusterError(
         f"{cluster.server} answers {response.status_code} to {response.url.path}: {message}"
     )
+
+
+def _named(body: Object) -> str:
+    return f"{body['kind']} {body['metadata']['name']}"
 
 
 def _message(response: httpx.Response) -> str:

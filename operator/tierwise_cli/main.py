@@ -36,6 +36,7 @@ from tierwise_cli.ledger_command import EXAMPLES as LEDGER_EXAMPLES
 from tierwise_cli.ledger_command import bookkeeping
 from tierwise_cli.options import Output, OutputOption, examples
 from tierwise_cli.printing import print_json
+from tierwise_cli.rollouts import rolling
 from tierwise_cli.tenant import tenancy
 from tierwise_operator.weights.command import EXAMPLES as FETCH_EXAMPLES
 from tierwise_operator.weights.command import fetch
@@ -94,6 +95,7 @@ tiering = typer.Typer(no_args_is_help=True, help="GPUTiers: find those that a cl
 tiering.command("discover", epilog=tiers.EXAMPLES)(tiers.discover_tiers)
 app.add_typer(tiering, name="tiers")
 
+app.add_typer(rolling, name="rollout")
 app.add_typer(batching, name="batch")
 app.command(epilog=cost.EXAMPLES)(cost.cost)
 app.add_typer(tenancy, name="tenant")
