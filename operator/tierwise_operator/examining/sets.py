@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from pydantic import ValidationError
 
 from tierwise_api.base import problems
-from tierwise_api.rollout_examination import FieldHeldOutSet
+from tierwise_api.fieldprofile import FieldProfileSpec
+from tierwise_api.rollout_examination import HeldOutSet
+from tierwise_api.rollout_wish import judgement_by
 from tierwise_core.examining.questions import HeldOutSetError, Question, read_questions
-from tierwise_core.field_profiles import judgement_of
 from tierwise_core.rollout.order import Order
-from tierwise_core.utility import noticeable_change
 from tierwise_operator.cluster import Cluster
 from tierwise_operator.kinds import CONFIG_MAP
 
@@ -46,36 +46,37 @@ class WantedSet:
 
 
 def wanted_sets(
-    order: Order, field: str, profile: Mapping[str, Any] | None = None
+    order: Order, field: str, profile: FieldProfileSpec | None = None
 ) -> dict[What, WantedSet]:
-    """Return what a Rollout is examined with; ``profile`` is its field's FieldProfile.spec."""
-    strategy, profile = order.spec.get("strategy") or {}, profile or {}
-    penalty = profile.get("penaltyMultiplier") or judgement_of(field).penalty
-    delta = {"benchmark": noticeable_change(float(penalty)), "safety": 0.0}
-    found = {}
+    """Return what a Rollout is examined with: what it names itself, else what its field does."""
+    strategy = order.spec.get("strategy") or {}
+    counts = judgement_by(profile, field).noticeable_change
+    found: dict[What, WantedSet] = {}
     for what in WHATS:
-        if own := strategy.get(what):
-            found[what] = _wanted(what, own, f"spec.strategy.{what}", order, delta[what])
-        elif shared := profile.get(what):
-            at = f"FieldProfile {field}: spec.{what}"
-            found[what] = _wanted(what, shared, at, order, delta[what])
+        shared = getattr(profile, what, None)
+        at = f"spec.strategy.{what}" if strategy.get(what) else f"FieldProfile {field}: spec.{what}"
+        try:
+            own = strategy.get(what) and HeldOutSet.model_validate(strategy[what], extra="ignore")
+        except ValidationError as error:
+            found[what] = WantedSet(what, at, invalid="; ".join(problems(error)))
+            continue
+        if given := own or shared:
+            usual = counts if what == "benchmark" else 0.0
+            found[what] = _wanted(what, given, at, order.namespace, usual)
     return found
 
 
-def _wanted(what: What, given: Mapping[str, Any], at: str, order: Order, delta: float) -> WantedSet:
-    try:
-        spec = FieldHeldOutSet.model_validate(dict(given), extra="ignore")
-    except ValidationError as error:
-        return WantedSet(what, at, invalid="; ".join(problems(error)))
+def _wanted(what: What, spec: HeldOutSet, at: str, namespace: str, usual: float) -> WantedSet:
+    """Fill in what is left out; ``usual`` is the tolerance where none is given."""
     file = spec.config_map
     return WantedSet(
         what,
         at,
-        file.namespace or order.namespace,
+        getattr(file, "namespace", None) or namespace,
         file.name,
         file.key,
         spec.verifier or VERIFIERS[what],
-        delta if spec.tolerance is None else spec.tolerance,
+        usual if spec.tolerance is None else spec.tolerance,
         spec.max_questions,
         spec.max_tokens,
         spec.concurrency,
