@@ -74,6 +74,7 @@ WANT = {
     Stage.PENDING: ("Progressing", "InProgress"),
     Stage.TRAINING: ("Progressing", "InProgress"),
     Stage.BENCHMARK: ("Progressing", "InProgress"),
+    Stage.SHADOW: ("Progressing", "InProgress"),
     Stage.CANARY: ("Progressing", "InProgress"),
     Stage.SHIFTING: ("Progressing", "InProgress"),
     Stage.INCONCLUSIVE: ("Suspended", "InProgress"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tierwise_core.rollout.gates import Gate, GateFacts, gates, missing
-from tierwise_core.rollout.situation import Examination
+from tierwise_core.rollout.examination import Examination
+from tierwise_core.rollout.gates import Gate, GateFacts, gates, holding, missing
 
 PREPARED = GateFacts(
     benchmark_questions=50,
@@ -43,7 +43,24 @@ def test_a_lost_benchmark_does_not_pass() -> None:
 
 
 def test_a_gate_is_skipped_by_name_and_that_is_told() -> None:
-    reports = gates(replace(PREPARED, deadline=False), skipped=["RampPlan"])
+    reports = gates(replace(PREPARED, deadline=False), skipped=[Gate.RAMP_PLAN])
 
     assert missing(reports) == ()
     assert reports[-1].state == "Skipped"
+
+
+def test_only_what_judging_or_going_back_needs_holds_the_ramp() -> None:
+    bare = GateFacts(compliance_missing=("HIPAA",))
+
+    held = {report.gate for report in holding(gates(bare))}
+
+    assert held == {Gate.COMPLIANCE, Gate.OPERATIONS, Gate.ROLLBACK_PATH}
+    assert not holding(gates(bare, skipped=held))
+
+
+def test_whoever_is_switched_at_once_is_examined_first() -> None:
+    unexamined = replace(PREPARED, benchmark_questions=None, benchmark=Examination())
+
+    assert not holding(gates(unexamined))
+    held = {report.gate for report in holding(gates(unexamined, strategy="BlueGreen"))}
+    assert held == {Gate.EVAL_READINESS, Gate.QUALITY_FLOOR}

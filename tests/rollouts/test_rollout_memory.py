@@ -19,7 +19,7 @@ def test_what_a_newer_version_added_is_left_out_and_what_is_missing_has_its_defa
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ({"stage": "Dancing"}, "stage is 'Dancing': it must be a stage of a rollout"),
+        ({"stage": "Dancing"}, "stage is 'Dancing': it must be one of Pending"),
         ({"evidence": {"blue": 7}}, "evidence.blue is 7: it must be an object"),
     ],
 )

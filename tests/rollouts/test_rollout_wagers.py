@@ -9,8 +9,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tierwise_core.rollout.evidence import Evidence, Purse, Yardstick, observe
+from tierwise_core.rollout.evidence import Evidence, Yardstick, observe
 from tierwise_core.rollout.judgement import Certainty
+from tierwise_core.rollout.purses import Purse
 from tierwise_core.rollout.samples import SideSample, WindowSample
 from tierwise_core.rollout.wagers import Contest, Expected, RateContest, Sums, mixed
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from math import log
 from typing import Final
 
-from tierwise_core.rollout.evidence import WORSE, WORSE_BY, WORSE_PURSE, Evidence, Purse, Yardstick
+from tierwise_core.rollout.evidence import Evidence, Yardstick
 from tierwise_core.rollout.judgement import Certainty
+from tierwise_core.rollout.purses import WORSE, WORSE_BY, WORSE_PURSE, Purse
 from tierwise_core.rollout.samples import NOTHING, SideSample, WindowSample
 from tierwise_core.rollout.wagers import Contest, Expected, Sums
 
@@ -32,16 +33,18 @@ class Watch:
 def watch(seen: Watch, window: WindowSample, evidence: Evidence, yardstick: Yardstick) -> Watch:
     """Add a window to the watch; one that cannot be true, or was seen before, changes nothing.
 
-    Without a record of blue's there is nothing to hold green against, and nothing is found.
+    Green is held against blue's record less delta and less two of the record's standard errors: a
+    record of few answers convicts nobody. Without any, nothing is found.
     """
     if window.problem() or window.since < seen.until or not window.green.judged:
         return seen
     after = replace(seen, green=seen.green + window.green, until=window.until)
-    record = evidence.blue.mean
+    record = evidence.record
     if record is None:
         return after
     known = evidence.known(evidence.green)
-    least = Expected(max(0.0, record - yardstick.delta), LEAST_VARIANCE)
+    mean, error = record
+    least = Expected(max(0.0, mean - yardstick.delta - 2 * error), LEAST_VARIANCE)
     green = window.green
     contest = Contest(
         Sums(green.judged, green.utility, green.utility_squared),

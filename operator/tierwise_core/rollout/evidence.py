@@ -6,34 +6,37 @@ where it was and a replay of the windows ends in the same verdict.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import exp, log, sqrt
+from math import sqrt
 from typing import Final
 
+from tierwise_core.rollout.purses import (
+    BETTER,
+    BETTER_BY,
+    BETTER_PURSE,
+    CONTRADICTED,
+    CONTRADICTED_MORE,
+    CONTRADICTED_PURSE,
+    NOT_BETTER,
+    NOT_BETTER_BY,
+    NOT_BETTER_PURSE,
+    NOT_WORSE,
+    NOT_WORSE_BY,
+    NOT_WORSE_PURSE,
+    REJECTED,
+    REJECTED_MORE,
+    REJECTED_PURSE,
+    UTILITY_PURSE,
+    WORSE,
+    WORSE_BY,
+    WORSE_PURSE,
+    Purse,
+)
 from tierwise_core.rollout.samples import NOTHING, SideSample, WindowSample
 from tierwise_core.rollout.wagers import Contest, Expected, RateContest, Sums, mixed
 
-__all__ = ["Baseline", "Evidence", "Purse", "Yardstick", "observe"]
+__all__ = ["Baseline", "Evidence", "Yardstick", "observe"]
 
-WORSE_BY: Final = (1.0, 3.0, 10.0)
-"""How many deltas worse the bettors think that green is: by what just counts, clearly, broken."""
-WORSE_PURSE: Final = (0.45, 0.35, 0.2)
-NOT_WORSE_BY: Final = (1.0, 2.0, 3.0)
-NOT_WORSE_PURSE: Final = (0.6, 0.25, 0.15)
-NOT_BETTER_BY: Final = (1.0, 2.0)
-NOT_BETTER_PURSE: Final = (0.7, 0.3)
-BETTER_BY: Final = (1.0, 2.0, 4.0)
-BETTER_PURSE: Final = (0.4, 0.4, 0.2)
-REJECTED_MORE: Final = (0.15, 0.35, 0.6, 0.8)
-"""Which part of blue's accepted answers the bettors think that green loses."""
-REJECTED_PURSE: Final = (0.25, 0.25, 0.25, 0.25)
-CONTRADICTED_MORE: Final = (2.0, 4.0, 8.0)
-CONTRADICTED_PURSE: Final = (0.4, 0.3, 0.3)
-UTILITY_PURSE: Final = 0.7
-"""The share of the purse that bets on utility; the rest bets on accepted answers."""
-
-FIRST_STAKE: Final = 0.75
 PRIOR_WEIGHT: Final = 5.0
 LEAST_VARIANCE: Final = 1e-3
 TYPICAL_CONTRADICTIONS: Final = (0.5, 25.0)
@@ -41,11 +44,15 @@ TYPICAL_CONTRADICTIONS: Final = (0.5, 25.0)
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What was known of blue before: the mean of its utility and the variance of one answer's."""
+    """What was known of blue before: the mean of its utility and the variance of one answer's.
+
+    ``answers`` is how many judged ones this is drawn from; 0 where it is a mere guess.
+    """
 
     utility: float = 0.75
     variance: float = 0.08
     accepted: float = 0.8
+    answers: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,58 +68,6 @@ class Yardstick:
     tolerance: float = 1.5
     first: int = 8
     step: int = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Purse:
-    """The logarithms of what some bettors hold, each as a part of the 1 they all began with.
-
-    ``untouched`` is what they have not staked yet: a part is held back for starts at later steps,
-    so that a candidate that is good at first and then is not can still be found out.
-    """
-
-    gains: tuple[float, ...]
-    steps: int = 0
-    untouched: float = 1.0
-
-    def bet(self, gains: Sequence[float], *, late_starts: bool = False) -> Purse:
-        """Return the purse after a step that brought these gains (logarithms)."""
-        steps = self.steps + 1
-        fresh = _fresh(steps) if late_starts else float(steps == 1)
-        held = (_log_add(old, fresh) if steps > 1 else log(fresh) for old in self.gains)
-        after = tuple(old + gain for old, gain in zip(held, gains, strict=True))
-        return Purse(after, steps, max(0.0, self.untouched - fresh))
-
-    def capital(self, parts: Sequence[float]) -> float:
-        """Return the logarithm of what all hold together; ``parts`` is how they shared the 1."""
-        if not self.steps:
-            return 0.0
-        staked = mixed(parts, self.gains)
-        return _log_add(staked, self.untouched)
-
-
-def _fresh(step: int) -> float:
-    """Return the part of the purse whose bets begin at a step; over all steps it comes to 1.
-
-    >>> [round(_fresh(step), 3) for step in (1, 2, 3, 4)]
-    [0.75, 0.125, 0.042, 0.021]
-    """
-    return FIRST_STAKE if step == 1 else (1 - FIRST_STAKE) / (step * (step - 1))
-
-
-def _log_add(logarithm: float, amount: float) -> float:
-    if amount <= 0:
-        return logarithm
-    most = max(logarithm, log(amount))
-    return most + log(exp(logarithm - most) + exp(log(amount) - most))
-
-
-WORSE: Final = Purse((0.0,) * len(WORSE_PURSE))
-REJECTED: Final = Purse((0.0,) * len(REJECTED_PURSE))
-CONTRADICTED: Final = Purse((0.0,) * len(CONTRADICTED_PURSE))
-NOT_WORSE: Final = Purse((0.0,) * len(NOT_WORSE_PURSE))
-NOT_BETTER: Final = Purse((0.0,) * len(NOT_BETTER_PURSE))
-BETTER: Final = Purse((0.0,) * len(BETTER_PURSE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +136,40 @@ class Evidence:
     def contradicted_log(self) -> float:
         """The logarithm of the evidence that green contradicts too much."""
         return self.contradicted.capital(CONTRADICTED_PURSE)
+
+    @property
+    def record(self) -> tuple[float, float] | None:
+        """Blue's mean utility and its standard error: measured beside green, or before.
+
+        None where nothing of blue's was ever measured.
+
+        >>> Evidence(baseline=Baseline(0.8, 0.04, answers=400)).record
+        (0.8, 0.01)
+        """
+        if self.blue.judged:
+            known = self.known(self.blue)
+            return self.blue.utility / self.blue.judged, sqrt(known.variance / self.blue.judged)
+        if not self.baseline.answers:
+            return None
+        return self.baseline.utility, sqrt(self.baseline.variance / self.baseline.answers)
+
+    def afresh(self, at: float) -> Evidence:
+        """Return what counts from here on, where green was unseen until now.
+
+        What either side did unseen says nothing for a candidate: those answers had no users. It
+        goes on counting against it, so that the chance of a wrong rollback stays what it is.
+        """
+        return replace(
+            self,
+            until=max(self.until, at),
+            blue=NOTHING,
+            green=NOTHING,
+            waiting_blue=NOTHING,
+            waiting_green=NOTHING,
+            not_worse=NOT_WORSE,
+            not_better=NOT_BETTER,
+            better=BETTER,
+        )
 
     def known(self, side: SideSample) -> Expected:
         """Return what is known of a side so far; at first what the baseline says."""

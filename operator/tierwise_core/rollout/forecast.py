@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil, log, sqrt
 
-from tierwise_core.rollout.evidence import (
+from tierwise_core.rollout.evidence import Yardstick
+from tierwise_core.rollout.judgement import Certainty
+from tierwise_core.rollout.purses import (
     FIRST_STAKE,
     NOT_WORSE_PURSE,
     UTILITY_PURSE,
     WORSE_PURSE,
-    Yardstick,
 )
-from tierwise_core.rollout.judgement import Certainty
 
 __all__ = ["Forecast", "answers_until", "detectable", "forecast"]
 

@@ -9,7 +9,13 @@ from tierwise_core.windows import E4, Window
 __all__ = ["side_of"]
 
 
-def side_of(window: Window, judgement: FieldJudgement, cost_usd: float = 0.0) -> SideSample:
+def side_of(
+    window: Window,
+    judgement: FieldJudgement,
+    cost_usd: float = 0.0,
+    p50_s: float | None = None,
+    p99_s: float | None = None,
+) -> SideSample:
     """Read one side of a rollout out of a window.
 
     An answer's utility is ``w_e E + w_c P``. Contradictions are left out of it, because they have a
@@ -40,4 +46,6 @@ def side_of(window: Window, judgement: FieldJudgement, cost_usd: float = 0.0) ->
         requests=window.asked,
         escalations=window.escalated,
         cost_usd=cost_usd,
+        p50_s=p50_s,
+        p99_s=p99_s,
     )

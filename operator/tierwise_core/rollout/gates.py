@@ -1,7 +1,9 @@
 """The seven gates before a ramp: what should be known before anybody is served by a new revision.
 
-Missing one does not forbid the rollout; it makes it riskier. So each is told on the Rollout, and is
-skipped only by name, which is told as well.
+Each is told on the Rollout. Missing most of them does not forbid the rollout, it makes it riskier.
+Those that hold it are the ones without which it could not be judged, could not be undone at once,
+or would break a promise: and where everybody is switched at once, those that examine first. A gate
+is skipped only by name, which is told as well.
 """
 
 from __future__ import annotations
@@ -12,8 +14,9 @@ from enum import StrEnum
 from typing import Literal
 
 from tierwise_core.rollout.examination import NOT_EXAMINED, Examination
+from tierwise_core.rollout.ramp import Strategy
 
-__all__ = ["Gate", "GateFacts", "GateReport", "gates", "missing"]
+__all__ = ["Gate", "GateFacts", "GateReport", "gates", "holding", "missing"]
 
 
 class Gate(StrEnum):
@@ -36,7 +39,7 @@ class GateFacts:
     ``cost_measured`` says that blue's cost per accepted answer comes from traffic and not from an
     estimate. ``compliance_missing`` are standards that the candidate's tier or provider lacks.
     ``ledger`` and ``metrics`` say whether outcomes are recorded and alerts could fire.
-    ``blue_stays`` says that blue's replicas keep their room until the cooldown's end.
+    ``blue_stays`` says that blue can take everything back at once, until the cooldown's end.
     """
 
     benchmark_questions: int | None = None
@@ -49,20 +52,27 @@ class GateFacts:
     deadline: bool = False
 
 
+_Found = tuple[bool, str, str]
+"""Whether a gate is passed, and what is said of it if it is, and if it is not."""
+
+
 @dataclass(frozen=True, slots=True)
 class GateReport:
-    """How one gate stands, and why."""
+    """How one gate stands, and why; ``holds`` says that nobody reaches green meanwhile."""
 
     gate: Gate
     state: Literal["Passed", "Missing", "Skipped"]
     why: str
+    holds: bool = False
 
 
-def gates(facts: GateFacts, skipped: Collection[str] = ()) -> tuple[GateReport, ...]:
+def gates(
+    facts: GateFacts, skipped: Collection[Gate] = (), strategy: Strategy = "Utility"
+) -> tuple[GateReport, ...]:
     """Report all seven, in the order in which they are best prepared.
 
-    >>> [report.gate.value for report in gates(GateFacts()) if report.state == "Missing"][:2]
-    ['EvalReadiness', 'QualityFloor']
+    >>> [report.gate.value for report in gates(GateFacts()) if report.holds]
+    ['OperationalReadiness', 'RollbackPath']
     """
     told = {
         Gate.EVAL_READINESS: _eval_readiness(facts),
@@ -80,16 +90,15 @@ def gates(facts: GateFacts, skipped: Collection[str] = ()) -> tuple[GateReport, 
         Gate.OPERATIONS: _operations(facts),
         Gate.ROLLBACK_PATH: (
             facts.blue_stays,
-            "blue keeps its replicas until the cooldown ends",
-            "blue has to give up replicas for green: going back will take a model load",
+            "blue can take everything back at once, until the cooldown ends",
+            "blue could not take everything back at once: none of its pods is ready",
         ),
-        Gate.RAMP_PLAN: (
-            facts.deadline,
-            "shares follow the evidence, and a deadline ends the search",
-            "strategy.deadline is not set: an undecided ramp would never end",
-        ),
+        Gate.RAMP_PLAN: _ramp_plan(facts, strategy),
     }
-    return tuple(_report(gate, *found, skipped=gate in skipped) for gate, found in told.items())
+    held = _held_by(facts, strategy)
+    return tuple(
+        _report(gate, told[gate], skipped=gate in skipped, held=gate in held) for gate in Gate
+    )
 
 
 def missing(reports: tuple[GateReport, ...]) -> tuple[GateReport, ...]:
@@ -97,13 +106,27 @@ def missing(reports: tuple[GateReport, ...]) -> tuple[GateReport, ...]:
     return tuple(report for report in reports if report.state == "Missing")
 
 
-def _report(gate: Gate, passed: bool, good: str, bad: str, *, skipped: bool) -> GateReport:  # noqa: FBT001
+def holding(reports: tuple[GateReport, ...]) -> tuple[GateReport, ...]:
+    """Return the gates that keep everybody from green."""
+    return tuple(report for report in reports if report.holds)
+
+
+def _held_by(facts: GateFacts, strategy: Strategy) -> frozenset[Gate]:
+    """Return the gates that hold the ramp when they are missing."""
+    always = {Gate.COMPLIANCE, Gate.ROLLBACK_PATH}
+    if not facts.ledger:
+        always.add(Gate.OPERATIONS)
+    # Whoever is switched at once has no canary to find out what a benchmark would have told.
+    return frozenset(
+        always | {Gate.EVAL_READINESS, Gate.QUALITY_FLOOR} if strategy == "BlueGreen" else always
+    )
+
+
+def _report(gate: Gate, found: _Found, *, skipped: bool, held: bool) -> GateReport:
+    passed, good, bad = found
     if passed:
         return GateReport(gate, "Passed", good)
-    return GateReport(gate, "Skipped" if skipped else "Missing", bad)
-
-
-_Found = tuple[bool, str, str]
+    return GateReport(gate, "Skipped" if skipped else "Missing", bad, held and not skipped)
 
 
 def _eval_readiness(facts: GateFacts) -> _Found:
@@ -125,4 +148,17 @@ def _operations(facts: GateFacts) -> _Found:
         not lacking,
         "outcomes and metrics are recorded",
         f"there is no {' and no '.join(lacking)}",
+    )
+
+
+def _ramp_plan(facts: GateFacts, strategy: Strategy) -> _Found:
+    plans = {
+        "Stages": "shares grow by stages, each with its least evidence",
+        "BlueGreen": "everybody at once, after the examination; blue stays warm for the cooldown",
+        "Shadow": "nobody is sent to green",
+    }
+    return (
+        facts.deadline or strategy in plans,
+        plans.get(strategy, "shares follow the evidence, and a deadline ends the search"),
+        "strategy.deadline is not set: an undecided ramp would never end",
     )

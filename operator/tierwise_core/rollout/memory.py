@@ -3,36 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
-from typing import Any, Final, cast
+from dataclasses import fields, is_dataclass
+from enum import StrEnum
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, cast, get_args, get_origin, get_type_hints
 
-from tierwise_core.rollout.cooldown import Watch
-from tierwise_core.rollout.evidence import Baseline, Evidence, Purse
-from tierwise_core.rollout.samples import SideSample
 from tierwise_core.rollout.situation import Standing
-from tierwise_core.rollout.stages import Stage
 
 __all__ = ["recalled", "remembered"]
-
-_PARTS: Final[Mapping[str, type[Any]]] = {
-    "blue": SideSample,
-    "green": SideSample,
-    "waiting_blue": SideSample,
-    "waiting_green": SideSample,
-    "worse": Purse,
-    "rejected": Purse,
-    "contradicted": Purse,
-    "not_worse": Purse,
-    "not_better": Purse,
-    "better": Purse,
-    "baseline": Baseline,
-    "evidence": Evidence,
-    "watch": Watch,
-    "stage": Stage,
-    "before": Stage,
-    "ends": Stage,
-}
-"""What a member is made of, by its name; the others are numbers and words."""
 
 
 def remembered(standing: Standing) -> dict[str, Any]:
@@ -46,8 +25,8 @@ def remembered(standing: Standing) -> dict[str, Any]:
 
 def _told(value: Any) -> Any:
     if isinstance(value, tuple):
-        return list(value)
-    if isinstance(value, Stage):
+        return [_told(one) for one in value]
+    if isinstance(value, StrEnum):
         return value.value
     if hasattr(value, "__dataclass_fields__"):
         return {one.name: _told(getattr(value, one.name)) for one in fields(value)}
@@ -59,25 +38,46 @@ def recalled(row: Mapping[str, Any]) -> Standing:
 
     Raises ValueError, which names the member, for what cannot be read.
     """
-    return cast("Standing", _read(Standing, row, ""))
+    return cast("Standing", _read(Standing, row, "standing"))
 
 
-def _read(kind: type[Any], row: Any, path: str) -> Any:
+@cache
+def _members(kind: Any) -> dict[str, Any]:
+    """Return what each member of a dataclass is made of."""
+    return get_type_hints(kind)
+
+
+def _read(kind: Any, value: Any, path: str) -> Any:
+    if get_origin(kind) is UnionType:
+        (kind,) = (one for one in get_args(kind) if one is not NoneType)
+        return None if value is None else _read(kind, value, path)
+    if get_origin(kind) is tuple:
+        if not isinstance(value, list | tuple):
+            raise ValueError(f"{path} is {value!r}: it must be a list")
+        inside = get_args(kind)[0]
+        return tuple(_read(inside, one, f"{path}[{at}]") for at, one in enumerate(value))
+    if is_dataclass(kind):
+        return _read_members(kind, value, path)
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return _read_word(kind, value, path)
+    return value
+
+
+def _read_members(kind: Any, row: Any, path: str) -> Any:
     if not isinstance(row, Mapping):
-        raise ValueError(f"{path or 'standing'} is {row!r}: it must be an object")  # noqa: TRY004
-    known = {one.name for one in fields(kind)}
-    return kind(**{name: _member(name, row[name], path) for name in known & set(row)})
+        raise ValueError(f"{path} is {row!r}: it must be an object")  # noqa: TRY004
+    known = {name: made_of for name, made_of in _members(kind).items() if name in row}
+    inside = path.removeprefix("standing").lstrip(".")
+    read = {
+        name: _read(made_of, row[name], f"{inside}.{name}".lstrip("."))
+        for name, made_of in known.items()
+    }
+    return kind(**read)
 
 
-def _member(name: str, value: Any, path: str) -> Any:
-    where, kind = f"{path}.{name}".lstrip("."), _PARTS.get(name)
-    if isinstance(value, list):
-        return tuple(value)
-    if value is None or kind is None:
-        return value
-    if kind is Stage:
-        try:
-            return Stage(value)
-        except ValueError:
-            raise ValueError(f"{where} is {value!r}: it must be a stage of a rollout") from None
-    return _read(kind, value, where)
+def _read_word(kind: type[StrEnum], value: Any, path: str) -> StrEnum:
+    try:
+        return kind(value)
+    except ValueError:
+        words = ", ".join(one.value for one in kind)
+        raise ValueError(f"{path} is {value!r}: it must be one of {words}") from None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from math import isfinite
 
 __all__ = ["NOTHING", "SideSample", "WindowSample"]
@@ -25,6 +27,8 @@ class SideSample:
         requests: requests that reached this side.
         escalations: of these, those that went on to another Specialist.
         cost_usd: what its answers cost, in USD.
+        p50_s: the median of its latencies in this window, in seconds; None where none was measured.
+        p99_s: the time that only one of a hundred answers took longer than.
     """
 
     judged: int = 0
@@ -37,12 +41,18 @@ class SideSample:
     requests: int = 0
     escalations: int = 0
     cost_usd: float = 0.0
+    p50_s: float | None = None
+    p99_s: float | None = None
 
     def __add__(self, other: SideSample) -> SideSample:
-        """Add what two samples counted.
+        """Add what two samples counted; of latencies the mean median and the longest tail.
 
         >>> (SideSample(judged=2, utility=1.5) + SideSample(judged=1, utility=0.5)).utility
         2.0
+        >>> slow = SideSample(requests=1, p50_s=4.0, p99_s=4.0)
+        >>> both = SideSample(requests=3, p50_s=1.0, p99_s=2.0) + slow
+        >>> both.p50_s, both.p99_s
+        (1.75, 4.0)
         """
         return SideSample(
             self.judged + other.judged,
@@ -55,6 +65,8 @@ class SideSample:
             self.requests + other.requests,
             self.escalations + other.escalations,
             self.cost_usd + other.cost_usd,
+            _both(self.p50_s, other.p50_s, partial(_weighted, self.requests, other.requests)),
+            _both(self.p99_s, other.p99_s, max),
         )
 
     @property
@@ -76,6 +88,10 @@ class SideSample:
         for name in ("utility", "utility_squared", "cost_usd"):
             value = getattr(self, name)
             if not isfinite(value) or value < -_ROUNDING:
+                return f"{name} {value}: it must be a number, 0 or more"
+        for name in ("p50_s", "p99_s"):
+            value = getattr(self, name)
+            if value is not None and not (isfinite(value) and value >= 0):
                 return f"{name} {value}: it must be a number, 0 or more"
         if self.utility > self.judged + _ROUNDING:
             return (
@@ -100,6 +116,18 @@ class SideSample:
             if not 0 <= some <= all_of_them:
                 return f"{part} {some} of {all_of_them} {whole}"
         return None if self.judged >= 0 else f"judged {self.judged}: it must be 0 or more"
+
+
+def _both(
+    one: float | None, other: float | None, of_two: Callable[[float, float], float]
+) -> float | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return of_two(one, other)
+
+
+def _weighted(count: int, more: int, one: float, other: float) -> float:
+    return (count * one + more * other) / (count + more) if count + more else max(one, other)
 
 
 NOTHING = SideSample()

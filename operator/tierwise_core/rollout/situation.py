@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from tierwise_core.rollout.alarms import SILENT, Alarms, SignalReport
 from tierwise_core.rollout.cooldown import Watch
 from tierwise_core.rollout.evidence import Baseline, Evidence, Yardstick
 from tierwise_core.rollout.examination import NOT_EXAMINED, Examination
-from tierwise_core.rollout.gates import Gate
+from tierwise_core.rollout.gates import Gate, GateFacts, GateReport
 from tierwise_core.rollout.judgement import Certainty, Shares
 from tierwise_core.rollout.ramp import RAMP, Step, Strategy
 from tierwise_core.rollout.samples import WindowSample
@@ -72,6 +73,8 @@ class Seen:
         windows: both sides' windows since the last decision; None while the ledger is silent.
         routed_percent: green's share that all routers have taken up; None where nobody says.
         failures_kept: whether green's failures have been kept for the next training.
+        facts: what the gates ask about, but for the benchmark and the deadline; None where nobody
+            has looked, and no gate is asked.
     """
 
     green_ready: bool = False
@@ -85,17 +88,21 @@ class Seen:
     windows: tuple[WindowSample, ...] | None = ()
     routed_percent: int | None = None
     failures_kept: bool = True
+    facts: GateFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Where the rollout stands: what was decided, and on what.
 
-    ``percent`` is green's share; ``began`` and ``since`` are when the rollout and its stage began,
+    ``percent`` is green's share, and ``shadow_percent`` that of the requests it answers unseen.
+    ``began`` and ``since`` are when the rollout and its stage began,
     and ``at`` the last decision, all in seconds since the epoch. ``before`` is the stage that a
     pause interrupted. ``ends`` is the final stage that a rollback leads to, and ``reason`` and
     ``why`` what it was for. ``watch`` is what the cooldown has seen of green alone, and
-    ``unready_since`` when green was last seen to stop serving.
+    ``unready_since`` when green was last seen to stop serving. ``step`` counts the stages of the
+    wish's ramp from 0, ``step_from`` is how many answers of green's had been judged when it began,
+    and ``returns`` how often a signal has sent the ramp one stage back. ``alarms`` are the signals.
     """
 
     stage: Stage = Stage.PENDING
@@ -110,6 +117,11 @@ class Standing:
     evidence: Evidence = field(default_factory=Evidence)
     watch: Watch = field(default_factory=Watch)
     unready_since: float | None = None
+    shadow_percent: int = 0
+    step: int = 0
+    step_from: int = 0
+    returns: int = 0
+    alarms: Alarms = SILENT
 
     @property
     def blue_percent(self) -> int:
@@ -140,12 +152,17 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What was decided: where the rollout stands now, what to do, and what is waited for."""
+    """What was decided: where the rollout stands now, what to do, and what is waited for.
+
+    ``gates`` are all seven where they were asked, ``signals`` those that hold the ramp.
+    """
 
     standing: Standing
     actions: tuple[Action, ...] = ()
     transitions: tuple[Transition, ...] = ()
     waits_for: str = ""
+    gates: tuple[GateReport, ...] = ()
+    signals: tuple[SignalReport, ...] = ()
 
 
 def first_standing(now: float, baseline: Baseline | None = None) -> Standing:
