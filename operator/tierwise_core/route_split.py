@@ -29,8 +29,8 @@ class Split:
     """
 
     rollout: str
-    green_percent: float = 0.0
-    shadow_percent: float = 0.0
+    green_percent: float = 0
+    shadow_percent: float = 0
 
     def goes_green(self, key: bytes) -> bool:
         """Tell whether a session (or a request without one, by its decision's id) is green's.

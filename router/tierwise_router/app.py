@@ -27,6 +27,7 @@ from tierwise_router.patterns.shadows import Shadows, note_comparison
 from tierwise_router.planning import end
 from tierwise_router.query import answer_query
 from tierwise_router.surface import PATHS
+from tierwise_router.taken_shares import agreed_shares
 
 __all__ = ["App"]
 
@@ -58,6 +59,7 @@ class App:
         )
         self._get: dict[str, Handler] = {
             "/v1/models": self._models,
+            "/v1/rollouts": self._rollouts,
             "/healthz": self._healthz,
             "/readyz": self._readyz,
             "/metrics": self._metrics,
@@ -190,12 +192,13 @@ class App:
         tally = self._dispatcher.tally
         steps = decision.steps
         specialist = steps[-1].hop.route.key if steps else ""
-        named = len(steps) == 1 and steps[0].hop.reason == "named by the request"
+        alone = len(steps) < 2 or all(one.hop.route.key == specialist for one in steps)  # noqa: PLR2004
+        named = bool(steps) and alone and steps[0].hop.reason == "named by the request"
         model = "named" if named else AUTO_MODEL if steps else ""
         tally.requests[endpoint, model, specialist, status] += 1
         tally.durations[specialist].add(took_s)
         tally.cost_usd[specialist] += decision.cost_usd
-        for one, other in pairwise(steps):
+        for one, other in () if alone else pairwise(steps):
             failed = one.failure if one.failure in NO_FAULT else "failed"
             why = failed if one.failure else "below_floor"
             tally.escalations[one.hop.route.key, other.hop.route.key, why] += 1
@@ -218,6 +221,14 @@ class App:
             await self._fail(exchange, decision, error)
         else:
             await exchange.json(200, found)
+
+    async def _rollouts(self, exchange: Exchange, decision: Decision) -> None:
+        try:
+            shares = await agreed_shares(self._dispatcher)
+        except TierwiseError as error:
+            await self._fail(exchange, decision, error)
+        else:
+            await exchange.json(200, shares)
 
     async def _healthz(self, exchange: Exchange, _decision: Decision) -> None:
         await exchange.whole(200, PLAIN_TEXT, b"ok\n")

@@ -12,6 +12,7 @@ import structlog
 from tierwise_router.brain import Brain
 from tierwise_router.dispatcher import Dispatcher, Phase
 from tierwise_router.learning.learner import unpacked_model
+from tierwise_router.taken_shares import leave_shares
 from tierwise_router.watch import Notice
 from tierwise_router.wire import unpack
 
@@ -72,6 +73,7 @@ class Follower:
         # Training takes long enough to be felt by the requests in this loop.
         brain = await asyncio.to_thread(Brain.build, unpack(notice.table), before)
         self._dispatcher.take(brain)
+        leave_shares(self._dispatcher)
         took_ms = (time.perf_counter() - began_at) * 1e3
         log.info("table taken", version=notice.version, built_in_ms=round(took_ms, 1))
 

@@ -13,6 +13,7 @@ from tierwise_api import (
     FieldProfile,
     GPUTier,
     Resource,
+    Rollout,
     RouterPolicy,
     Specialist,
     Tenant,
@@ -23,13 +24,15 @@ __all__ = ["Reading", "full_key", "read_resources"]
 
 DEFAULT_NAMESPACE: Final = "default"
 VALUE_SHOWN: Final = 80
-Readable = GPUTier | Specialist | RouterPolicy | Tenant | FieldProfile
+Readable = GPUTier | Specialist | RouterPolicy | Tenant | FieldProfile | Rollout
+NAMESPACED: Final = frozenset({"Specialist", "Tenant", "Rollout"})
 READ_KINDS: Final[Mapping[str, type[Readable]]] = {
     "GPUTier": GPUTier,
     "Specialist": Specialist,
     "RouterPolicy": RouterPolicy,
     "Tenant": Tenant,
     "FieldProfile": FieldProfile,
+    "Rollout": Rollout,
 }
 
 
@@ -42,6 +45,7 @@ class Reading:
     policies: dict[str, RouterPolicy] = field(default_factory=dict)
     tenants: dict[str, Tenant] = field(default_factory=dict)
     profiles: dict[str, FieldProfile] = field(default_factory=dict)
+    rollouts: dict[str, Rollout] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
     def of_kind(self, kind: type[Readable]) -> dict[str, Any]:
@@ -52,6 +56,7 @@ class Reading:
             RouterPolicy: self.policies,
             Tenant: self.tenants,
             FieldProfile: self.profiles,
+            Rollout: self.rollouts,
         }
         return kept[kind]
 
@@ -61,7 +66,8 @@ def read_resources(objects: Iterable[Mapping[str, Any]]) -> Reading:
 
     Other kinds are passed over: a file may hold a Namespace beside the Specialists. A resource
     that was read from a cluster (it has a uid) may have fields of a newer version; in one that a
-    person wrote an unknown field is a typing error. What is being deleted is left out.
+    person wrote an unknown field is a typing error. What is being deleted is left out, but for a
+    Rollout: its shares hold until it is gone.
 
     >>> read_resources([{"kind": "Specialist", "apiVersion": "tierwise.dev/v0"}]).problems[0].remedy
     'write tierwise.dev/v1alpha1'
@@ -93,7 +99,7 @@ def _read(item: Mapping[str, Any], reading: Reading) -> None:
     except ValidationError as error:
         reading.problems.extend(_invalid(_title(item), error))
         return
-    if resource.metadata.deletion_timestamp is None:
+    if resource.metadata.deletion_timestamp is None or kind is Rollout:
         _keep(resource, _title(item), reading)
 
 
@@ -139,7 +145,7 @@ def _title(item: Mapping[str, Any]) -> str:
     metadata = item.get("metadata")
     metadata = metadata if isinstance(metadata, Mapping) else {}
     name = metadata.get("name") or "without a name"
-    if item.get("kind") in {"Specialist", "Tenant"}:
+    if item.get("kind") in NAMESPACED:
         name = f"{metadata.get('namespace') or DEFAULT_NAMESPACE}/{name}"
     return f"{item.get('kind') or 'object'} {name}"
 

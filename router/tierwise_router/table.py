@@ -1,4 +1,4 @@
-"""The route table out of GPUTier, Specialist, FieldProfile and other resources.
+"""The route table out of GPUTier, Specialist, Rollout, FieldProfile and other resources.
 
 ``tierwise serve FILE`` and the watch in a cluster read the very same resources: there is no second
 schema. A broken object is left out and named as a :class:`Problem`; the others keep serving.
@@ -7,6 +7,7 @@ schema. A broken object is left out and named as a :class:`Problem`; the others 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from tierwise_api import FieldProfile, GPUTier, Specialist, Tenant
@@ -27,6 +28,7 @@ from tierwise_core.verifier_spec import VerifierSpec, resolve_verifiers
 from tierwise_router.patterns.problems import pattern_problems
 from tierwise_router.problem import Problem
 from tierwise_router.resources import Reading, full_key, read_resources
+from tierwise_router.shares import split_of, unknown_rollouts
 from tierwise_router.table_checks import (
     dangling,
     decision_problems,
@@ -64,13 +66,17 @@ def build_table(
     obeyed = RouterPolicyOfCore() if chosen is None else chosen.spec.to_core()
     described = obeyed.decision.verifiers
     routes = [
-        _route(key, item, by_name, _verifiers(item, reading.profiles, described), wakes=wakes)
+        replace(
+            _route(key, item, by_name, _verifiers(item, reading.profiles, described), wakes=wakes),
+            split=split_of(item, reading.rollouts),
+        )
         for key, item in reading.specialists.items()
     ]
     tenants = [_tenant_route(key, item) for key, item in reading.tenants.items()]
     problems = [
         *reading.problems,
         *dangling(reading.tiers, reading.specialists),
+        *unknown_rollouts(reading.specialists, reading.rollouts),
         *_unused_policies(reading, policy),
         *unknown_verifiers(reading.specialists, reading.profiles, described),
         *decision_problems(obeyed.decision, policy, reading.specialists),
@@ -215,6 +221,12 @@ def _endpoints(item: Specialist) -> tuple[Endpoint, ...]:
         urls = dict.fromkeys((external.base_url, *external.alternative_urls))
         return tuple(Endpoint(url.rstrip("/")) for url in urls)
     return tuple(
-        Endpoint(ready.url.rstrip("/"), ready.revision or "", ready.pod or "", ready.tier or "")
+        Endpoint(
+            ready.url.rstrip("/"),
+            ready.revision or "",
+            ready.pod or "",
+            ready.tier or "",
+            ready.side or "",
+        )
         for ready in item.status.endpoints
     )

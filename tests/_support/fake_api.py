@@ -46,6 +46,7 @@ class FakeApi:
             "tenants": {},
             "routerpolicies": {},
             "fieldprofiles": {},
+            "rollouts": {},
         }
     )
     asked: list[Asked] = field(default_factory=list)

@@ -125,6 +125,7 @@ ALLOWED = [
     (ROUTER, "watch", "specialists.tierwise.dev", "team-a"),
     (ROUTER, "list", "gputiers.tierwise.dev", ""),
     (ROUTER, "watch", "fieldprofiles.tierwise.dev", ""),
+    (ROUTER, "watch", "rollouts.tierwise.dev", ""),
     # Of the status it may write one part alone: tests/scaling/test_wake_on_apiserver.py.
     (ROUTER, "patch", "specialists.tierwise.dev/status", "team-a"),
 ]

@@ -34,6 +34,19 @@ SCHEMAS: Final[dict[str, Schema]] = {
             },
         },
     },
+    "Shares": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "required": ["specialist", "rollout", "greenPercent", "shadowPercent"],
+            "properties": {
+                "specialist": TEXT,
+                "rollout": {"type": "string", "description": "the Rollout's name"},
+                "greenPercent": {"type": "number", "minimum": 0, "maximum": 100},
+                "shadowPercent": {"type": "number", "minimum": 0, "maximum": 100},
+            },
+        },
+    },
     "Models": {
         "type": "object",
         "required": ["object", "data"],
@@ -84,6 +97,17 @@ OPERATIONS: Final = (
         },
         parameters=(_path_parameter("model", "its name, `/` and `:` included"),),
         tag="models",
+    ),
+    Operation(
+        "get",
+        "/v1/rollouts",
+        "listRollouts",
+        "Tell the shares that this pod applies",
+        {
+            "200": json_answer("One row for each Specialist in a rollout.", ref("Shares")),
+            **errors("405", "503"),
+        },
+        tag="service",
     ),
     _get("/healthz", "healthz", "Tell that the process is alive", s200=_plain("Alive.")),
     _get(

@@ -32,6 +32,7 @@ WATCH_S = 300
 SILENCE_S = 120.0
 SHORTEST_WATCH_S = 1.0
 GONE = 410
+SHARES = frozenset({"weights", "shadowPercent"})
 ABSENT = frozenset({403, 404})
 Backoff = Callable[[int], float]
 
@@ -54,11 +55,13 @@ class _Collection:
     """One kind of resource, as the server last told it.
 
     An ``optional`` one is empty as long as the server does not have the kind, or keeps it from us:
-    the custom resources of an older version are no reason to answer nobody.
+    the custom resources of an older version are no reason to answer nobody. ``kept`` names what
+    matters of the status: a change of the rest is told to nobody.
     """
 
     path: str
     optional: bool = False
+    kept: frozenset[str] | None = None
     items: dict[str, dict[str, Any]] = field(default_factory=dict)
     version: str = ""
     listed: bool = False
@@ -66,7 +69,11 @@ class _Collection:
 
 
 class KubernetesSource:
-    """Follows Specialists and Tenants (of one namespace, or all), tiers, policies and profiles."""
+    """Follows all that routes are made of.
+
+    Specialists, Rollouts and Tenants are those of one namespace, or all; tiers, policies and
+    profiles have none.
+    """
 
     def __init__(
         self, access: ApiAccess, namespace: str = "", backoff: Backoff = backoff_s
@@ -78,6 +85,7 @@ class KubernetesSource:
             _Collection(f"{GROUP_PATH}{scope}/tenants", optional=True),
             _Collection(f"{GROUP_PATH}/routerpolicies", optional=True),
             _Collection(f"{GROUP_PATH}/fieldprofiles", optional=True),
+            _Collection(f"{GROUP_PATH}{scope}/rollouts", optional=True, kept=SHARES),
         )
         self._access = access
         self._backoff = backoff
@@ -152,7 +160,7 @@ class KubernetesSource:
             )
             _check(reply)
             page = reply.json()
-            items.update((_key(item), _slim(item)) for item in page.get("items") or ())
+            items.update((_key(item), _slim(item, collection)) for item in page.get("items") or ())
             if not (more := page["metadata"].get("continue")):
                 break
             query["continue"] = more
@@ -188,7 +196,10 @@ class KubernetesSource:
         if kind == "DELETED":
             collection.items.pop(_key(item), None)
         else:
-            collection.items[_key(item)] = _slim(item)
+            slim = _slim(item, collection)
+            if slim == collection.items.get(_key(item)):
+                return
+            collection.items[_key(item)] = slim
         self._changed.set()
 
 
@@ -207,7 +218,12 @@ def _key(item: dict[str, Any]) -> str:
     return f"{metadata.get('namespace', '')}/{metadata['name']}"
 
 
-def _slim(item: dict[str, Any]) -> dict[str, Any]:
+def _slim(item: dict[str, Any], collection: _Collection) -> dict[str, Any]:
     # managedFields are often larger than all the rest, and routing reads none of them.
     item["metadata"].pop("managedFields", None)
-    return item
+    if collection.kept is None:
+        return item
+    # A live Rollout's evidence changes every few seconds: a table for each time would be a waste.
+    item["metadata"].pop("resourceVersion", None)
+    status = item.get("status") or {}
+    return {**item, "status": {name: status[name] for name in collection.kept & status.keys()}}
