@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import httpx
 import pytest
@@ -20,6 +22,7 @@ from tierwise_cli.cluster import Cluster
 from tierwise_cli.errors import AbsentError, CliError
 from tierwise_cli.main import app
 from tierwise_cli.rollouts.looks import Look
+from tierwise_cli.rollouts.picture import frames
 from tierwise_cli.rollouts.places import Place
 from tierwise_cli.rollouts.story import story
 from tierwise_cli.rollouts.view import scene
@@ -213,6 +216,29 @@ def test_a_person_reads_of_a_pause(better: list[Body]) -> None:
     )
 
     assert by_hand.lines[0] == "go on: tierwise rollout resume default/sorter-b2e85f13"
+
+
+def test_a_recording_becomes_a_picture_that_loads_nothing(
+    better: list[Body], tmp_path: Path
+) -> None:
+    drawn_to = tmp_path / "run.svg"
+    run("watch", "--from", recording(tmp_path, better), "--svg", drawn_to)
+
+    text = drawn_to.read_text()
+    root = ET.fromstring(text)  # noqa: S314 - written a line above
+    turns = root.findall("{http://www.w3.org/2000/svg}g")
+    assert 4 <= len(turns) <= 12
+    stages = [look.stage for look in frames([Look.at(body) for body in better])]
+    assert stages[0] == "Pending"
+    assert stages[-1] == "Complete"
+    assert set(re.findall(r"https?://[^\s\"]+", text)) == {"http://www.w3.org/2000/svg"}
+
+
+def test_a_picture_of_nothing_is_refused(tmp_path: Path) -> None:
+    said = run("watch", "--from", recording(tmp_path, []), "--svg", tmp_path / "run.svg")
+
+    assert said.exit_code == 2
+    assert "no Rollout to draw" in said.output
 
 
 class Served:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -17,6 +17,7 @@ from tierwise_cli.printing import bullets, page, plain_table, print_json, report
 from tierwise_cli.rollouts.following import bare, exit_code, follow, recorded
 from tierwise_cli.rollouts.looks import Look
 from tierwise_cli.rollouts.options import Home, RolloutName, Watch
+from tierwise_cli.rollouts.picture import save
 from tierwise_cli.rollouts.places import Place, everywhere, place, split
 from tierwise_cli.rollouts.starting import EXAMPLES_OF_START, EXAMPLES_OF_UNDO, start, undo
 from tierwise_cli.rollouts.story import story
@@ -100,7 +101,7 @@ def _print_list(looks: Iterable[Look]) -> None:
     epilog=examples(
         "tierwise rollout watch sorter",
         "tierwise rollout watch ai/sorter-5d8f7c9b --output json > rollout.jsonl",
-        "tierwise rollout watch --from rollout.jsonl",
+        "tierwise rollout watch --from rollout.jsonl --svg rollout.svg",
     )
 )
 def watch(  # noqa: PLR0913, PLR0917 - the options of a command
@@ -108,6 +109,9 @@ def watch(  # noqa: PLR0913, PLR0917 - the options of a command
         str | None, typer.Argument(metavar="NAME", help="A Rollout, or a Specialist.")
     ] = None,
     recording: Recording = None,
+    svg: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw it too: an animated picture.")
+    ] = None,
     namespace: Home = None,
     output: OutputOption = Output.TEXT,
     kubeconfig: Kubeconfig = None,
@@ -123,13 +127,23 @@ def watch(  # noqa: PLR0913, PLR0917 - the options of a command
                 "NAME and --from are both given" if name else "neither NAME nor --from is given",
                 fix="tierwise rollout watch NAME; tierwise rollout list shows the names",
             )
+        seen: list[Look] = []
         if recording is not None:
-            last = follow(recorded(recording), output)
+            last = follow(_kept(recorded(recording), seen), output)
         else:
             home, which = split(str(name), namespace)
             with place(Access(kubeconfig, context), home) as here:
-                last = follow(here.follow(here.one(which)), output)
+                last = follow(_kept(here.follow(here.one(which)), seen), output)
+        if svg is not None:
+            save(svg, seen)
     raise typer.Exit(exit_code(last))
+
+
+def _kept(looks: Iterable[Look], seen: list[Look]) -> Iterator[Look]:
+    """Pass looks on, and keep them."""
+    for look in looks:
+        seen.append(look)
+        yield look
 
 
 @rolling.command(

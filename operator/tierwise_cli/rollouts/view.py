@@ -26,8 +26,8 @@ _LEVELS: Final = "▁▂▃▄▅▆▇█"
 STYLES: Final = {"blue": "bright_blue", "green": "green"}
 
 
-def scene(look: Look, now: datetime) -> RenderableType:
-    """Everything there is to see of a Rollout at one moment, for 100 columns."""
+def scene(look: Look, now: datetime | None = None) -> RenderableType:
+    """Everything there is to see of a Rollout, for 100 columns; with ``now``, for how long too."""
     parts: list[RenderableType] = [_head(look, now), Text(), _sides(look)]
     for part in (_bets(look), _path(look), _facts(look), _steps(look)):
         if part is not None:
@@ -35,11 +35,11 @@ def scene(look: Look, now: datetime) -> RenderableType:
     return Group(*parts)
 
 
-def _head(look: Look, now: datetime) -> Table:
+def _head(look: Look, now: datetime | None) -> Table:
     style = "bold red" if look.stage in FAILED else "bold green" if look.serves else "bold"
     since = look.since
     told = Text(look.stage, style=style)
-    if since is not None and not look.ended:
+    if now is not None and since is not None and not look.ended:
         told.append(f" for {length((now - since).total_seconds())}", style="none")
     blue, green = look.models
     trigger = look.status.trigger.reason if look.status.trigger else "Applied"
