@@ -75,6 +75,7 @@ WANT = {
     Stage.TRAINING: ("Progressing", "InProgress"),
     Stage.BENCHMARK: ("Progressing", "InProgress"),
     Stage.SHADOW: ("Progressing", "InProgress"),
+    Stage.SHADOW: ("Progressing", "InProgress"),
     Stage.CANARY: ("Progressing", "InProgress"),
     Stage.SHIFTING: ("Progressing", "InProgress"),
     Stage.INCONCLUSIVE: ("Suspended", "InProgress"),

@@ -23,7 +23,9 @@ from tierwise_core.rollout.stages import Stage
 __all__ = ["bare", "exit_code", "follow", "recorded"]
 
 _PER_SECOND = 2
-_BEFORE_CANARY = frozenset({Stage.PENDING.value, Stage.TRAINING.value, Stage.BENCHMARK.value})
+_BEFORE_CANARY = frozenset(
+    stage.value for stage in (Stage.PENDING, Stage.TRAINING, Stage.BENCHMARK, Stage.SHADOW)
+)
 
 
 def follow(looks: Iterable[Look], output: Output) -> Look | None:
