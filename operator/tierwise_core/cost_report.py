@@ -26,8 +26,8 @@ from tierwise_core.cost_figures import Figures
 from tierwise_core.money import scaled
 
 __all__ = [
-    "DIMENSIONS", "EXTERNAL", "Calls", "Charge", "CostReport", "Dimension", "Labels", "Requests",
-    "cost_report",
+    "DIMENSIONS", "EXTERNAL", "SHADOWS_GROUP", "Calls", "Charge", "CostReport", "Dimension",
+    "Labels", "Requests", "cost_report",
 ]  # fmt: skip
 
 Dimension = Literal["specialist", "tier", "tenant", "field", "workload"]
@@ -40,6 +40,9 @@ IDLE_GROUP: Final = "(idle)"
 FREE_GROUP: Final = "(free)"
 OTHERS_GROUP: Final = "(others)"
 NONE_GROUP: Final = "(none)"
+SHADOWS_GROUP: Final = "(shadows)"
+"""The workload of answers that a rollout had made to be compared: a line of its own."""
+
 MILLION: Final = 1_000_000
 JUDGED_GOOD: Final = frozenset({"accepted", "escalated", "repaired"})
 NOT_JUDGED: Final = "relayed"
@@ -56,7 +59,16 @@ class Labels:
     workload: str = ""
 
     def of(self, dimension: Dimension) -> str:
-        """Give one of them; requests that nobody answered, or without a field, have none."""
+        """Give one of them; requests that nobody answered, or without a field, have none.
+
+        A shadow's calls are a group of their own, whoever's question it was. By tier they stay
+        where they are: the GPUs of a tier cost what they cost.
+
+        >>> Labels("demo/sorter", "h100", "demo/a", workload=SHADOWS_GROUP).of("tenant")
+        '(shadows)'
+        """
+        if self.workload == SHADOWS_GROUP and dimension != "tier":
+            return SHADOWS_GROUP
         value: str = getattr(self, dimension)
         return value or NONE_GROUP
 

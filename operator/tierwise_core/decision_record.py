@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, Protocol, Self
 __all__ = [
     "DECISION_KIND",
     "FEEDBACK_KIND",
+    "SHADOW",
     "CandidateRecord",
     "DecisionRecord",
     "Feedback",
@@ -25,6 +26,8 @@ __all__ = [
 
 DECISION_KIND: Final = "decision"
 FEEDBACK_KIND: Final = "feedback"
+SHADOW: Final = "shadow"
+"""The pattern of an answer that was made to be compared; no client ever saw it."""
 
 FinalState = Literal["accepted", "escalated", "relayed", "abstained", "human_review", "failed"]
 """How a request ended.
@@ -149,6 +152,11 @@ class DecisionRecord:
     seconds: float = 0.0
     pattern: str = ""
     parts: tuple[str, ...] = ()
+
+    @property
+    def is_shadow(self) -> bool:
+        """Whether nobody saw the answer: it counts as evidence and costs money, no more."""
+        return self.pattern == SHADOW
 
     @property
     def accepted(self) -> bool | None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from tierwise_core.decision_record import DecisionRecord
+from tierwise_core.decision_record import SHADOW, DecisionRecord
 from tierwise_ledger.outcome_rows import workload_of
 from tierwise_ledger.tables.base import day_of, hour_of
 from tierwise_ledger.tables.calls import CALL_HOURS
@@ -57,7 +57,8 @@ def add_outcomes(connection: Connection, rows: Iterable[Mapping[str, Any]]) -> N
         sums.add(
             {**row, "hour": hour_of(row["at"])},
             {
-                "requests": 1,
+                # A shadow's answer is no client's; what it cost counts all the same.
+                "requests": int(row["state"] != SHADOW),
                 "calls": row["calls"],
                 **{name: row[name] for name in TOKENS},
                 "cost_nano_usd": row["cost_nano_usd"],

@@ -9,7 +9,8 @@ from typing import Any
 
 import orjson
 
-from tierwise_core.decision_record import DecisionRecord, StepRecord
+from tierwise_core.cost_report import SHADOWS_GROUP
+from tierwise_core.decision_record import SHADOW, DecisionRecord, StepRecord
 from tierwise_ledger.tables.base import nano_usd
 
 __all__ = ["answered_by", "call_rows", "outcome_row", "packed", "unpacked", "workload_of"]
@@ -25,7 +26,12 @@ def answered_by(record: DecisionRecord) -> StepRecord | None:
 
 
 def workload_of(record: DecisionRecord) -> str:
-    """Name what a request belongs to: the caller's word for it, else its latency class."""
+    """Name what a request belongs to: the caller's word for it, else its latency class.
+
+    What was made to be compared belongs to nobody's workload.
+    """
+    if record.is_shadow:
+        return SHADOWS_GROUP
     return record.workload or record.latency_class
 
 
@@ -49,7 +55,7 @@ def outcome_row(record: DecisionRecord, received_at: float, skew_s: float) -> di
         "workload": workload_of(record),
         "pattern": record.pattern,
         "stream": record.stream,
-        "state": record.state,
+        "state": SHADOW if record.is_shadow else record.state,
         "status": record.status,
         "reason": record.reason,
         "specialist": record.specialist,

@@ -136,7 +136,7 @@ def summarise(connection: Connection, by: Sequence[str], choice: Choice) -> list
     if columns:
         query = query.group_by(*columns)
     rows = [_summed(dict(row)) for row in connection.execute(query).mappings()]
-    rows = [row for row in rows if row["requests"]]
+    rows = [row for row in rows if row["requests"] or row["calls"]]
     if "hour" in by:
         return sorted(rows, key=lambda row: (row["hour"], -row["requests"]))
     return sorted(rows, key=lambda row: -row["requests"])

@@ -10,7 +10,7 @@ import orjson
 from sqlalchemy import Connection, bindparam, insert, select, text, update
 
 from tierwise_core.audit_chain import GENESIS, Head, append, canonical, is_stream
-from tierwise_core.decision_record import DecisionRecord, Feedback
+from tierwise_core.decision_record import SHADOW, DecisionRecord, Feedback
 from tierwise_ledger.batch import Batch
 from tierwise_ledger.tables.audit import AUDIT_RECORDS, AUDIT_STREAMS
 from tierwise_ledger.upsert import insert_new
@@ -89,7 +89,7 @@ def _decision(record: DecisionRecord, row: Mapping[str, Any]) -> Body:
         "kind": "decision",
         "subject": record.id,
         "tenant": record.tenant,
-        "state": record.state,
+        "state": SHADOW if record.is_shadow else record.state,
         "status": record.status,
         "specialist": record.specialist,
         "revision": last.revision if last else "",

@@ -48,6 +48,8 @@ def _signals(records: Iterable[DecisionRecord]) -> Iterator[dict[str, Any]]:
     """Count what was measured of questions by field, and of answers by Specialist."""
     counts: Counter[tuple[str, str, str, int, int]] = Counter()
     for record in records:
+        if record.is_shadow:  # its question was counted when a client asked it
+            continue
         begin = hour_of(record.at)
         for signal, number in input_bins(record):
             counts["field", plain(record.field or ""), signal, begin, number] += 1

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, case, func, literal, select
 
 from tierwise_core.attribution import IdlePolicy, Rates
 from tierwise_core.bill import HOUR_MS, Bill, PriceChange, Span, bill
 from tierwise_core.cost_report import (
+    SHADOWS_GROUP,
     Calls,
     Charge,
     CostReport,
@@ -19,6 +20,7 @@ from tierwise_core.cost_report import (
     Requests,
     cost_report,
 )
+from tierwise_core.decision_record import SHADOW
 from tierwise_ledger.money.looks import last_look
 from tierwise_ledger.tables.calls import CALL_HOURS
 from tierwise_ledger.tables.capacity import CAPACITY_GAPS, CAPACITY_SPANS
@@ -129,23 +131,33 @@ def _charges(connection: Connection) -> dict[str, Charge]:
 
 def _calls(connection: Connection, period: Period, by: Dimension) -> Iterator[Calls]:
     table, sums = CALL_HOURS, CALL_SUMS
-    names = dict.fromkeys(("specialist", "tier", by))
+    names = dict.fromkeys(name for name in ("specialist", "tier", by) if name != "workload")
+    workload = _workload(table, by)
     passed_on = func.sum(table.c.calls).filter(table.c.verdict.in_(PASSED_ON))
     query = (
         select(
             table.c.hour,
             *(table.c[name] for name in names),
+            workload,
             *(func.sum(table.c[name]).label(name) for name in sums),
             func.coalesce(passed_on, literal(0)).label("passed_on"),
         )
         .where(and_(_within(table, period), table.c.verdict != NEVER_ASKED))
-        .group_by(table.c.hour, *(table.c[name] for name in names))
+        .group_by(table.c.hour, *(table.c[name] for name in names), workload)
     )
     for row in connection.execute(query).mappings():
         numbers: dict[str, int] = {name: int(row[name]) for name in (*sums, "passed_on")}
         nano_usd = numbers.pop("cost_nano_usd")
-        labels = Labels(**{name: row[name] for name in names})
+        labels = Labels(**{name: row[name] for name in names}, workload=row["of_workload"])
         yield Calls(row["hour"] * MS, labels, nano_usd=nano_usd, **numbers)
+
+
+def _workload(table: Table, by: Dimension) -> ColumnElement[str]:
+    """Tell workloads apart where they are asked for, and shadows everywhere."""
+    name = table.c.workload
+    if by == "workload":
+        return name.label("of_workload")
+    return case((name == SHADOWS_GROUP, SHADOWS_GROUP), else_="").label("of_workload")
 
 
 def _requests(connection: Connection, period: Period, by: Dimension) -> Iterator[Requests]:
@@ -158,7 +170,7 @@ def _requests(connection: Connection, period: Period, by: Dimension) -> Iterator
             *(table.c[name] for name in names),
             *(func.sum(table.c[name]).label(name) for name in sums),
         )
-        .where(_within(table, period))
+        .where(and_(_within(table, period), table.c.state != SHADOW))
         .group_by(table.c.state, *(table.c[name] for name in names))
     )
     for row in connection.execute(query).mappings():

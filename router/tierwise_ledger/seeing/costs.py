@@ -13,7 +13,8 @@ from typing import Any, Final, NamedTuple, get_args
 from sqlalchemy import Connection, func, select
 
 from tierwise_core.attribution import IdlePolicy
-from tierwise_core.cost_report import DIMENSIONS, Dimension, Labels, Requests
+from tierwise_core.cost_report import DIMENSIONS, SHADOWS_GROUP, Dimension, Labels, Requests
+from tierwise_core.decision_record import SHADOW
 from tierwise_ledger.money.reports import Period, report, seen_until
 from tierwise_ledger.seeing.buckets import HOUR_S, bucket_s, starts
 from tierwise_ledger.service.asked import Span
@@ -94,7 +95,9 @@ def _of_calls(connection: Connection, span: Span, length_s: int, by: Dimension) 
         said = int(row.feedback_yes), int(row.feedback_no)
         ended = Requests(Labels(), row.state, int(row.requests), 0, 0, *said)
         begin = row.hour // length_s * length_s
-        yield _Sum(begin, row.name, int(row.cost_nano_usd), ended.requests, ended.accepted)
+        unseen = row.state == SHADOW and by != "tier"
+        name = SHADOWS_GROUP if unseen else row.name
+        yield _Sum(begin, name, int(row.cost_nano_usd), ended.requests, ended.accepted)
 
 
 def _lines(sums: Sequence[_Sum], begins: Sequence[int]) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Select, and_, func, select
 
+from tierwise_core.decision_record import SHADOW
 from tierwise_ledger.seeing.buckets import HOUR_S
 from tierwise_ledger.service.asked import Span
 from tierwise_ledger.tables.calls import CALLS
@@ -55,7 +56,7 @@ def flow(connection: Connection, span: Span, only: Mapping[str, str]) -> dict[st
 def _ways(span: Span, only: Mapping[str, str]) -> Select[Any]:
     """Count the requests that went the same way; the database does it, there may be many."""
     query = select(OUTCOMES.c.id, OUTCOMES.c.field, OUTCOMES.c.state).where(
-        OUTCOMES.c.at >= span.since, OUTCOMES.c.at < span.until
+        OUTCOMES.c.at >= span.since, OUTCOMES.c.at < span.until, OUTCOMES.c.state != SHADOW
     )
     for name, value in only.items():
         query = query.where(OUTCOMES.c[name] == value)

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, func, select
 
+from tierwise_core.decision_record import SHADOW
 from tierwise_ledger.service.asked import Span
 from tierwise_ledger.tables.base import NANO
 from tierwise_ledger.tables.outcomes import OUTCOMES
@@ -30,7 +31,7 @@ def waiting(connection: Connection, span: Span) -> dict[str, Any]:
             (table.session != "").label("in_session"),
             table.cost_nano_usd,
         )
-        .where(table.at >= span.since, table.at < span.until)
+        .where(table.at >= span.since, table.at < span.until, table.state != SHADOW)
         .order_by(table.at.desc())
         .limit(MOST_REQUESTS)
         .subquery()
