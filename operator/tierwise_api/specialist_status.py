@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from tierwise_api.base import Status
-from tierwise_api.common import Conditions
+from tierwise_api.common import Conditions, Timestamp
 from tierwise_api.placement_status import (
     MemoryStatus,
     PerformanceStatus,
@@ -40,6 +40,9 @@ Phase = Annotated[
         json_schema_extra={"enum": ["Pending", "Placing", "Loading", "Ready", "Degraded", "Failed"]}
     ),
 ]
+
+
+Side = Annotated[str, Field(json_schema_extra={"enum": ["green"]})]
 
 
 class ModelStatus(Status):
@@ -95,6 +98,60 @@ class SpecialistRollout(Status):
         ge=0,
         le=100,
         description="The candidate's share of the traffic, in percent, for people.",
+    )
+
+
+class StableUtility(Status):
+    """What answers are worth with the model that serves, as its own rollout measured it."""
+
+    base: float | None = Field(default=None, description="The mean utility, 0 to 1.")
+    variance: float | None = Field(default=None, ge=0, description="Its variance.")
+    accepted: float | None = Field(
+        default=None, description="The share of judged answers that were accepted."
+    )
+    since: Timestamp | None = Field(default=None, description="From when on it was measured.")
+
+
+class StableRejected(Status):
+    """The candidate that was rejected last, as long as the spec asks for it."""
+
+    revision: str = Field(max_length=63, description="The digest of its model.")
+    rollout: str = Field(max_length=253, description="The Rollout that rejected it.")
+    reason: str = Field(max_length=1024, description="Why, in one CamelCase word.")
+    message: str = Field(default="", max_length=4096, description="The same for people.")
+
+
+class StableStatus(Status):
+    """The model that serves. A changed spec.model is a candidate until a rollout promotes it."""
+
+    model: dict[str, Any] | None = Field(
+        default=None,
+        description="The model, as spec.model would have it.",
+        json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
+    )
+    answers: str | None = Field(
+        default=None,
+        max_length=63,
+        description="The digest of the spec.model it stands for: the same, or one that was "
+        "rejected. Sizes, credentials and adapters that come and go are not part of it.",
+        examples=["5d8f7c9b"],
+    )
+    mark: str | None = Field(
+        default=None,
+        max_length=63,
+        description="What tells its pods from those with other files of the same adapters.",
+    )
+    rollout: str | None = Field(
+        default=None, max_length=253, description="The last Rollout that was taken in."
+    )
+    rollout_created: str | None = Field(
+        default=None, max_length=63, description="When that Rollout was created."
+    )
+    utility: StableUtility | None = Field(
+        default=None, description="What its answers are worth, where a rollout measured it."
+    )
+    rejected: StableRejected | None = Field(
+        default=None, description="The candidate that was rejected last."
     )
 
 
@@ -187,6 +244,9 @@ class SpecialistStatus(Status):
         default=None,
         description="The Rollout under way, or the one that has just ended, as long as pods of its "
         "candidate are marked. The routers obey its status.weights.",
+    )
+    stable: StableStatus | None = Field(
+        default=None, description="The model that serves; none before any has."
     )
     adapters: list[AdapterStatus] = Field(
         default_factory=list,

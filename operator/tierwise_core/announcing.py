@@ -10,16 +10,18 @@ __all__ = ["announcements", "deeds"]
 
 OWN_TROUBLE = frozenset({"ApplyRejected", "InternalError", "InvalidSpec", "NameTaken"})
 QUIET = frozenset({"CacheFetching", "Loading", "NotAdmitted", "PodsStarting", "ScaledToZero"})
-WORKLOADS = frozenset({"Deployment", "LeaderWorkerSet"})
+TOLD = frozenset({"Deployment", "LeaderWorkerSet", "Rollout"})
 
 
 def deeds(actions: Iterable[Action]) -> tuple[Announce, ...]:
-    """Return an Event for each Deployment that comes, goes or is put right."""
-    return tuple(_deed(action) for action in actions if action.kind in WORKLOADS)
+    """Return an Event for each Deployment that comes, goes or is put right, and each Rollout."""
+    return tuple(_deed(action) for action in actions if action.kind in TOLD)
 
 
 def _deed(action: Action) -> Announce:
     match action:
+        case Apply(kind="Rollout"):
+            return Announce("Normal", "RolloutCreated", f"{_named(action)}: {action.reason}")
         case Delete():
             return Announce("Normal", "RevisionRemoved", f"removed {action.name}: {action.reason}")
         case Apply(exists=False):

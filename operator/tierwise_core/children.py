@@ -19,6 +19,8 @@ SPECIALIST = "tierwise.dev/specialist"
 REVISION = "tierwise.dev/revision"
 WORKER = "tierwise.dev/worker-of"  # on pods of a replica over several nodes that answer nobody
 EDITION = "tierwise.dev/edition"  # what the pods run, wherever they do: the same on every tier
+SIDE = "tierwise.dev/side"  # on what runs the candidate of a rollout, and not on its pods
+MARK = "tierwise.dev/candidate"  # on pods of one edition that differ in an adapter's files
 TIER = "tierwise.dev/tier"
 FIELD = "tierwise.dev/field"
 MANIFEST = "tierwise.dev/manifest"  # annotation: the digest of what was applied
@@ -29,7 +31,7 @@ REPLACED = "tierwise.dev/replaced"  # annotation: the revision that left before 
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A Deployment or Service of ours as last observed.
+    """A Deployment or Service of ours as last observed; ``side`` is "green" for a candidate's.
 
     ``live`` is the JSON of the parts we set (labels, owners, spec), kept as text because thousands
     of them are held and few are looked at. ``failure`` is why a Deployment cannot create pods
@@ -44,6 +46,7 @@ class Child:
     revision: str = ""
     tier: str = ""
     edition: str = ""
+    side: str = ""
     manifest_digest: str = ""
     replicas: int = 0
     gpus_per_replica: int = 0
@@ -58,6 +61,7 @@ class Revision:
     """The pods of a Specialist on one tier: a pod template, and the names that it gives.
 
     Two revisions of one edition run the same model in the same way and differ in where they do.
+    The pods themselves do not know their ``side``: a promotion must not restart them.
     """
 
     name: str
@@ -67,6 +71,7 @@ class Revision:
     labels: Mapping[str, str]
     template: Mapping[str, Any]
     nodes: int = 1
+    side: str = ""
 
 
 def common_labels(specialist: Specialist) -> dict[str, str]:
@@ -102,19 +107,28 @@ def revise(specialist: Specialist, layout: Layout) -> Revision:
     Raises:
         PodTemplateError: ``engine.podTemplate`` cannot be merged.
     """
-    labels = {**common_labels(specialist), TIER: label_value(layout.tier.name)}
+    same = edition(specialist, layout)
+    labels = {
+        **common_labels(specialist),
+        **_marked(specialist),
+        TIER: label_value(layout.tier.name),
+        EDITION: same,
+    }
     template = pod_template(specialist, layout, labels | queue_label(specialist, layout.tier))
     rev = revision(template)
     labels[REVISION] = rev
     template["metadata"]["labels"][REVISION] = rev
     name, tier = deployment_name(specialist.name, rev), layout.tier.name
-    same = edition(specialist, layout)
-    return Revision(name, rev, same, tier, labels, template, layout.nodes)
+    return Revision(name, rev, same, tier, labels, template, layout.nodes, specialist.side)
 
 
 def edition(specialist: Specialist, layout: Layout) -> str:
     """Return the name of what the pods run, which is the same on every tier."""
-    return digest(pod_template(specialist, layout.on(ANYWHERE, 1), {}))
+    return digest(pod_template(specialist, layout.on(ANYWHERE, 1), _marked(specialist)))
+
+
+def _marked(specialist: Specialist) -> dict[str, str]:
+    return {MARK: specialist.mark} if specialist.mark else {}
 
 
 def queue_label(specialist: Specialist, tier: GPUTier) -> dict[str, str]:
@@ -161,7 +175,7 @@ def leader_worker_set(
 
 
 def _of(revision: Revision) -> dict[str, str]:
-    return {**revision.labels, EDITION: revision.edition}
+    return {**revision.labels, **({SIDE: revision.side} if revision.side else {})}
 
 
 def deployment(
@@ -185,11 +199,12 @@ def deployment(
     return _sealed(body)
 
 
-def service(specialist: Specialist) -> Mapping[str, Any]:
-    """Return the Service in front of a Specialist's ready pods."""
+def service(specialist: Specialist, edition: str = "") -> Mapping[str, Any]:
+    """Return the Service in front of a Specialist's ready pods, those of one edition if given."""
     labels = common_labels(specialist)
+    only = {EDITION: edition} if edition else {}
     spec = {
-        "selector": {SPECIALIST: labels[SPECIALIST]},
+        "selector": {SPECIALIST: labels[SPECIALIST], **only},
         "ports": [{"name": PORT_NAME, "port": SERVICE_PORT, "targetPort": PORT_NAME}],
     }
     name = dns_label(specialist.name)
@@ -212,7 +227,7 @@ def _manifest(  # noqa: PLR0913, PLR0917 - the parts of any Kubernetes object
             "namespace": specialist.namespace,
             "labels": dict(labels),
             "annotations": {},
-            "ownerReferences": [_owner(specialist)],
+            "ownerReferences": [owner(specialist)],
         },
         "spec": spec,
     }
@@ -223,7 +238,8 @@ def _sealed(body: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
-def _owner(specialist: Specialist) -> dict[str, Any]:
+def owner(specialist: Specialist) -> dict[str, Any]:
+    """Return the reference that lets what a Specialist owns go with it."""
     return {
         "apiVersion": "tierwise.dev/v1alpha1",
         "kind": "Specialist",

@@ -180,7 +180,7 @@ def _arguments(specialist: Specialist, layout: Layout, sources: Mapping[str, Wei
     }
     return [
         *("--model", sources[""].path),
-        *("--served-model-name", specialist.name, specialist.key),
+        *("--served-model-name", specialist.name, specialist.full_name),
         *("--port", str(PORT)),
         *(
             word

@@ -46,8 +46,9 @@ class Exit:
 class Pod:
     """A pod that is an engine of ours or that holds GPUs; only what decisions read.
 
-    ``specialist`` and ``revision`` are empty for pods that are not ours. ``waiting_reason`` is why
-    the engine's container (or an init container before it) does not run. ``gates`` are those that
+    ``specialist`` and ``revision`` are empty for pods that are not ours, and ``edition`` for those
+    that an older version of the operator started. ``waiting_reason`` is why the engine's container
+    (or an init container before it) does not run. ``gates`` are those that
     keep it from the scheduler. ``deletion_cost`` says which pods of a Deployment go first. A
     ``worker`` holds GPUs of a replica over several nodes and answers nobody.
     ``held_up_by`` is the init container that ``waiting_reason`` is about, if it is one;
@@ -61,6 +62,7 @@ class Pod:
     gpus: Mapping[str, int] = field(default_factory=dict)
     specialist: str = ""
     revision: str = ""
+    edition: str = ""
     tier: str = ""
     worker: bool = False
     ip: str = ""

@@ -5,10 +5,11 @@ that it depends on changed: a spec, a model's metadata, a tier, a node, or the G
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tierwise_core.conditions import FALSE, Verdict
 from tierwise_core.correction import Correction, corrected
+from tierwise_core.errors import NoCapacityError
 from tierwise_core.fleet import GPUTier, GpuUse, Node
 from tierwise_core.fleet_offers import solver_tiers
 from tierwise_core.lineage import Lineage, family_of, lineage
@@ -22,8 +23,10 @@ from tierwise_core.placement import (
     Rejection,
     Request,
     Running,
+    Tier,
     place,
 )
+from tierwise_core.rollout.ways_out import ways_out
 from tierwise_core.sized import Sizing, size
 from tierwise_core.specialist import Reading, ReadingPending, Specialist
 
@@ -84,6 +87,8 @@ class FleetPlan:
     placements: PlacementPlan = field(default_factory=lambda: PlacementPlan({}, {}, {}))
     wanted: Mapping[str, int] = field(default_factory=dict)
     moves: Mapping[str, tuple[Move, ...]] = field(default_factory=dict)
+    requests: Mapping[str, Request] = field(default_factory=dict)
+    offers: tuple[Tier, ...] = ()
 
     def verdict(self, key: str) -> FleetVerdict | None:
         """Return the verdict on one Specialist; None if the plan was made without it."""
@@ -110,9 +115,26 @@ class FleetPlan:
         return {share.tier: self.tiers[share.tier] for share in shares}
 
     def knows(self, specialist: Specialist) -> bool:
-        """Say whether the plan was made for this spec and no older one."""
+        """Say whether the plan was made for this spec and model and no older one."""
         planned = self.specialists.get(specialist.key)
-        return planned is not None and planned.generation == specialist.generation
+        if planned is None or planned.generation != specialist.generation:
+            return False
+        return (planned.model, planned.mark) == (specialist.model, specialist.mark)
+
+    def no_room(self, key: str) -> str:
+        """Return why a candidate has no room beside what runs, with the ways out; empty if it has.
+
+        Its numbers are those of the plan: what is free now, and what others are about to take.
+        """
+        request, assignment = self.requests.get(key), self.placements.assignments.get(key)
+        if request is None or (assignment is not None and not assignment.missing_replicas):
+            return ""
+        if assignment is None and not isinstance(
+            self.placements.failures.get(key), NoCapacityError
+        ):
+            return ""
+        blue = self.requests.get(key.partition("#")[0])
+        return ways_out(request, blue, self.offers)
 
     def essence(self, key: str) -> tuple[object, ...]:
         """Return what decides about one Specialist, to be compared with another plan's.
@@ -124,7 +146,7 @@ class FleetPlan:
         failure = self.placements.failures.get(key)
         specialist = self.specialists.get(key)
         return (
-            specialist.generation if specialist else None,
+            (specialist.generation, specialist.model) if specialist else None,
             self.sizes.get(key),
             self.lines.get(key),
             assignment,
@@ -145,7 +167,7 @@ def plan_fleet(fleet: Fleet, previous: FleetPlan | None = None) -> FleetPlan:
     """Return who runs where; ``previous`` only saves sizing what has not changed."""
     sound = {sp.key: sp for sp in fleet.specialists if sp.invalid is None and not sp.deleting}
     sizes = {key: _size(sp, fleet, previous) for key, sp in sound.items()}
-    families = family_of(sound.values())
+    families = family_of(sp for sp in sound.values() if not sp.side)
     lines = {key: lineage(sp, families[sp.namespace]) for key, sp in sound.items()}
     tiers = {tier.name: tier for tier in fleet.tiers if tier.invalid is None}
     wanted = {k: fleet.wanted.get(k, sp.placement.min_replicas) for k, sp in sound.items()}
@@ -159,7 +181,9 @@ def plan_fleet(fleet: Fleet, previous: FleetPlan | None = None) -> FleetPlan:
     moves: dict[str, tuple[Move, ...]] = {}
     for move in placements.moves:
         moves[move.key] = (*moves.get(move.key, ()), move)
-    return FleetPlan(sound, sizes, lines, tiers, placements, wanted, moves)
+    by_key = {request.key: request for request in requests}
+    known = FleetPlan(sound, sizes, lines, tiers, placements, wanted, moves)
+    return replace(known, requests=by_key, offers=tuple(offers))
 
 
 def _size(specialist: Specialist, fleet: Fleet, previous: FleetPlan | None) -> Sizing:

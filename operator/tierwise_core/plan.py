@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from tierwise_core.conditions import Condition
 
-ChildKind = Literal["Deployment", "Service", "LeaderWorkerSet"]
+ChildKind = Literal["Deployment", "Service", "LeaderWorkerSet", "Rollout"]
 EventType = Literal["Normal", "Warning"]
 
 

@@ -1,6 +1,5 @@
 """One pass over one Specialist: everything observed in, everything to do out."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -8,25 +7,27 @@ from tierwise_core.adapter_status import adapters_verdict, rows
 from tierwise_core.admission import admitted_verdict
 from tierwise_core.announcing import announcements, deeds
 from tierwise_core.burst import rebased
-from tierwise_core.children import service
 from tierwise_core.conditions import Condition, Verdict, aggregate
 from tierwise_core.deprecation import provider_verdict
-from tierwise_core.engine import Layout
-from tierwise_core.engines import Engines, Troupe, engines, troupe
+from tierwise_core.engines import Engines, Troupe, engines
 from tierwise_core.errors import TierwiseError
 from tierwise_core.fleet_plan import FleetVerdict
-from tierwise_core.healing import applied, removal
-from tierwise_core.lasting import lasting
+from tierwise_core.healing import removal
 from tierwise_core.leader_worker_set import MissingLeaderWorkerSetError
 from tierwise_core.moves import last_move, moved
 from tierwise_core.plan import Action, Plan, PublishStatus
-from tierwise_core.rollover import Rollover, Situation, roll_over
 from tierwise_core.scaling_status import rescaled
 from tierwise_core.serving_verdicts import not_started, serving_verdict, weights_verdict
+from tierwise_core.side_view import SideView, views
+from tierwise_core.sides_report import (
+    lacking_adapters,
+    rollout_verdicts,
+    side_actions,
+    sides_status,
+)
 from tierwise_core.snapshot import Snapshot
 from tierwise_core.specialist import Reading, ReadingPending, Specialist
 from tierwise_core.specialist_status import compose, failed, same_status
-from tierwise_core.staging import Staged, marks, stage, workload_actions
 
 __all__ = ["READING_PATIENCE_SECONDS", "Snapshot", "decide", "refuse"]
 
@@ -83,22 +84,25 @@ def _decide(snapshot: Snapshot, fleet: FleetVerdict, now: datetime) -> Plan:
     specialist = snapshot.specialist
     if specialist.external is not None:
         return _external(snapshot, fleet, now)
-    staged, rollover = _rollout(snapshot, fleet)
-    state = engines(specialist, _members(snapshot, staged), fleet.wanted, snapshot.pods)
+    seen = views(snapshot, fleet)
+    blue, state = seen.blue, seen.blue.state
     serving = (
-        serving_verdict(specialist, state, _context(snapshot, staged, rollover, state))
-        if staged
+        serving_verdict(specialist, state, _context(blue))
+        if blue.staged
         else not_started(specialist, fleet.placed, state)
     )
-    admitted = admitted_verdict(staged, snapshot.pods, snapshot.admission)
-    verdicts = _verdicts(snapshot, fleet, state, serving, admitted)
+    admitted = admitted_verdict(blue.staged, blue.snapshot.pods, snapshot.admission)
+    verdicts = _verdicts(blue.snapshot, fleet, state, serving, admitted)
+    verdicts = (*verdicts[:-1], *rollout_verdicts(snapshot.sides), verdicts[-1])
     status, conditions = compose(specialist, fleet, state, verdicts, now)
-    move = last_move(specialist, fleet.moves, snapshot, now)
+    move = last_move(specialist, fleet.moves, blue.snapshot, now)
     if move:
         status["placement"] = {**status.get("placement", {}), "lastMove": move}
-    adapters = rows(specialist, snapshot.adapters, state.endpoints)
+    adapters = rows(specialist, blue.snapshot.adapters, state.endpoints)
+    adapters = lacking_adapters(adapters, seen)
     status |= {**snapshot.observed, **({"adapters": adapters} if adapters else {})}
-    return _publish(specialist, status, conditions, _actions(snapshot, staged, rollover))
+    status |= sides_status(snapshot.sides, seen, status.get("endpoints") or [])
+    return _publish(specialist, status, conditions, side_actions(snapshot, seen))
 
 
 def _external(snapshot: Snapshot, fleet: FleetVerdict, now: datetime) -> Plan:
@@ -121,78 +125,15 @@ def _supported(specialist: Specialist, now: datetime) -> tuple[Verdict, ...]:
     return (verdict,) if verdict is not None else ()
 
 
-def _rollout(snapshot: Snapshot, fleet: FleetVerdict) -> tuple[tuple[Staged, ...], Rollover]:
-    """Return what should run and what leaves for it; nothing when nothing may start."""
-    assignment, tiers = fleet.assignment, fleet.tiers
-    if assignment is None or fleet.blocked or assignment.tier not in tiers:
-        return (), Rollover()
-    layout = Layout(
-        tier=tiers[assignment.tier],
-        tensor_parallel=assignment.tensor_parallel,
-        context_length_tokens=fleet.sizing.context_length_tokens,
-        hf_endpoint=snapshot.hf_endpoint,
-        delivery=snapshot.delivery,
-        nodes=_nodes(snapshot),
-    )
-    layout = lasting(snapshot.specialist, layout, snapshot.deployments)
-    staged = stage(snapshot.specialist, assignment.shares, tiers, layout)
-    situation = Situation(
-        wanted=tuple(each.wanted for each in staged),
-        edition=staged[0].revision.edition,
-        target=fleet.wanted,
-        deployments=snapshot.deployments,
-        pods=snapshot.pods,
-        departing=snapshot.departing,
-        room=lambda wanted: snapshot.room(tiers[wanted.tier], wanted.gpus_per_pod) // layout.nodes,
-    )
-    return staged, roll_over(situation)
-
-
-def _nodes(snapshot: Snapshot) -> int:
-    """Return over how many nodes each replica goes.
-
-    Raises:
-        MissingLeaderWorkerSetError: over several, and nothing starts their pods together.
-    """
-    nodes = snapshot.specialist.placement.nodes_per_replica
-    if nodes > 1 and not snapshot.gangs:
-        raise MissingLeaderWorkerSetError(nodes)
-    return nodes
-
-
-def _members(snapshot: Snapshot, staged: Sequence[Staged]) -> Troupe:
-    """Return which revisions belong together; where nothing may start, what served last counts."""
-    children = snapshot.deployments
-    if staged:
-        wanted = [each.wanted.revision for each in staged]
-        return troupe(wanted, staged[0].revision.edition, children)
-    last = snapshot.specialist.status.get("activeRevision")
-    known = {child.revision: child.edition for child in children}
-    newest = last if last in known else next(iter(sorted(known)), "")
-    return troupe([newest] if newest else [], known.get(newest) or newest, children)
-
-
-def _actions(
-    snapshot: Snapshot, staged: Sequence[Staged], rollover: Rollover
-) -> tuple[Action, ...]:
-    if not staged:
-        return ()
-    front = applied(service(snapshot.specialist), snapshot.service)
-    writes = workload_actions(snapshot.specialist, staged, rollover, snapshot.deployments)
-    marked = marks(snapshot.pods, snapshot.departing)
-    return (*marked, *writes, front) if front else (*marked, *writes)
-
-
-def _context(
-    snapshot: Snapshot, staged: Sequence[Staged], rollover: Rollover, state: Engines
-) -> str:
-    for old in rollover.replaced.values():
+def _context(blue: SideView) -> str:
+    for old in blue.rollover.replaced.values():
         first = f"revision {old} left first: the tier has no room for both"
-        if state.endpoints:
+        if blue.state.endpoints:
             return f"{first}, so one replica at a time is replaced"
         return f"{first}, so nothing serves until the new one is ready"
-    names = {each.revision.name for each in staged}
-    failures = [d.failure for d in snapshot.deployments if d.name in names and d.failure]
+    names = {each.revision.name for each in blue.staged}
+    live = blue.snapshot.deployments
+    failures = [child.failure for child in live if child.name in names and child.failure]
     return f"its Deployment cannot create pods: {failures[0]}" if failures else ""
 
 

@@ -90,10 +90,14 @@ class EngineSpec:
 
 @dataclass(frozen=True, slots=True)
 class Specialist:
-    """One Specialist as last observed.
+    """One Specialist as last observed, or one side of it while a rollout is under way.
 
     ``invalid`` says why the spec could not be read; then every other field of the spec is a
     default and nothing may be concluded from it. ``status`` is the wire form of what is published.
+    ``rollout`` is ``spec.rollout`` likewise, None where the spec has none.
+
+    ``side`` is "green" for the candidate of a rollout, with ``model`` the candidate's, and empty
+    otherwise. ``mark`` tells apart pods that differ in nothing but an adapter's files.
     """
 
     namespace: str
@@ -108,17 +112,27 @@ class Specialist:
     placement: PlacementSpec = dataclasses.field(default_factory=PlacementSpec)
     escalate_to: tuple[str, ...] = ()
     engine: EngineSpec = dataclasses.field(default_factory=lambda: EngineSpec(image=""))
+    rollout: Mapping[str, Any] | None = None
+    side: str = ""
+    mark: str = ""
     deleting: bool = False
     invalid: str | None = None
     status: Mapping[str, Any] = dataclasses.field(default_factory=dict, compare=False)
 
     @property
     def key(self) -> str:
-        """``namespace/name``, the Specialist's name in every plan.
+        """The name in every plan: ``namespace/name``, and the side where that is not blue's.
 
         >>> Specialist("default", "sorter", "u", 1).key
         'default/sorter'
+        >>> Specialist("default", "sorter", "u", 1, side="green").key
+        'default/sorter#green'
         """
+        return f"{self.full_name}#{self.side}" if self.side else self.full_name
+
+    @property
+    def full_name(self) -> str:
+        """``namespace/name``, whatever the side: what requests and objects know it by."""
         return f"{self.namespace}/{self.name}"
 
 

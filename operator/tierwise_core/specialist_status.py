@@ -36,6 +36,8 @@ OWNED = (
     "model",
     "performance",
     "endpoints",
+    "stable",
+    "rollout",
     "adapters",
     "scaling",
     "dedicated",
@@ -50,6 +52,7 @@ OWNED_CONDITIONS = (
     "AdaptersReady",
     "EscalationResolved",
     "ProviderSupported",
+    "RolloutRejected",
     "Ready",
 )
 
@@ -144,8 +147,11 @@ def _model(metadata: ModelMetadata | None) -> dict[str, Any]:
 
 
 def _endpoints(external: ExternalSpec | None, state: Engines) -> list[dict[str, str]]:
-    if external is not None:
-        return [{"url": external.base_url}]
+    return [{"url": external.base_url}] if external is not None else endpoint_rows(state)
+
+
+def endpoint_rows(state: Engines) -> list[dict[str, str]]:
+    """Return the pods that get requests as ``status.endpoints`` has them."""
     pods = sorted(state.endpoints, key=lambda pod: pod.name)[:ENDPOINT_LIMIT]
     found = [
         {

@@ -14,7 +14,16 @@ from tierwise_api.model import ModelSpec as ModelSpecResource
 from tierwise_api.serving import PlacementSpec as PlacementSpecResource
 from tierwise_api.specialist import SpecialistSpec
 from tierwise_core.catalogue import find_product
-from tierwise_core.children import EDITION, MANIFEST, REPLACED, REVISION, SPECIALIST, TIER, Child
+from tierwise_core.children import (
+    EDITION,
+    MANIFEST,
+    REPLACED,
+    REVISION,
+    SIDE,
+    SPECIALIST,
+    TIER,
+    Child,
+)
 from tierwise_core.departure import leaving
 from tierwise_core.fleet import GPUTier, Node, Taint
 from tierwise_core.healing import wanted_parts
@@ -53,7 +62,9 @@ def specialist(body: Json) -> Specialist:
     }
     try:
         return Specialist(
-            **known, **_spec(SpecialistResource.from_cluster({**body, "status": {}}).spec)
+            **known,
+            **_spec(SpecialistResource.from_cluster({**body, "status": {}}).spec),
+            rollout=(body.get("spec") or {}).get("rollout"),
         )
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one object is told on it
         return Specialist(**known, invalid=_said(error))
@@ -241,6 +252,7 @@ def child(kind: ChildKind, body: Json) -> Child:
         revision=labels.get(REVISION, ""),
         tier=labels.get(TIER, ""),
         edition=labels.get(EDITION, ""),
+        side=labels.get(SIDE, ""),
         manifest_digest=annotations.get(MANIFEST, ""),
         replicas=int(spec.get("replicas") or 0) if kind != "Service" else 0,
         gpus_per_replica=_gpus_per_replica(spec),

@@ -3,7 +3,14 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tierwise_core.children import DELETION_COST, REVISION, SPECIALIST, TIER, WORKER
+from tierwise_core.children import (
+    DELETION_COST,
+    EDITION,
+    REVISION,
+    SPECIALIST,
+    TIER,
+    WORKER,
+)
 from tierwise_core.engine import CONTAINER
 from tierwise_core.fetch_container import FETCHER
 from tierwise_core.fleet import Exit, Pod
@@ -31,6 +38,7 @@ def pod(body: Json) -> Pod | None:
         specialist=labels.get(SPECIALIST) or labels.get(WORKER, ""),
         worker=WORKER in labels,
         revision=labels.get(REVISION, ""),
+        edition=labels.get(EDITION, ""),
         tier=labels.get(TIER, ""),
         ip=status.get("podIP", ""),
         ready=ready.get("status") == "True",

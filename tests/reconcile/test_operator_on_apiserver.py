@@ -363,9 +363,9 @@ async def test_the_status_is_ours_and_other_writers_fields_stay(real: Real) -> N
         "status": {
             "conditions": [
                 {
-                    "type": "RolloutRejected",
+                    "type": "Inspected",
                     "status": "True",
-                    "reason": "UtilityRegressed",
+                    "reason": "ByHand",
                     "message": "",
                     "lastTransitionTime": "2026-03-01T12:00:00Z",
                 }
@@ -377,7 +377,7 @@ async def test_the_status_is_ours_and_other_writers_fields_stay(real: Real) -> N
     await real.run_pods()
     await real.settle()
     body = await real.read(SPECIALIST, "sorter")
-    assert conditions(body)["RolloutRejected"] == ("True", "UtilityRegressed")
+    assert conditions(body)["Inspected"] == ("True", "ByHand")
     assert conditions(body)["Ready"] == ("True", "Ready")
 
 

@@ -161,7 +161,7 @@ def test_an_old_revision_that_serves_nobody_makes_way_at_once() -> None:
     world.pods = [replace(world.pods[0], ready=False, **crashed())]
     world.edit(image="vllm:2")
     plan = world.settle()
-    assert verbs(plan.actions) == ["delete Deployment", "apply Deployment"]
+    assert verbs(plan.actions) == ["apply Service", "delete Deployment", "apply Deployment"]
 
 
 def test_moving_to_another_tier_does_not_turn_back_when_the_new_pods_fill_it() -> None:
