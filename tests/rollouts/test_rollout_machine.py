@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 
 from tierwise_core.rollout.evidence import Baseline, Yardstick
+from tierwise_core.rollout.gates import Gate, GateFacts
 from tierwise_core.rollout.judgement import Shares
 from tierwise_core.rollout.machine import decide
+from tierwise_core.rollout.ramp import Step
 from tierwise_core.rollout.samples import SideSample, WindowSample
 from tierwise_core.rollout.situation import (
     Action,
@@ -22,16 +24,18 @@ from tierwise_core.rollout.situation import (
 from tierwise_core.rollout.stages import FINAL, Stage
 
 CODE = Wish(yardstick=Yardstick(0.025, 1.5, 20, 10), on_inconclusive="Hold")
+BLUE = Baseline(0.8, 0.06)
 READY = Seen(green_ready=True, routed_percent=0)
 
 
 class Story:
     """A rollout that is decided about every ten seconds."""
 
-    def __init__(self, wish: Wish = CODE) -> None:
+    def __init__(self, wish: Wish = CODE, baseline: Baseline = BLUE) -> None:
         self.wish = wish
         self.now = 1000.0
-        self.plan = Plan(first_standing(self.now, Baseline(0.8, 0.06)))
+        self.plan = Plan(first_standing(self.now, baseline))
+        self.whys: list[str] = []
 
     @property
     def standing(self) -> Standing:
@@ -44,16 +48,28 @@ class Story:
     def look(self, seen: Seen = READY, after_s: float = 10.0) -> Plan:
         self.now += after_s
         self.plan = decide(self.wish, self.standing, seen, self.now)
+        self.whys += [one.why for one in self.plan.transitions]
         return self.plan
 
-    def serve(self, right: float, blue: float = 0.85, windows: int = 1, count: int = 200) -> Plan:
+    def serve(
+        self,
+        right: float,
+        blue: float = 0.85,
+        windows: int = 1,
+        count: int = 200,
+        price: float = 0.01,
+    ) -> Plan:
         """Both sides answer, each by its share, in ``windows`` of ten seconds."""
         for _ in range(windows):
             if self.stage in FINAL:
                 break
             green = round(count * self.standing.percent / 100)
+            unseen = round(count * self.standing.shadow_percent / 100)
             window = WindowSample(
-                self.now, self.now + 10, side(count - green, blue), side(green, right)
+                self.now,
+                self.now + 10,
+                side(count - green, blue),
+                replace(side(green + unseen, right), cost_usd=price * (green + unseen)),
             )
             routed = self.standing.percent
             self.look(replace(READY, windows=(window,), routed_percent=routed))
@@ -85,6 +101,7 @@ def side(count: int, right: float, contradicted: float = 0.0) -> SideSample:
         compared=count,
         contradictions=round(count * contradicted),
         requests=count,
+        cost_usd=0.01 * count,
     )
 
 
@@ -373,3 +390,186 @@ def test_shares_other_than_the_usual_are_kept() -> None:
 
     assert story.stage is Stage.SHIFTING
     assert 10 <= story.standing.percent <= 60
+
+
+STAGES = replace(
+    CODE,
+    strategy="Stages",
+    ramp=(Step(shadow_percent=10, answers=30), Step(20, answers=30), Step(50, answers=200)),
+)
+
+
+def test_stages_begin_unseen_and_end_with_everybody() -> None:
+    story = Story(STAGES)
+    story.look()
+    assert (story.stage, story.standing.percent, story.standing.shadow_percent) == (
+        Stage.SHADOW,
+        0,
+        10,
+    )
+
+    shares = [story.standing.percent]
+    while story.stage is not Stage.PROMOTED:
+        story.serve(right=0.95)
+        if story.standing.percent != shares[-1]:
+            shares.append(story.standing.percent)
+
+    assert shares == [0, 20, 50, 100]
+    assert story.standing.reason == "Better"
+
+
+def test_what_was_answered_unseen_promotes_nobody() -> None:
+    story = Story(STAGES)
+    story.look()
+    while story.stage is Stage.SHADOW:
+        story.serve(right=1.0)
+
+    assert story.stage is Stage.CANARY
+    assert story.standing.evidence.green.judged == 0
+    assert story.standing.evidence.not_worse_log == 0
+
+
+def test_the_last_stage_waits_for_evidence() -> None:
+    story = Story(replace(STAGES, ramp=(Step(20, answers=1),))).at_canary()
+
+    plan = story.serve(right=0.85, windows=3)
+
+    assert (story.stage, story.standing.percent) == (Stage.CANARY, 20)
+    assert plan.waits_for.startswith("stage 1 of 1: more evidence")
+
+
+def test_a_broken_candidate_is_found_before_anybody_sees_it() -> None:
+    story = Story(STAGES)
+    story.look()
+
+    while story.stage is Stage.SHADOW:
+        story.serve(right=0.2)
+
+    assert story.stage is Stage.ROLLING_BACK
+    assert story.standing.reason == "UtilityRegression"
+
+
+def test_a_signal_holds_a_stage_then_sends_it_one_back_and_in_the_end_away() -> None:
+    story = Story(replace(STAGES, ramp=(Step(10, answers=10), Step(50, answers=10_000))))
+    story.at_canary()
+    story.serve(right=0.9, windows=2)
+    assert story.standing.percent == 50
+
+    seen: list[tuple[int, str]] = []
+    held = 0
+    while story.stage not in FINAL | {Stage.ROLLING_BACK}:
+        plan = story.serve(right=0.9, price=0.02)
+        held += bool(plan.signals)
+        seen += [(story.standing.percent, one.reason) for one in plan.transitions]
+
+    assert held
+    assert seen == [
+        (10, "CostPerAcceptedAnswer"),
+        (0, "CostPerAcceptedAnswer"),
+    ]
+    assert "back to 10 % of the traffic" in story.whys[-2]
+
+
+def test_a_signal_keeps_the_share_from_rising_until_it_is_silent() -> None:
+    story = Story().at_canary()
+    story.serve(right=0.88, windows=6, price=0.02)
+    held = story.standing.percent
+    assert [one.signal.value for one in story.plan.signals] == ["CostPerAcceptedAnswer"]
+    assert story.plan.waits_for.startswith("signals to fall silent: CostPerAcceptedAnswer")
+
+    story.serve(right=0.88, windows=2, price=0.02)
+    assert story.standing.percent <= held
+    story.serve(right=0.88, windows=6)
+
+    assert story.plan.signals == ()
+    assert story.standing.percent > held
+
+
+def test_blue_green_serves_all_at_once_after_the_examination() -> None:
+    wish = replace(CODE, strategy="BlueGreen")
+    story = Story(wish)
+    story.look(replace(READY, benchmark=Examination("Running")))
+    story.look(replace(READY, benchmark=Examination("Done", why="41 of 50 against 40")))
+
+    assert (story.stage, story.standing.percent) == (Stage.PROMOTED, 100)
+    assert (story.standing.reason, story.standing.why) == ("BlueGreen", "41 of 50 against 40")
+
+
+def test_blue_green_goes_back_when_it_falls_below_what_was_known_of_blue() -> None:
+    story = Story(replace(CODE, strategy="BlueGreen"), Baseline(0.835, 0.06, 0.85, answers=2000))
+    story.look()
+
+    while story.stage is Stage.PROMOTED:
+        story.serve(right=0.5, count=20)
+
+    assert story.standing.reason == "RegressionInCooldown"
+    assert "blue's was 0.835" in story.standing.why
+
+
+def test_blue_green_says_that_it_has_nothing_to_compare_with() -> None:
+    story = Story(replace(CODE, strategy="BlueGreen"))
+    story.look()
+
+    plan = story.serve(right=0.5, count=20)
+
+    assert "nothing is known of blue's utility" in plan.waits_for
+
+
+@pytest.mark.parametrize(("right", "found"), [(0.97, "green is better"), (0.85, "no difference")])
+def test_shadows_serve_nobody_and_leave_the_verdict_to_a_person(right: float, found: str) -> None:
+    story = Story(replace(CODE, strategy="Shadow", on_inconclusive="Promote"))
+    story.look()
+
+    while story.stage is Stage.SHADOW:
+        story.serve(right=right, count=1000)
+
+    assert story.stage is Stage.INCONCLUSIVE
+    assert (story.standing.percent, story.standing.shadow_percent) == (0, 0)
+    assert found in story.standing.why
+    story.wish = replace(story.wish, promote=True)
+    story.look()
+    assert story.stage is Stage.PROMOTED
+
+
+def test_a_gate_keeps_everybody_from_green_until_it_is_skipped_by_name() -> None:
+    story = Story()
+    unprepared = replace(READY, facts=GateFacts(ledger=True))
+
+    plan = story.look(unprepared)
+    assert story.stage is Stage.PENDING
+    assert "RollbackPath: blue could not take everything back" in plan.waits_for
+    assert len(plan.gates) == len(Gate)
+    story.wish = replace(CODE, skipped=(Gate.ROLLBACK_PATH,))
+    story.look(unprepared)
+
+    assert story.stage is Stage.CANARY
+    assert "skipped by name: RollbackPath; without: EvalReadiness" in story.standing.why
+
+
+def test_a_lost_benchmark_is_gone_over_only_where_its_gate_is_skipped() -> None:
+    story = Story(replace(CODE, skipped=(Gate.QUALITY_FLOOR,)))
+    lost = Examination("Done", loses=True, why="30 of 50 against 44 of 50")
+    story.look(replace(READY, benchmark=lost))
+    story.look(replace(READY, benchmark=lost, facts=GateFacts(50, ledger=True, blue_stays=True)))
+
+    assert story.stage is Stage.CANARY
+    assert "30 of 50 against 44 of 50; skipped by name: QualityFloor" in story.standing.why
+
+
+@pytest.mark.parametrize(
+    ("strategy", "stage", "percent"),
+    [
+        ("Shadow", Stage.SHADOW, 0),
+        ("BlueGreen", Stage.PROMOTED, 100),
+        ("Stages", Stage.SHADOW, 0),
+        ("Utility", Stage.SHIFTING, 67),
+    ],
+)
+def test_a_strategy_may_be_changed_on_the_way(strategy: str, stage: Stage, percent: int) -> None:
+    story = Story().at_canary()
+    story.serve(right=0.9, windows=3)
+
+    story.wish = replace(STAGES, strategy=strategy)  # type: ignore[arg-type]
+    story.look()
+
+    assert (story.stage, story.standing.percent) == (stage, percent)

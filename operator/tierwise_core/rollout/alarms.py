@@ -90,6 +90,10 @@ class Alarms:
         """Return the first that takes the rollout back, if there is one."""
         return next((one for one in self.each if one.persists(certainty)), None)
 
+    def listening_again(self) -> Alarms:
+        """Return them as after a step back: what fires has yet to fire once more to persist."""
+        return replace(self, each=tuple(replace(one, held=min(one.held, 1)) for one in self.each))
+
 
 SILENT: Final = Alarms()
 

@@ -44,7 +44,11 @@ def realigned(wish: Wish, standing: Standing, seen: Seen) -> Plan | None:
 def _to_utility(wish: Wish, standing: Standing) -> Plan | None:
     if standing.stage is Stage.SHADOW:
         return begin_serving(wish, standing, "StrategyChanged", "its strategy is Utility now")
-    return None
+    least, most = wish.shares.floor_percent, wish.shares.ceiling_percent
+    if least <= standing.percent <= most:
+        return None
+    within = replace(standing, percent=max(least, min(most, standing.percent)))
+    return Plan(within, waits_for=f"a share of {least} to {most} %, as its strategy asks for")
 
 
 def _to_shadow(wish: Wish, standing: Standing) -> Plan | None:
@@ -95,7 +99,8 @@ def _reverted(wish: Wish, standing: Standing, alarm: Alarm) -> Plan:
     on_ramp = wish.strategy == "Stages" and standing.stage is not Stage.INCONCLUSIVE
     if on_ramp and at > 0 and standing.returns < MOST_RETURNS:
         why = f"{alarm.why}; it goes on: back to {_told(wish.ramp[at - 1])}"
-        return enter(wish, standing, at - 1, reason, why, returns=standing.returns + 1)
+        changes = {"returns": standing.returns + 1, "alarms": standing.alarms.listening_again()}
+        return enter(wish, standing, at - 1, reason, why, **changes)
     return roll_back(standing, Stage.ROLLED_BACK, reason, f"{alarm.why}; it goes on")
 
 

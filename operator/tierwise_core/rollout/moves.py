@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tierwise_core.rollout.alarms import SILENT
 from tierwise_core.rollout.situation import Action, Plan, Standing, Transition, Wish
 from tierwise_core.rollout.stages import Stage
 
@@ -76,7 +75,7 @@ def enter(
         shadow_percent=step.shadow_percent,
         step=at,
         step_from=evidence.green.judged,
-        **{"alarms": SILENT if at < standing.step else standing.alarms, **changes},
+        **changes,
     )
 
 
