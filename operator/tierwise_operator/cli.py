@@ -80,6 +80,24 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
         list[str] | None,
         typer.Option(help="A taint that says a node is about to go, beside those that are known."),
     ] = None,
+    ledger_url: Annotated[
+        str,
+        typer.Option(
+            envvar="TIERWISE_LEDGER_URL",
+            help="The ledger whose windows decide rollouts; without it they wait for a person.",
+        ),
+    ] = "",
+    ledger_token_file: Annotated[
+        str,
+        typer.Option(envvar="TIERWISE_LEDGER_TOKEN_FILE", help="A file with the ledger's token."),
+    ] = "",
+    router_url: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A router that is asked which shares it applies, such as http://10.0.0.5:8080; "
+            "repeatable. By default the router pods of the Lease's namespace."
+        ),
+    ] = None,
     weights_image: WeightsImage = "",
     weights_pull_policy: WeightsPullPolicy = "IfNotPresent",
     weights_cache: WeightsCache = Cache.NONE,
@@ -111,6 +129,9 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
         hf_token=hf_token,
         policy=Policy(move_threshold, move_penalty, preempt),
         leaving_taints=tuple(leaving_taint or ()),
+        ledger_url=ledger_url,
+        ledger_token_file=ledger_token_file,
+        router_urls=tuple(router_url or ()),
         delivery=delivery(
             image=weights_image,
             pull_policy=weights_pull_policy,

@@ -10,6 +10,8 @@ from tierwise_api import FieldProfile as FieldProfileResource
 from tierwise_api import Rollout as RolloutResource
 from tierwise_api.base import problems
 from tierwise_api.fieldprofile import FieldProfileSpec
+from tierwise_api.rollout_wish import wish_of
+from tierwise_core.field_profiles import GENERAL
 from tierwise_core.rollout.order import APPLIED, TRIGGER, TRIGGER_MESSAGE, Order, standing_of
 from tierwise_operator.distill import model_spec
 
@@ -29,7 +31,10 @@ class Profile:
 
 
 def rollout(body: Json) -> Order:
-    """Return a Rollout; one that cannot be read is ``invalid`` and says why."""
+    """Return a Rollout; one that cannot be read is ``invalid`` and says why.
+
+    What its wish leaves to the field's profile is the general field's here.
+    """
     metadata, spec, status = body["metadata"], body.get("spec") or {}, body.get("status") or {}
     namespace, annotations = metadata.get("namespace", ""), metadata.get("annotations") or {}
     named = (spec.get("specialistRef") or {}).get("name") or ""
@@ -49,7 +54,8 @@ def rollout(body: Json) -> Order:
     }
     try:
         read = RolloutResource.from_cluster({**body, "status": {}}).spec
-        return Order(**known, candidate=model_spec(read.candidate.model))
+        wish = wish_of(read, None, GENERAL)
+        return Order(**known, candidate=model_spec(read.candidate.model), wish=wish)
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one object is told on it
         return Order(**known, invalid=_said(error))
 

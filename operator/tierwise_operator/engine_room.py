@@ -20,6 +20,8 @@ from tierwise_operator.passes import Passes
 from tierwise_operator.performance import Performance
 from tierwise_operator.readings import Read, Readings
 from tierwise_operator.recorder import Recorder
+from tierwise_operator.rolling.means import ALL, Means, means
+from tierwise_operator.rolling.rollout_pass import RolloutPasses
 from tierwise_operator.settings import Settings
 from tierwise_operator.store import FLEET, Store
 from tierwise_operator.workqueue import Item, WorkQueue
@@ -42,6 +44,7 @@ class Operator:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         *,
         adapters: AdapterMeans | None = None,
+        rollouts: Callable[[Callable[[str], None]], Means] | None = None,
     ) -> None:
         self._cluster = cluster
         self._settings = settings
@@ -63,6 +66,12 @@ class Operator:
         performance = Performance(self.load_watch.engines, self.queue.add, clock)
         self.load_watch.tell.append(performance.take)
         self.extensions = Extensions(cluster, self.store, clock, settings.namespaces)
+        found = (
+            rollouts(self._answered)
+            if rollouts
+            else means(cluster, self.store, settings, self._answered)
+        )
+        self.rollouts = RolloutPasses(self.store, self.queue, executor, found, clock, self.metrics)
         self.passes = Passes(
             self.store,
             self.queue,
@@ -74,6 +83,7 @@ class Operator:
             self.adapters,
             performance,
             self.extensions,
+            self.rollouts,
             settings.hf_endpoint,
             settings.policy,
             settings.delivery,
@@ -95,6 +105,7 @@ class Operator:
         finally:
             await self.adapters.close()
             await self.scraper.close()
+            await self.rollouts.means.close()
 
     async def settle(self) -> None:
         """Make passes until nothing is left to do; retries and rechecks aside."""
@@ -104,6 +115,15 @@ class Operator:
                 await self._pass(item)
             await self.readings.settle()
             await self.adapters.settle()
+
+    def _answered(self, key: str) -> None:
+        """Look at the Rollout about which somebody has answered, or at all that are under way."""
+        if key != ALL:
+            self.queue.add(Item("Rollout", key))
+            return
+        for order in self.store.rollouts.all():
+            if not order.ended:
+                self.queue.add(Item("Rollout", order.key))
 
     async def _worker(self) -> None:
         while True:
@@ -157,9 +177,12 @@ class Operator:
             self.queue.add(Item("GPUTier", name))
         for key in self.store.specialists:
             self.queue.add(Item("Specialist", key))
+        for key in self.store.rollouts:
+            self.queue.add(Item("Rollout", key))
 
     def refresh_metrics(self) -> None:
         """Bring the gauges up to date."""
         self.metrics.queue_depth.set(len(self.queue))
         self.metrics.survey(self.store.specialists.all(), self.store.tiers.all())
         self.load_watch.survey()
+        self.rollouts.survey()

@@ -52,6 +52,25 @@ class Metrics:
             "engine_scrapes_total", "Engine pods asked for their metrics, by outcome", "outcome"
         )
 
+        self.rollouts = self._gauge("rollouts", "Rollouts by stage", "stage")
+        self.green_percent = self._gauge(
+            "rollout_green_percent",
+            "The candidate's share of the traffic, in percent",
+            "specialist",
+        )
+        self.utility = self._gauge(
+            "rollout_utility", "Mean utility of a rollout's sides, 0 to 1", "specialist", "side"
+        )
+        self.verdicts = self._counter(
+            "rollout_verdicts_total", "Rollouts by how they ended", "outcome", "reason"
+        )
+        self.waiting = self._gauge(
+            "rollout_waiting_seconds",
+            "Seconds since a rollout under way was first seen to wait for this",
+            "specialist",
+            "reason",
+        )
+
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"tierwise_operator_{name}", text, labels, registry=self.registry)
 

@@ -28,6 +28,7 @@ from tierwise_operator.load_day import LoadDay
 from tierwise_operator.performance import Performance
 from tierwise_operator.readings import Readings
 from tierwise_operator.recorder import Subject
+from tierwise_operator.rolling.rollout_pass import RolloutPasses
 from tierwise_operator.store import Store
 from tierwise_operator.workqueue import Item, WorkQueue
 
@@ -51,6 +52,7 @@ class Passes:
     adapters: Adapters
     performance: Performance
     extensions: Extensions
+    rollouts: RolloutPasses
     hf_endpoint: str | None = None
     policy: Policy = field(default_factory=Policy)
     delivery: Delivery = field(default_factory=Delivery)
@@ -68,6 +70,8 @@ class Passes:
                 await self._specialist(item)
             case "GPUTier":
                 await self._tier(item)
+            case "Rollout":
+                await self.rollouts.run(item)
             case "Fleet":
                 await self._fleet(item)
 
@@ -77,6 +81,7 @@ class Passes:
             self.adapters.forget(item.key)
             self.performance.forget(item.key)
             self.day.forget(item.key)
+            self.rollouts.forget_sides(item.key)
             return
         subject = _subject(specialist)
         self.load.notice(specialist)

@@ -20,7 +20,9 @@ class Settings:
     """The settings of one process.
 
     ``identity`` is this process in the Lease and in Events; it is new with every start.
-    ``leaving_taints`` announce that a node is about to go, beside those that are known.
+    ``leaving_taints`` announce that a node is about to go, beside those that are known. Without a
+    ``ledger_url`` no rollout is decided by evidence. ``router_urls`` are asked what they apply, by
+    default the router pods of ``lease_namespace``.
     """
 
     namespaces: tuple[str, ...] = ()
@@ -36,4 +38,7 @@ class Settings:
     delivery: Delivery = field(default_factory=Delivery)
     policy: Policy = field(default_factory=Policy)
     leaving_taints: tuple[str, ...] = ()
+    ledger_url: str = ""
+    ledger_token_file: str = ""
+    router_urls: tuple[str, ...] = ()
     identity: str = field(default_factory=_identity)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from tierwise_core.rollout.memory import recalled
-from tierwise_core.rollout.situation import Standing, Wish
+from tierwise_core.rollout.situation import Plan, Standing, Transition, Wish
 from tierwise_core.rollout.stages import FINAL, Stage
 from tierwise_core.specialist import ModelSpec
 
@@ -18,6 +18,7 @@ __all__ = [
     "TRIGGER",
     "TRIGGER_MESSAGE",
     "Order",
+    "abandoned",
     "current",
     "standing_of",
 ]
@@ -100,8 +101,31 @@ def _age(order: Order) -> tuple[bool, str, str]:
     return not begun, order.created, order.name
 
 
+def abandoned(standing: Standing, now: float, why: str) -> Plan:
+    """Return the way back of a Rollout whose Specialist is gone, whatever it had come to.
+
+    >>> plan = abandoned(Standing(Stage.PROMOTED, 100), 9.0, "there is no Specialist ai/sorter")
+    >>> plan.standing.stage.value, plan.standing.percent, plan.standing.reason
+    ('RollingBack', 0, 'SpecialistDeleted')
+    """
+    back = replace(
+        standing,
+        stage=Stage.ROLLING_BACK,
+        percent=0,
+        shadow_percent=0,
+        since=now,
+        at=max(now, standing.at),
+        before=None,
+        ends=Stage.ABORTED,
+        reason="SpecialistDeleted",
+        why=why,
+    )
+    moved = Transition(standing.stage, back.stage, back.reason, why)
+    return Plan(back, transitions=(moved,))
+
+
 def standing_of(status: Mapping[str, Any]) -> Standing | None:
-    """Read where a Rollout stands out of its status; None before its first pass.
+    """Read where a Rollout stands out of its status; None before it has begun.
 
     A memory that cannot be read, since somebody edited it, costs the evidence and not the stage:
 
@@ -121,6 +145,8 @@ def _from_words(status: Mapping[str, Any]) -> Standing | None:
     try:
         stage = Stage(status["stage"])
     except (KeyError, ValueError):
+        return None
+    if stage is Stage.PENDING:  # it waits for another, or for its Specialist, and has not begun
         return None
     # What a pause interrupted is not among the words: begin again, with nobody on green.
     if stage is Stage.PAUSED:

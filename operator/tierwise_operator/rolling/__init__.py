@@ -1,0 +1,1 @@
+"""Rollouts on the cluster: what is seen of both sides, the pass that decides, what it writes."""

@@ -1,0 +1,318 @@
+"""The Rollout pass: what it sees, what it writes, and that nothing of it is lost when it is killed.
+
+The pods, the ledger and the routers say what the story says; the API server is one in memory.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from fake_cluster import FakeCluster
+from rolling import Rolling, rollout_body
+from stage import feeding, specialist_body
+
+from tierwise_core.rollout.situation import Examination
+from tierwise_operator.examining.examiner import Examined
+from tierwise_operator.kinds import ROLLOUT, SPECIALIST
+
+QUICK = {"strategy": {"deadline": "24h", "cooldown": "10m"}}
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[Rolling]:
+    cluster = FakeCluster()
+    made = Rolling(cluster)
+    cluster.told = feeding(made.operator.store)
+    cluster.put(specialist_body())
+    made.ledger.judged("day", 200, 50)
+    yield made
+    made.operator.queue.close()
+
+
+def put(world: Rolling, body: dict[str, Any]) -> None:
+    cluster = world.cluster
+    assert isinstance(cluster, FakeCluster)
+    cluster.put(body)
+
+
+def restart(world: Rolling) -> None:
+    cluster = world.cluster
+    assert isinstance(cluster, FakeCluster)
+    world.operator.queue.close()
+    world.begin()
+    cluster.told = feeding(world.operator.store)
+    for (kind, _), body in cluster.objects_by_key.items():
+        if kind in {"Rollout", "Specialist"}:
+            world.operator.store.observe({"Rollout": ROLLOUT, "Specialist": SPECIALIST}[kind], body)
+
+
+def events(world: Rolling) -> list[str]:
+    cluster = world.cluster
+    assert isinstance(cluster, FakeCluster)
+    return cluster.events
+
+
+async def to_canary(world: Rolling, **spec: Any) -> dict[str, Any]:
+    put(world, rollout_body(**{**QUICK, **spec}))
+    return await world.step()
+
+
+async def test_a_candidate_that_serves_gets_five_percent_and_the_forecast_is_told(
+    world: Rolling,
+) -> None:
+    status = await to_canary(world)
+    assert (status["stage"], status["weights"]) == ("Canary", {"blue": 95, "green": 5})
+    assert status["forecast"]["answersPerHour"] == pytest.approx(250 / 24, abs=0.1)
+    assert status["forecast"]["message"].startswith("a verdict takes on average ")
+    assert [point["greenPercent"] for point in status["trajectory"]] == [0, 5]
+    assert status["sides"]["green"]["revisions"] == ["green1"]
+    assert status["sides"]["blue"]["model"] == {"source": "file:///models/sorter"}
+    assert "Normal Forecast" in events(world)
+    assert {gate["name"]: gate["state"] for gate in status["gates"]}["RollbackPath"] == "Passed"
+
+
+async def test_a_better_candidate_is_promoted_and_blue_goes_after_the_cooldown(
+    world: Rolling,
+) -> None:
+    await to_canary(world)
+    stages = []
+    for _ in range(120):
+        world.ledger.judged("blue", 10, 10)
+        world.ledger.judged("green", 19, 1)
+        status = await world.pass_after(10)
+        stages.append(status["stage"])
+        if status["stage"] == "Promoted":
+            break
+    assert sorted(set(stages), key=stages.index) == ["Canary", "Shifting", "Promoted"] or sorted(
+        set(stages), key=stages.index
+    ) == ["Shifting", "Promoted"]
+    assert status["weights"] == {"blue": 0, "green": 100}
+    assert status["verdict"]["outcome"] == "Promoted"
+    world.ledger.judged("green", 100, 5)
+    status = await world.pass_after(300)
+    assert status["stage"] == "Promoted"
+    status = await world.pass_after(301)
+    assert status["stage"] == "Complete"
+    assert status["utility"]["base"] > 0.8
+    ready = {c["type"]: c["status"] for c in status["conditions"]}
+    assert ready == {"Ready": "True"}
+
+
+async def test_a_broken_candidate_goes_back_and_the_shares_are_written_before_all_else(
+    world: Rolling,
+) -> None:
+    await to_canary(world)
+    world.routers.behind = {("ai/sorter", "v2"): 5}
+    for _ in range(10):
+        world.ledger.judged("blue", 30, 2)
+        world.ledger.judged("green", 0, 4)
+        status = await world.pass_after(2)
+        if status["stage"] != "Canary":
+            break
+    assert (status["stage"], status["weights"]["green"]) == ("RollingBack", 0)
+    assert "routers" in status["waitsFor"]
+    world.routers.behind = None
+    status = await world.pass_after(1)
+    assert status["stage"] == "RolledBack"
+    assert status["failuresKept"] == world.ledger.green.judged
+    assert world.ledger.kept[0].revisions == ("green1",)
+    assert status["verdict"]["outcome"] == "RolledBack"
+    assert {c["type"] for c in status["conditions"] if c["status"] == "True"} == {"Stalled"}
+
+
+async def test_nothing_is_decided_while_the_ledger_is_silent(world: Rolling) -> None:
+    await to_canary(world)
+    world.ledger.judged("green", 0, 50)
+    world.ledger.judged("blue", 50, 0)
+    world.ledger.away = True
+    status = await world.pass_after(3600)
+    assert (status["stage"], status["weights"]["green"]) == ("Canary", 5)
+    reasons = {c["type"]: c["reason"] for c in status["conditions"]}
+    assert reasons["Ready"] == "LedgerSilent"
+    world.ledger.away = False
+    assert (await world.pass_after(10))["weights"]["green"] == 0
+    status = await world.pass_after(1)
+    assert status["stage"] == "RolledBack"  # what was said meanwhile counts when it comes
+
+
+async def test_a_person_aborts_while_the_ledger_is_silent(world: Rolling) -> None:
+    await to_canary(world)
+    world.ledger.away = True
+    put(world, rollout_body(**QUICK, abort=True))
+    status = await world.pass_after(2)
+    assert (status["stage"], status["weights"]["green"]) == ("RollingBack", 0)
+    assert "failures" in status["waitsFor"]
+    status = await world.pass_after(700)
+    assert status["stage"] == "Aborted"  # a dead ledger does not hold green's GPUs for ever
+
+
+async def test_a_second_rollout_waits_by_name_until_the_first_has_ended(world: Rolling) -> None:
+    await to_canary(world)
+    put(world, rollout_body("v3", **QUICK))
+    status = await world.step("v3")
+    assert (status["stage"], status["weights"]["green"]) == ("Pending", 0)
+    ready = next(c for c in status["conditions"] if c["type"] == "Ready")
+    assert ready["reason"] == "AnotherRollout"
+    assert "Rollout v2 of Specialist ai/sorter is under way (Canary)" in ready["message"]
+    put(world, rollout_body("v2", **QUICK, abort=True))
+    assert (await world.pass_after(2, "v2"))["stage"] == "Aborted"
+    assert (await world.step("v3"))["stage"] == "Canary"
+
+
+async def test_a_rollout_for_nobody_waits_and_one_whose_specialist_goes_is_aborted(
+    world: Rolling,
+) -> None:
+    cluster = world.cluster
+    assert isinstance(cluster, FakeCluster)
+    cluster.remove(SPECIALIST, "ai/sorter")
+    status = await to_canary(world)
+    ready = next(c for c in status["conditions"] if c["type"] == "Ready")
+    assert ready["reason"] == "SpecialistNotFound"
+    cluster.put(specialist_body())
+    assert (await world.step())["stage"] == "Canary"
+    cluster.remove(SPECIALIST, "ai/sorter")
+    world.operator.rollouts.forget_sides("ai/sorter")
+    world.state = None
+    status = await world.pass_after(2)
+    assert (status["stage"], status["verdict"]["reason"]) == ("Aborted", "SpecialistDeleted")
+
+
+async def test_a_spec_that_changes_again_and_again_tries_only_the_last(world: Rolling) -> None:
+    for name in ("r1", "r2", "r3"):
+        put(world, rollout_body(name, **QUICK))
+        world.green(superseded="" if name == "r1" else name)
+        if name == "r1":
+            assert (await world.step("r1"))["stage"] == "Canary"
+    assert (await world.pass_after(2, "r1"))["verdict"]["reason"] == "Superseded"
+    assert (await world.pass_after(2, "r2"))["verdict"]["reason"] == "Superseded"
+    world.green(superseded="")
+    assert (await world.pass_after(2, "r3"))["stage"] == "Canary"
+
+
+@pytest.mark.parametrize(
+    ("green", "reason"),
+    [
+        ({"refused": "the candidate is what runs already"}, "CandidateRefused"),
+        ({"ready": False, "fault": "image cannot be pulled"}, "GreenFailed"),
+    ],
+)
+async def test_a_candidate_that_cannot_be_is_out_before_anybody_is_served(
+    world: Rolling, green: dict[str, Any], reason: str
+) -> None:
+    world.green(**green)
+    status = await to_canary(world)
+    assert status["stage"] in {"Aborted", "RolledBack"}
+    assert status["verdict"]["reason"] == reason
+    assert {point["greenPercent"] for point in status["trajectory"]} == {0}
+    assert not world.ledger.kept  # it answered nobody
+
+
+async def test_without_room_it_waits_and_says_the_way_out(world: Rolling) -> None:
+    world.green(ready=False, no_room="tier l4 has no room for both: 1 blue replica fewer would do")
+    status = await to_canary(world)
+    reasons = {c["type"]: c["reason"] for c in status["conditions"]}
+    assert (status["stage"], reasons["Ready"]) == ("Pending", "NoRoom")
+    assert "1 blue replica fewer" in status["waitsFor"]
+
+
+async def test_one_pod_of_green_never_gets_more_than_it_can_carry(world: Rolling) -> None:
+    world.green(carries_percent=11)
+    await to_canary(world)
+    for _ in range(40):
+        world.ledger.judged("blue", 12, 8)
+        world.ledger.judged("green", 10, 1)
+        status = await world.pass_after(10)
+        if status["stage"] == "Promoted":
+            break
+        assert status["weights"]["green"] <= 11
+    assert status["stage"] == "Promoted"
+    assert status["weights"]["green"] == 11  # grows as green's pods do
+    world.green(carries_percent=100)
+    assert (await world.pass_after(2))["weights"] == {"blue": 0, "green": 100}
+
+
+async def test_a_verdict_that_is_taken_back_waits_until_the_sums_can_be_true(
+    world: Rolling,
+) -> None:
+    await to_canary(world)
+    world.ledger.judged("blue", 10, 2)
+    world.ledger.judged("green", 5)
+    before = await world.pass_after(2)
+    world.ledger.judged("green", -1, 1)  # a person says that an accepted answer was wrong
+    status = await world.pass_after(2)
+    assert json.loads(status["sums"]) == json.loads(before["sums"])
+    world.ledger.judged("green", 4, 0)
+    status = await world.pass_after(2)
+    assert status["windows"]["green"]["interactions"] == 9
+    assert status["windows"]["green"]["acceptedRate"] == pytest.approx(8 / 9, abs=1e-3)
+
+
+async def test_a_pause_keeps_the_shares_and_the_evidence_goes_on(world: Rolling) -> None:
+    await to_canary(world)
+    put(world, rollout_body(**QUICK, paused=True))
+    world.ledger.judged("blue", 30, 2)
+    world.ledger.judged("green", 0, 20)
+    status = await world.pass_after(10)
+    assert (status["stage"], status["weights"]["green"]) == ("Paused", 5)
+    put(world, rollout_body(**QUICK))
+    assert (await world.pass_after(10))["verdict"]["outcome"] == "RolledBack"
+
+
+async def test_an_unreadable_benchmark_holds_and_a_lost_one_sends_back(world: Rolling) -> None:
+    unreadable = Examination("Unreadable", why="ConfigMap ai/questions does not exist")
+    world.examiner.known = Examined(benchmark=unreadable)
+    status = await to_canary(world)
+    assert status["stage"] == "Benchmark"
+    assert "ConfigMap ai/questions does not exist" in status["waitsFor"]
+    lost = Examination("Done", loses=True, why="green 30 of 50 right, blue 44")
+    world.examiner.known = Examined(benchmark=lost, benchmark_status={"state": "Done"})
+    status = await world.pass_after(2)
+    assert status["verdict"]["reason"] == "BenchmarkRegression"
+    assert status["benchmark"] == {"state": "Done"}
+
+
+async def test_a_rollout_that_cannot_be_read_says_what_is_wrong(world: Rolling) -> None:
+    status = await to_canary(world, strategy={"floorPercent": 60, "ceilingPercent": 40})
+    ready = next(c for c in status["conditions"] if c["type"] == "Ready")
+    assert ready["reason"] == "InvalidSpec"
+    assert "floorPercent must be below ceilingPercent" in ready["message"]
+
+
+async def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(world: Rolling) -> None:
+    await to_canary(world)
+    for turn in range(60):
+        world.ledger.judged("blue", 10, 10)
+        world.ledger.judged("green", 19, 1)
+        if turn % 2:
+            restart(world)
+        status = await world.pass_after(10)
+        if status["stage"] == "Promoted":
+            break
+    assert status["verdict"]["outcome"] == "Promoted"
+    counted = json.loads(status["sums"])
+    assert counted["green"]["judged"] == status["windows"]["green"]["interactions"]
+    assert counted["blue"]["judged"] == status["windows"]["blue"]["interactions"]
+
+
+async def test_without_a_ledger_nobody_is_sent_to_green(world: Rolling) -> None:
+    world.has_ledger = False
+    restart(world)
+    status = await to_canary(world)
+    assert status["weights"]["green"] == 0
+    assert {g["name"]: g["state"] for g in status["gates"]}["OperationalReadiness"] == "Missing"
+
+
+async def test_the_gauges_tell_of_it(world: Rolling) -> None:
+    await to_canary(world)
+    world.ledger.judged("blue", 10, 2)
+    world.ledger.judged("green", 5)
+    await world.pass_after(2)
+    world.operator.refresh_metrics()
+    metric = world.operator.metrics.registry.get_sample_value
+    assert metric("tierwise_operator_rollouts", {"stage": "Canary"}) == 1
+    assert metric("tierwise_operator_rollout_green_percent", {"specialist": "ai/sorter"}) == 5
+    labels = {"specialist": "ai/sorter", "side": "green"}
+    assert metric("tierwise_operator_rollout_utility", labels) is not None
