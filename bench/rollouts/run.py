@@ -8,7 +8,7 @@ examples:
     python bench/rollouts/run.py                      # 1,000 rollouts a cell, some minutes
     python bench/rollouts/run.py --runs 100           # a first look
     python bench/rollouts/run.py --output json > rollouts.json
-    python bench/rollouts/run.py --record             # write the table into docs/rollouts.md
+    python bench/rollouts/run.py --record             # write the table into the decision's page
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from tierwise_core.rollout.evidence import Baseline, Yardstick  # noqa: E402
 from tierwise_core.rollout.situation import Wish  # noqa: E402
 from tierwise_core.rollout.trial import Ending, Guarded, Rule, Scenario, play  # noqa: E402
 
-PAGE = ROOT / "docs" / "rollouts.md"
+PAGE = ROOT / "docs" / "decisions" / "bets-instead-of-means.md"
 START, END = "<!-- figures: made by make bench-rollouts RECORD=yes -->", "<!-- end of figures -->"
 CODE = Yardstick(delta=0.025, tolerance=1.5, first=20, step=10)
 WISH = Wish(yardstick=CODE, on_inconclusive="Promote")
@@ -143,7 +143,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1000, help="rollouts per cell (default 1000)")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
     parser.add_argument("--output", choices=["table", "json"], default="table")
-    parser.add_argument("--record", action="store_true", help="write into docs/rollouts.md")
+    parser.add_argument("--record", action="store_true", help="write into the page of docs/decisions")
     options = parser.parse_args()
     found = list(rows(options.runs, options.workers))
     date = f"{datetime.now(UTC):%Y-%m-%d}"

@@ -73,16 +73,14 @@ class Recorder:
         before = self.standing
         plan = decide(self.wish, before, seen, now)
         self.standing = plan.standing
-        if (before.stage, before.percent) != (
-            self.standing.stage,
-            self.standing.percent,
-        ) or not self.bodies:
+        moved = before.stage is not self.standing.stage
+        if moved or before.percent != self.standing.percent or not self.bodies:
             self.trajectory.append(
                 {
                     "time": _at(now),
                     "stage": self.standing.stage.value,
                     "greenPercent": self.standing.percent,
-                    "reason": self.standing.why or plan.waits_for,
+                    "reason": self.standing.why if moved else plan.waits_for,
                 }
             )
         self.bodies.append(a_rollout(self._status(plan)))

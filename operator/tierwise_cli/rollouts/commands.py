@@ -122,11 +122,7 @@ def watch(  # noqa: PLR0913, PLR0917 - the options of a command
     A line for each change where no terminal is; with --output json the whole Rollout each time.
     """
     with reported(output):
-        if (name is None) == (recording is None):
-            raise UsageError(
-                "NAME and --from are both given" if name else "neither NAME nor --from is given",
-                fix="tierwise rollout watch NAME; tierwise rollout list shows the names",
-            )
+        _one_of(name, recording, "watch")
         seen: list[Look] = []
         if recording is not None:
             last = follow(_kept(recorded(recording), seen), output)
@@ -139,6 +135,14 @@ def watch(  # noqa: PLR0913, PLR0917 - the options of a command
     raise typer.Exit(exit_code(last))
 
 
+def _one_of(name: str | None, recording: Path | None, command: str) -> None:
+    if (name is None) == (recording is None):
+        raise UsageError(
+            "NAME and --from are both given" if name else "neither NAME nor --from is given",
+            fix=f"tierwise rollout {command} NAME; tierwise rollout list shows the names",
+        )
+
+
 def _kept(looks: Iterable[Look], seen: list[Look]) -> Iterator[Look]:
     """Pass looks on, and keep them."""
     for look in looks:
@@ -148,11 +152,16 @@ def _kept(looks: Iterable[Look], seen: list[Look]) -> Iterator[Look]:
 
 @rolling.command(
     epilog=examples(
-        "tierwise rollout explain sorter", "tierwise rollout explain ai/sorter-5d8f7c9b -o json"
+        "tierwise rollout explain sorter",
+        "tierwise rollout explain ai/sorter-5d8f7c9b -o json",
+        "tierwise rollout explain --from rollout.jsonl",
     )
 )
-def explain(
-    name: RolloutName,
+def explain(  # noqa: PLR0913, PLR0917 - the options of a command
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="A Rollout, or a Specialist.")
+    ] = None,
+    recording: Recording = None,
     namespace: Home = None,
     output: OutputOption = Output.TEXT,
     kubeconfig: Kubeconfig = None,
@@ -160,9 +169,17 @@ def explain(
 ) -> None:
     """Tell why a rollout stands where it stands: every step in numbers, and what comes next."""
     with reported(output):
-        home, which = split(name, namespace)
-        with place(Access(kubeconfig, context), home) as here:
-            look = here.one(which)
+        _one_of(name, recording, "explain")
+        look = None
+        if recording is not None:
+            for look in recorded(recording):  # noqa: B007 - the last one counts
+                pass
+        else:
+            home, which = split(str(name), namespace)
+            with place(Access(kubeconfig, context), home) as here:
+                look = here.one(which)
+        if look is None:
+            raise UsageError("the recording is empty", fix="record one: tierwise rollout watch")
         told = story(look)
         if output is Output.JSON:
             sections = [{"title": one.title, "lines": list(one.lines)} for one in told]
