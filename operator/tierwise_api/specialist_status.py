@@ -8,6 +8,7 @@ from pydantic import Field
 
 from tierwise_api.base import Status
 from tierwise_api.common import Conditions, Timestamp
+from tierwise_api.drift_status import DriftStatus, TrainingStatus
 from tierwise_api.placement_status import (
     MemoryStatus,
     PerformanceStatus,
@@ -233,6 +234,12 @@ class SpecialistStatus(Status):
     )
     overflow: OverflowStatus | None = Field(
         default=None, description="What went to the alternative, as the routers tell."
+    )
+    drift: DriftStatus | None = Field(
+        default=None, description="Whether its answers are still as useful as they were."
+    )
+    training: TrainingStatus | None = Field(
+        default=None, description="The last training that answered a drift."
     )
     endpoints: list[Endpoint] = Field(
         default_factory=list,

@@ -53,8 +53,13 @@ class Cluster(Protocol):
     ) -> AsyncIterator[Json]:
         """Yield all objects of a kind, or those of a namespace, that its selectors admit."""
 
-    async def apply(self, kind: Kind, body: Json, subresource: str = "") -> Json:
-        """Server-side apply an object, taking over fields that others had changed."""
+    async def apply(
+        self, kind: Kind, body: Json, subresource: str = "", manager: str = FIELD_MANAGER
+    ) -> Json:
+        """Server-side apply an object, taking over fields that others had changed.
+
+        What a ``manager`` has applied before and leaves out now goes; others' fields stay.
+        """
 
     async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
         """Delete the object of that uid; one that is gone already is no error."""
@@ -112,11 +117,13 @@ class KubernetesCluster:
                 return
             query["continue"] = following
 
-    async def apply(self, kind: Kind, body: Json, subresource: str = "") -> Json:
+    async def apply(
+        self, kind: Kind, body: Json, subresource: str = "", manager: str = FIELD_MANAGER
+    ) -> Json:
         """Server-side apply an object, taking over fields that others had changed."""
         metadata = body["metadata"]
         path = kind.path(metadata.get("namespace", ""), metadata["name"], subresource)
-        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        query = {"fieldManager": manager, "force": "true"}
         headers = {"Content-Type": "application/apply-patch+yaml"}
         return await self.call("PATCH", path, query, body, headers)
 

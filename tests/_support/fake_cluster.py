@@ -7,11 +7,11 @@ business of the tests on a real one.
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tierwise_operator.cluster import ClusterError
+from tierwise_operator.cluster import FIELD_MANAGER, ClusterError
 from tierwise_operator.kinds import BY_NAME, EVENT, LEASE, Kind
 from tierwise_operator.store import key_of
 
@@ -42,6 +42,7 @@ class FakeCluster:
         self.faults: list[Callable[[Write], ClusterError | None]] = []
         self.told: Callable[[Kind, Json | None, str], None] = lambda *_: None
         self.missing: set[str] = set()
+        self.applied: dict[Key, dict[str, Json]] = {}
         self._version = 100
 
     @property
@@ -93,7 +94,9 @@ class FakeCluster:
                 whole = copy.deepcopy(body)
                 yield {"metadata": whole["metadata"]} if metadata_only else whole
 
-    async def apply(self, kind: Kind, body: Json, subresource: str = "") -> Json:
+    async def apply(
+        self, kind: Kind, body: Json, subresource: str = "", manager: str = FIELD_MANAGER
+    ) -> Json:
         title = f"{kind.name}/{subresource}" if subresource else kind.name
         key = key_of(body["metadata"])
         self._note(Write("apply", title, key, body))
@@ -106,7 +109,9 @@ class FakeCluster:
             stored["spec"]["replicas"] = body["spec"]["replicas"]
             stored["metadata"]["resourceVersion"] = self._next_version()
             return copy.deepcopy(body)
-        stored["status"] = copy.deepcopy(body["status"])
+        shares = self.applied.setdefault((kind.name, key), {})
+        shares[manager] = copy.deepcopy(body["status"])
+        stored["status"] = _together(shares.values())
         stored["metadata"]["resourceVersion"] = self._next_version()
         return copy.deepcopy(stored)
 
@@ -156,6 +161,17 @@ class FakeCluster:
     def _next_version(self) -> str:
         self._version += 1
         return str(self._version)
+
+
+def _together(shares: Iterable[Json]) -> dict[str, Any]:
+    """What several managers have applied to one status; conditions are told apart by their type."""
+    whole: dict[str, Any] = {}
+    for share in shares:
+        conditions = [*whole.get("conditions", ()), *share.get("conditions", ())]
+        whole |= copy.deepcopy(dict(share))
+        if conditions:
+            whole["conditions"] = conditions
+    return whole
 
 
 def selected(kind: Kind, body: Json) -> bool:
