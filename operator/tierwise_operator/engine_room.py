@@ -59,7 +59,7 @@ class Operator:
             self.store, self.queue.add, self.scraper.scrape, clock, self.metrics
         )
         self.adapters = (adapters or AdapterMeans()).put_together(
-            lambda key: self.queue.add(Item("Specialist", key))
+            lambda key: self.queue.add(Item("Specialist", key.partition("#")[0]))
         )
         day = LoadDay(self.store, self.queue.add, clock)
         self.load_watch.tell.append(day.take)

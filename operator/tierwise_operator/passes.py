@@ -2,21 +2,25 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from tierwise_core.adapter_status import AdaptersSeen
 from tierwise_core.admission import with_flavor
 from tierwise_core.delivery import Delivery
 from tierwise_core.departure import departures
 from tierwise_core.errors import TierwiseError
 from tierwise_core.fleet import GPUTier, Pod, free_slots
-from tierwise_core.fleet_plan import Fleet, FleetPlan, changed_keys, plan_fleet
-from tierwise_core.holdings import holding
+from tierwise_core.fleet_plan import Fleet, FleetPlan, FleetVerdict, changed_keys, plan_fleet
 from tierwise_core.model_metadata import ModelMetadata
 from tierwise_core.placement import Policy, Running
+from tierwise_core.pod_health import serving
 from tierwise_core.reconcile import Snapshot, decide, refuse
-from tierwise_core.specialist import Specialist
+from tierwise_core.sides import GREEN, Sides, sides
+from tierwise_core.sides_observed import holdings_of_sides, pods_of_side, state_of_sides
+from tierwise_core.snapshot import GreenView
+from tierwise_core.specialist import Reading, Specialist
 from tierwise_core.tiers import TierSnapshot, decide_tier
 from tierwise_operator.adapters import Adapters
 from tierwise_operator.cluster import ClusterError
@@ -29,7 +33,7 @@ from tierwise_operator.performance import Performance
 from tierwise_operator.readings import Readings
 from tierwise_operator.recorder import Subject
 from tierwise_operator.rolling.rollout_pass import RolloutPasses
-from tierwise_operator.store import Store
+from tierwise_operator.store import FLEET, Store
 from tierwise_operator.workqueue import Item, WorkQueue
 
 FLEET_REST = 4.0  # planning the fleet takes at most a fifth of the time
@@ -79,6 +83,7 @@ class Passes:
         specialist = self.store.specialists.get(item.key)
         if specialist is None:
             self.adapters.forget(item.key)
+            self.adapters.forget(f"{item.key}#{GREEN}")
             self.performance.forget(item.key)
             self.day.forget(item.key)
             self.rollouts.forget_sides(item.key)
@@ -88,8 +93,11 @@ class Passes:
         self.day.hear(specialist)
         try:
             await self.extensions.prepare(specialist, self.store.pods.of(item.key))
-            plan = decide(self._snapshot(specialist), self.clock())
+            snapshot = self._snapshot(specialist)
+            plan = decide(snapshot, self.clock())
             await self.executor.carry_out(plan, subject)
+            if (state := state_of_sides(snapshot)) is not None:
+                self.rollouts.sides(specialist.key, state)
         except ClusterError as error:
             if error.rejected:
                 await self._tell(specialist, subject, "ApplyRejected", str(error))
@@ -112,15 +120,18 @@ class Passes:
         await self.executor.carry_out(refuse(current, reason, message, self.clock()), subject)
 
     def _snapshot(self, specialist: Specialist) -> Snapshot:
-        key = specialist.key
-        plan = self.plan
-        verdict = plan.verdict(key) if plan is not None and plan.knows(specialist) else None
-        reading, pods = self.readings.of(specialist), self.store.pods.of(key)
-        base = reading if isinstance(reading, ModelMetadata) else None
+        key, pods = specialist.key, self.store.pods.of(specialist.key)
+        both = self._sides(specialist)
+        if self.plan is not None and not all(self.plan.knows(side) for side in both.all):
+            self.queue.add(FLEET)
+        reading, verdict = self._known(both.blue)
+        ours = pods_of_side(both.blue, self.store.workloads(key), pods)
         return Snapshot(
-            specialist=specialist,
+            specialist=both.blue,
             reading=reading,
             fleet=verdict,
+            sides=both,
+            green=self._green(both.green) if both.green else None,
             deployments=self.store.workloads(key),
             service=next(iter(self.store.services.of(key)), None),
             pods=pods,
@@ -130,11 +141,37 @@ class Passes:
             delivery=self.delivery,
             observed=self.load.status(specialist)
             | self.day.status(specialist, verdict)
-            | self.performance.status(specialist, verdict, pods),
-            adapters=self.adapters.of(specialist, base, pods),
+            | self.performance.status(specialist, verdict, ours),
+            adapters=self._adapters(both.blue, reading, ours),
             gangs=self.extensions.gangs,
             admission=self.extensions.words(specialist.namespace),
         )
+
+    def _green(self, green: Specialist) -> GreenView:
+        reading, verdict = self._known(green)
+        name = green.full_name
+        pods = pods_of_side(green, self.store.workloads(name), self.store.pods.of(name))
+        adapters = self._adapters(green, reading, pods)
+        return GreenView(
+            reading, verdict, adapters, self.plan.no_room(green.key) if self.plan else ""
+        )
+
+    def _known(self, side: Specialist) -> tuple[Reading, FleetVerdict | None]:
+        plan = self.plan
+        verdict = plan.verdict(side.key) if plan is not None and plan.knows(side) else None
+        return self.readings.of(side), verdict
+
+    def _adapters(self, side: Specialist, reading: Reading, pods: Sequence[Pod]) -> AdaptersSeen:
+        base = reading if isinstance(reading, ModelMetadata) else None
+        return self.adapters.of(side, base, pods)
+
+    def _sides(self, specialist: Specialist) -> Sides:
+        key = specialist.key
+        blue = pods_of_side(specialist, self.store.workloads(key), self.store.pods.of(key))
+        found = sides(specialist, self.store.rollouts.of(key), serves=bool(serving(blue)))
+        if found.green is None:
+            self.adapters.forget(f"{key}#{GREEN}")
+        return found
 
     def _tiers(self) -> tuple[GPUTier, ...]:
         return tuple(with_flavor(t, self.extensions.flavors) for t in self.store.tiers.all())
@@ -170,32 +207,33 @@ class Passes:
         after, cpu_seconds = await asyncio.to_thread(_timed, self._observed_fleet(), before)
         self.plan = after
         for key in changed_keys(before, after):
-            self.queue.add(Item("Specialist", key))
+            self.queue.add(Item("Specialist", key.partition("#")[0]))
         self.fleet_ready_at = loop.time() + FLEET_REST * cpu_seconds
 
     def _observed_fleet(self) -> Fleet:
-        specialists = self.store.specialists.all()
-        self.readings.keep_only(specialists)
+        both = [self._sides(specialist) for specialist in self.store.specialists.all()]
+        every = tuple(side for found in both for side in found.all)
+        self.readings.keep_only(every)
+        replicas = {found.spec.key: self.load.wanted(found.spec) for found in both}
         return Fleet(
-            specialists=specialists,
-            readings={sp.key: self.readings.of(sp) for sp in specialists if sp.model},
+            specialists=every,
+            readings={sp.key: self.readings.of(sp) for sp in every if sp.model},
             tiers=self._tiers(),
             nodes=self.store.nodes.all(),
             use={node: dict(held) for node, held in self.store.use.items()},
-            holdings=self._holdings(specialists),
-            wanted={sp.key: self.load.wanted(sp) for sp in specialists},
+            holdings=self._holdings(both),
+            wanted={sp.key: replicas[sp.full_name] for sp in every},
             corrections={t.name: self.performance.correction(t) for t in self.store.tiers.all()},
             policy=self.policy,
         )
 
-    def _holdings(self, specialists: Iterable[Specialist]) -> dict[str, tuple[Running, ...]]:
-        found = {}
-        for specialist in specialists:
-            if deployments := self.store.workloads(specialist.key):
-                pods = self.store.pods.of(specialist.key)
-                published = specialist.status.get("placement") or {}
-                departing = self._departing(pods)
-                found[specialist.key] = holding(deployments, pods, published, departing)
+    def _holdings(self, both: Iterable[Sides]) -> dict[str, tuple[Running, ...]]:
+        found: dict[str, tuple[Running, ...]] = {}
+        for one in both:
+            key = one.spec.key
+            if deployments := self.store.workloads(key):
+                pods = self.store.pods.of(key)
+                found |= holdings_of_sides(one, deployments, pods, self._departing(pods))
         return {key: runs for key, runs in found.items() if runs}
 
 

@@ -13,6 +13,7 @@ from tierwise_core.children import (
     MANIFEST,
     REPLACED,
     REVISION,
+    SIDE,
     TIER,
     Child,
     deployment,
@@ -23,11 +24,18 @@ from tierwise_core.engine import Layout
 from tierwise_core.fleet import Exit, GPUTier, Node, Pod, free_slots, gpu_use
 from tierwise_core.fleet_plan import Fleet, FleetPlan, FleetVerdict, plan_fleet
 from tierwise_core.healing import wanted_parts
-from tierwise_core.holdings import holding
 from tierwise_core.model_metadata import ModelMetadata, SizeOverrides
+from tierwise_core.model_wire import read_model
 from tierwise_core.placement import Running
 from tierwise_core.plan import Apply, Delete, Mark, Plan, Scale
+from tierwise_core.pod_health import serving
 from tierwise_core.reconcile import Snapshot, decide
+from tierwise_core.rollout.order import TRIGGER, Order, current
+from tierwise_core.rollout.situation import first_standing
+from tierwise_core.rollout.stages import Stage
+from tierwise_core.sides import Sides, sides
+from tierwise_core.sides_observed import holdings_of_sides, pods_of_side
+from tierwise_core.snapshot import GreenView
 from tierwise_core.specialist import (
     Adapter,
     EngineSpec,
@@ -170,6 +178,7 @@ def live_child(applied: Apply, **changes: Any) -> Child:
         revision=metadata["labels"].get(REVISION, ""),
         tier=metadata["labels"].get(TIER, ""),
         edition=metadata["labels"].get(EDITION, ""),
+        side=metadata["labels"].get(SIDE, ""),
         manifest_digest=metadata["annotations"][MANIFEST],
         replicas=spec.get("replicas", 0),
         gpus_per_replica=sum(int(v) for limit in limits for k, v in limit.items() if "/" in k),
@@ -192,6 +201,7 @@ class World:
     readings: dict[str, Reading] = field(default_factory=dict)
     now: datetime = NOON
     previous: FleetPlan | None = None
+    orders: list[Order] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for specialist in self.specialists:
@@ -212,14 +222,19 @@ class World:
         found = {}
         for sp in self.specialists:
             children, pods = self._children(self.deployments, sp), self._pods(sp)
-            published = sp.status.get("placement") or {}
-            if held := holding(children, pods, published, self.departing(pods)):
-                found[sp.key] = held
-        return found
+            found |= holdings_of_sides(self.sides(sp), children, pods, self.departing(pods))
+        return {key: held for key, held in found.items() if held}
+
+    def sides(self, specialist: Specialist) -> Sides:
+        """What of a Specialist serves, and what of it is tried."""
+        children = self._children(self.deployments, specialist)
+        blue = pods_of_side(specialist, children, self._pods(specialist))
+        orders = [one for one in self.orders if one.specialist_key == specialist.key]
+        return sides(specialist, orders, serves=bool(serving(blue)))
 
     def fleet(self) -> Fleet:
         return Fleet(
-            specialists=tuple(self.specialists),
+            specialists=tuple(side for sp in self.specialists for side in self.sides(sp).all),
             readings=self.readings,
             tiers=tuple(self.tiers),
             nodes=tuple(self.nodes),
@@ -240,19 +255,29 @@ class World:
         return decide(self.snapshot(specialist), self.now)
 
     def snapshot(self, specialist: Specialist) -> Snapshot:
-        verdict = self.plan().verdict(specialist.key)
+        both, plan = self.sides(specialist), self.plan()
+        verdict = plan.verdict(specialist.key) if plan.knows(both.blue) else None
         pods = self._pods(specialist)
         services = self._children(self.services, specialist)
         return Snapshot(
-            specialist=specialist,
+            specialist=both.blue,
             reading=self.readings.get(specialist.key, SMALL),
             fleet=verdict,
+            sides=both,
+            green=self._green(both.green, plan),
             deployments=self._children(self.deployments, specialist),
             service=services[0] if services else None,
             pods=pods,
             departing=self.departing(pods),
             room=lambda tier, gpus: free_slots(tier, self.nodes, gpu_use(self.pods), gpus),
         )
+
+    def _green(self, green: Specialist | None, plan: FleetPlan) -> GreenView | None:
+        if green is None:
+            return None
+        reading = self.readings.setdefault(green.key, SMALL)
+        verdict = plan.verdict(green.key) if plan.knows(green) else None
+        return GreenView(reading, verdict, no_room=plan.no_room(green.key))
 
     def departing(self, pods: Sequence[Pod]) -> dict[str, str]:
         """The pods that cannot stay, and why."""
@@ -263,6 +288,9 @@ class World:
     def carry_out(self, plan: Plan, name: str = "sorter") -> Plan:
         """Do what a plan asks, as an API server without controllers would."""
         for action in plan.actions:
+            if action.kind == "Rollout":
+                self._open(action)
+                continue
             children = self.services if action.kind == "Service" else self.deployments
             match action:
                 case Apply():
@@ -288,6 +316,35 @@ class World:
             self.specialists[self.specialists.index(before)] = after
         return plan
 
+    def _open(self, action: Apply | Delete | Scale | Mark) -> None:
+        """Let a Rollout be there, as its own pass would have begun it."""
+        if not isinstance(action, Apply):
+            raise TypeError(f"{action} is no way to treat a Rollout")
+        metadata, spec = action.manifest["metadata"], action.manifest["spec"]
+        name = spec["specialistRef"]["name"]
+        order = Order(
+            namespace=action.namespace,
+            name=action.name,
+            uid=f"uid-{action.name}",
+            generation=1,
+            specialist_key=f"{action.namespace}/{name}",
+            candidate=read_model(spec["candidate"]["model"]),
+            standing=first_standing(self.now.timestamp()),
+            created=self.now.isoformat().replace("+00:00", "Z"),
+            trigger=metadata["annotations"][TRIGGER],
+            spec=spec,
+        )
+        self.orders.append(order)
+
+    def stage(self, stage: Stage, percent: int = 0, **changes: Any) -> None:
+        """Let the Rollout that counts stand somewhere, as its own pass would decide."""
+        order = current(self.orders)
+        if order is None:
+            raise LookupError("no Rollout is under way")
+        standing = replace(order.standing or first_standing(0.0), stage=stage, percent=percent)
+        after = replace(order, standing=replace(standing, **changes))
+        self.orders[self.orders.index(order)] = after
+
     def settle(self, name: str = "sorter") -> Plan:
         """Look and carry out until nothing is left to do; return the first plan."""
         first = self.carry_out(self.look(name), name)
@@ -310,6 +367,7 @@ class World:
                     "ip": f"10.0.{i}.{n + 1}",
                     "node": self._node_of(d.tier),
                     "tier": d.tier,
+                    "edition": d.edition,
                     **changes,
                 },
             )

@@ -45,7 +45,7 @@ def test_the_old_revision_leaves_when_the_new_one_is_ready() -> None:
     world.settle()
     world.run_pods()
     plan = world.settle()
-    assert verbs(plan.actions) == ["delete Deployment"]
+    assert verbs(plan.actions) == ["apply Service", "delete Deployment"]
     assert plan.status is not None
     assert plan.status.status["activeRevision"] != old
     assert said(world, "Ready") == ("True", "Ready")
