@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from tierwise_core.cost import expected_call_usd
+from tierwise_core.route_split import GREEN
 from tierwise_core.route_table import GENERAL_FIELD, Route, RouteTable
 
 __all__ = ["Itinerary", "Stop", "itineraries", "itinerary_of_unknown", "stand_ins"]
 
+HALF: Final = 50
 SERVES: Final = {
     "Interactive": frozenset({"realtime", "async"}),
     "Batch": frozenset({"async", "batch", "background"}),
@@ -152,7 +154,7 @@ def _stop(route: Route, led_here: str | None) -> Stop:
         own_field=None if takes_over else route.field,
         reason=led_here or f"field {route.field!r}",
         usd=expected_call_usd(route.price),
-        # Two revisions side by side are one rollout: what most of its pods run is predicted for.
+        # While two revisions are side by side, what answers most requests is predicted for.
         revision=_revision(route),
         ready=route.ready,
         open=route.ready or route.asleep or route.overflow is not None,
@@ -161,7 +163,9 @@ def _stop(route: Route, led_here: str | None) -> Stop:
 
 
 def _revision(route: Route) -> str:
-    revisions = [endpoint.revision for endpoint in route.endpoints]
+    side = GREEN if route.split is not None and route.split.green_percent > HALF else ""
+    asked = [one.revision for one in route.endpoints if one.side == side]
+    revisions = asked or [endpoint.revision for endpoint in route.endpoints]
     return max(sorted(set(revisions)), key=revisions.count, default="")
 
 

@@ -28,6 +28,7 @@ from tierwise_router.planning import end
 from tierwise_router.query import answer_query
 from tierwise_router.surface import PATHS
 from tierwise_router.taken_shares import agreed_shares
+from tierwise_router.unseen import Unseen
 
 __all__ = ["App"]
 
@@ -57,6 +58,7 @@ class App:
         dispatcher.shadows = Shadows(
             self, lambda row: note_comparison(dispatcher.journal, row), dispatcher.tally.compared
         )
+        self.unseen = dispatcher.unseen = Unseen(dispatcher)
         self._get: dict[str, Handler] = {
             "/v1/models": self._models,
             "/v1/rollouts": self._rollouts,

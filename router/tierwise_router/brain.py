@@ -15,6 +15,7 @@ import structlog
 from tierwise_core.acceptance import AcceptanceModel
 from tierwise_core.plan_context import PLAIN_CONTEXT, PlanContext
 from tierwise_core.query_features import query_features
+from tierwise_core.route_split import Split
 from tierwise_core.route_table import RouteTable
 from tierwise_core.routing import (
     CascadePlan,
@@ -44,7 +45,8 @@ class Brain:
     """A route table, the classifier trained on its examples, and the way of each field.
 
     ``acceptance`` is what was learned of outcomes, ``scoring`` the policy's scorers, and ``limits``
-    what the policy lets a request spend.
+    what the policy lets a request spend. ``shadowed`` are the shares of rollouts whose candidates
+    answer some requests unseen.
     """
 
     table: RouteTable
@@ -53,11 +55,15 @@ class Brain:
     scoring: Weighted
     acceptance: AcceptanceModel = NO_RECORD
     limits: Limits = field(init=False)
+    shadowed: tuple[Split, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         """Work out once what every request asks for."""
         limits = Limits.of(self.table.policy.decision, PLAIN_CONTEXT)
         object.__setattr__(self, "limits", limits)
+        splits = [route.split for route in self.table.routes.values() if route.split is not None]
+        shadowed = tuple(split for split in splits if split.shadow_percent > 0)
+        object.__setattr__(self, "shadowed", shadowed)
 
     @classmethod
     def build(

@@ -64,6 +64,22 @@ async def answer_completion(
     patterns = brain.table.policy.patterns
     if patterns.shadows:
         tap_for_shadows(dispatcher, exchange, decision, patterns)
+    if brain.shadowed and dispatcher.unseen is not None:
+        dispatcher.unseen.tap(exchange, decision)
+        try:
+            await _answer(dispatcher, exchange, decision, brain, call)
+        finally:
+            dispatcher.unseen.offer(exchange, decision, call)
+    else:
+        await _answer(dispatcher, exchange, decision, brain, call)
+    if patterns.shadows and exchange.tap is not None and exchange.work() is None:
+        offer_to_shadows(dispatcher, exchange, decision, patterns, call)
+
+
+async def _answer(
+    dispatcher: Dispatcher, exchange: Exchange, decision: Decision, brain: Brain, call: Call
+) -> None:
+    patterns = brain.table.policy.patterns
     with exchange.watch():
         if patterns.named and (pattern := patterns.find(call.model)) is not None:
             await answer_pattern(dispatcher, exchange, decision, call, pattern)
@@ -72,12 +88,10 @@ async def answer_completion(
             check_named(route, exchange.headers, decision.tenant)
             begin(dispatcher, decision, brain, call, read_wishes(exchange.headers))
             await relay_named(dispatcher, exchange, call, decision, route)
-        elif endpoint in DIALECTS:
+        elif call.endpoint in DIALECTS:
             await _answer_auto(dispatcher, exchange, decision, brain, call)
         else:
-            raise name_needed(endpoint, brain.table)
-    if exchange.tap is not None:
-        offer_to_shadows(dispatcher, exchange, decision, patterns, call)
+            raise name_needed(call.endpoint, brain.table)
 
 
 async def _answer_auto(

@@ -23,6 +23,11 @@ from tierwise_router.upstream.response import Headers
 
 __all__ = ["Decision", "DecisionIds", "Spent", "Step", "pod_tag", "where"]
 
+NEVER_ASKED: Final = frozenset(
+    {"asleep", "overflow", "budget_spent", "budget_exhausted", "budget_unknown"}
+)
+"""The failures of Specialists that were passed over before anybody asked them."""
+
 NO_POD: Final = "local"
 BLUE: Final = b"blue"
 TAG: Final = re.compile(r"[a-z0-9]{1,10}$")

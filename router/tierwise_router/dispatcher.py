@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any, Protocol
 
 from tierwise_core.errors import NoEndpointError
 from tierwise_core.plan_context import NOBODY_BUSY, LoadSignal
@@ -35,6 +36,16 @@ from tierwise_router.wake import Holds
 __all__ = ["Dispatcher", "Phase"]
 
 
+class Repeats(Protocol):
+    """Has a rollout's candidate repeat requests, where nobody sees it."""
+
+    def tap(self, exchange: Any, decision: Any) -> None:
+        """Begin to keep what the client gets, where a candidate may be compared with it."""
+
+    def offer(self, exchange: Any, decision: Any, call: Any) -> None:
+        """Take a request that has ended."""
+
+
 class Phase(StrEnum):
     """Where a dispatcher is in its life.
 
@@ -57,7 +68,8 @@ class Dispatcher:
     ``shadows`` are made together with it. ``journal`` takes the outcomes, None where nobody keeps
     them, and ``contents`` says whose prompts and answers are kept. ``loads`` is a live view of how
     busy the Specialists are, ``homes`` remembers who answered which session.
-    ``keep`` takes requests whose clients do not wait. ``books`` has what tenants may
+    ``keep`` takes requests whose clients do not wait, and ``unseen`` those that a rollout's
+    candidate may repeat. ``books`` has what tenants may
     spend here.
     """
 
@@ -85,6 +97,7 @@ class Dispatcher:
     app: AsgiApp | None = None
     shadows: Shadows | None = None
     keep: Callable[..., Awaitable[bool]] | None = None
+    unseen: Repeats | None = None
     books: Books = field(default_factory=lambda: Books("", None, 1, Pressure()))
 
     @classmethod

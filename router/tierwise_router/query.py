@@ -9,6 +9,7 @@ from typing import Any, Final
 import orjson
 
 from tierwise_core.route_table import AUTO_MODEL
+from tierwise_core.routing import Hop
 from tierwise_router.answers import answer_text
 from tierwise_router.auto import (
     Accepted,
@@ -64,12 +65,27 @@ async def answer_query(dispatcher: Dispatcher, exchange: Exchange, decision: Dec
     if (overflow := overflow_of(plan, call, brain.table)) is not None:
         raise overflow
     hops = without_sleepers(dispatcher, call, decision, next_hops(plan, brain.table))
+    try:
+        await _answer(dispatcher, exchange, decision, call, hops, plan.field)
+    finally:
+        if brain.shadowed and dispatcher.unseen is not None:
+            dispatcher.unseen.offer(exchange, decision, call)
+
+
+async def _answer(  # noqa: PLR0913, PLR0917 - a request, and whom it may be sent to
+    dispatcher: Dispatcher,
+    exchange: Exchange,
+    decision: Decision,
+    call: Call,
+    hops: tuple[Hop, ...],
+    field: str | None,
+) -> None:
     with exchange.watch():
         with dispatcher.deadlines.limit():
             outcome = await run_cascade(dispatcher, call, decision, hops)
         if isinstance(outcome, Accepted):
             exchange.extra += decision.headers()
-            await exchange.json(200, _told(outcome, decision, plan.field))
+            await exchange.json(200, _told(outcome, decision, field))
         elif isinstance(outcome, Refused):
             await refuse(exchange, decision, outcome)
         elif isinstance(outcome, Rejected):

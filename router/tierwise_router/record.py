@@ -8,19 +8,16 @@ from typing import Any, Final
 
 from tierwise_core.claims import answer_id, context_id
 from tierwise_core.confidence import Action
-from tierwise_core.decision_record import DECISION_KIND, FinalState
+from tierwise_core.decision_record import DECISION_KIND, SHADOW, FinalState
 from tierwise_core.likeness import similarity_id
 from tierwise_core.query import canonical, canonical_id
 from tierwise_core.query_features import feature_row
 from tierwise_core.routing import CascadePlan
-from tierwise_router.decision import Decision, Step, tier_of
+from tierwise_router.decision import NEVER_ASKED, Decision, Step, tier_of
 from tierwise_router.verifiers.run import drafts
 
 __all__ = ["row_of"]
 
-NEVER_ASKED: Final = frozenset(
-    {"asleep", "overflow", "budget_spent", "budget_exhausted", "budget_unknown"}
-)
 FIRST_ERROR_STATUS: Final = 400
 UNPROCESSABLE: Final = 422
 SHARES_KEPT: Final = 5
@@ -32,7 +29,7 @@ def row_of(decision: Decision) -> dict[str, Any]:
     steps = decision.steps
     answered = steps[-1] if steps and not steps[-1].failure else None
     state = _state(decision)
-    budget, tenant = decision.budget, decision.tenant
+    budget, tenant, last = decision.budget, decision.tenant, _last(decision)
     return {
         "kind": DECISION_KIND,
         "id": decision.id.decode(),
@@ -49,7 +46,7 @@ def row_of(decision: Decision) -> dict[str, Any]:
         **_question(decision.text),
         "context_id": context_id(decision.fields) if decision.fields else "",
         **(_planned(decision.plan, decision.text) if decision.plan is not None else {}),
-        "steps": [_step(step, is_last=at == len(steps) - 1) for at, step in enumerate(steps)],
+        "steps": [_step(step, is_last=at == last) for at, step in enumerate(steps)],
         "state": state,
         "status": decision.status,
         "reason": decision.reason,
@@ -67,6 +64,15 @@ def row_of(decision: Decision) -> dict[str, Any]:
         "pattern": decision.pattern,
         "parts": decision.parts or [],
     }
+
+
+def _last(decision: Decision) -> int:
+    """Tell which step had nobody behind it; a shadow stands where its Specialist stood."""
+    steps, plan = decision.steps, decision.plan
+    if decision.pattern == SHADOW and plan is not None and plan.hops and steps:
+        behind = plan.hops[-1].route.key != steps[-1].hop.route.key
+        return len(steps) if behind else len(steps) - 1
+    return len(steps) - 1
 
 
 def _question(text: str) -> dict[str, str]:

@@ -1,0 +1,210 @@
+"""A candidate that answers unseen: nobody is shown it, nobody waits, and it counts as evidence."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dispatchers import Running, general, route
+from fake_engine import FakeEngine, Script, Turn, answers, dies, refuses
+
+from tierwise_core.decision_record import DecisionRecord
+from tierwise_core.decision_story import story
+from tierwise_core.route_split import Split
+from tierwise_core.route_table import AdapterRoute, Endpoint, Route
+from tierwise_core.windows import interaction_of
+from tierwise_router.journal import Journal
+from tierwise_router.journal_files import Marks, tail
+
+Engine = Callable[[Script], Awaitable[FakeEngine]]
+Run = Callable[..., Awaitable[Running]]
+SURE, UNSURE = -0.0001, -4.0
+
+
+@dataclass(slots=True)
+class Story:
+    """A router whose sorter has a candidate that answers all requests unseen."""
+
+    router: Running
+    blue: FakeEngine
+    green: FakeEngine
+    directory: Path
+
+    async def rows(self) -> list[dict[str, Any]]:
+        """Wait for the shadows and read the journal."""
+        await self.router.app.unseen.settled()
+        journal = self.router.dispatcher.journal
+        assert journal is not None
+        await asyncio.to_thread(journal.flush)
+        return list(tail(self.directory, Marks()))
+
+    async def shadows(self) -> list[DecisionRecord]:
+        return [
+            DecisionRecord.of(row)
+            for row in await self.rows()
+            if row["kind"] == "decision" and row["pattern"] == "shadow"
+        ]
+
+    async def compared(self) -> list[dict[str, Any]]:
+        return [row for row in await self.rows() if row["kind"] == "comparison"]
+
+
+@pytest.fixture
+def tell(engine: Engine, run: Run, tmp_path: Path) -> Callable[..., Awaitable[Story]]:
+    async def start(blue: Script, green: Script, *others: Route, **changes: Any) -> Story:
+        one, other = await engine(blue), await engine(green)
+        endpoints = (
+            Endpoint(one.url, "rev-b", "pod-0", "small"),
+            Endpoint(other.url, "rev-g", "pod-1", "small", "green"),
+        )
+        given = {"split": Split("sorter-v2", 0, 100), **changes}
+        router = await run(route("sorter", endpoints=endpoints, **given), *others)
+        dispatcher = router.dispatcher
+        directory = tmp_path / "journal"
+        dispatcher.journal = Journal(directory, dispatcher.ids.process, 1 << 26)
+        return Story(router, one, other, directory)
+
+    return start
+
+
+Tell = Callable[..., Awaitable[Story]]
+
+
+async def test_green_answers_too_and_nobody_is_shown_it(tell: Tell) -> None:
+    told = await tell(answers("abcd", SURE), answers("dcba", SURE))
+
+    reply = await told.router.chat("sort dbca")
+
+    assert reply.json()["choices"][0]["message"]["content"] == "abcd"
+    (shadow,) = await told.shadows()
+    (step,) = shadow.steps
+    assert (step.side, step.revision, step.verdict) == ("green", "rev-g", "accept")
+    assert shadow.parts == (reply.headers["x-tierwise-decision"],)
+    assert (shadow.state, shadow.field, shadow.cost_usd > 0) == ("accepted", "sorting", True)
+    seen = interaction_of(shadow, 0)
+    assert seen is not None
+    assert (seen.accepted, seen.source) == (True, "gate")
+    (row,) = await told.compared()
+    assert (row["outcome"], row["shadow"]) == ("disagree", "sorter-v2")
+    said = story(shadow)[0].lines
+    assert any("nobody was shown it" in line for line in said)
+
+
+async def test_green_gets_the_questions_that_blue_was_not_sure_of(
+    tell: Tell, engine: Engine
+) -> None:
+    """Or it would look better than it is: it must not get the easy ones alone."""
+    frontier = await engine(answers("abcd", SURE))
+    told = await tell(
+        answers("?", UNSURE), answers("?", UNSURE), general("frontier", frontier.url),
+        escalate_to=("demo/frontier",),
+    )  # fmt: skip
+
+    reply = await told.router.chat("sort dbca")
+
+    assert reply.headers["x-tierwise-specialist"] == "demo/frontier"
+    (shadow,) = await told.shadows()
+    # Had it been asked for real, somebody would have stood behind it.
+    assert [step.verdict for step in shadow.steps] == ["escalate"]
+    seen = interaction_of(shadow, 0)
+    assert seen is not None
+    assert (seen.accepted, seen.escalated) == (False, True)
+
+
+@pytest.mark.parametrize("wishes", [{}, {"stream": True}])
+async def test_a_request_by_name_is_repeated_without_a_judgement(
+    tell: Tell, wishes: dict[str, Any]
+) -> None:
+    told = await tell(answers("abcd"), answers("abcd"), adapters=(AdapterRoute("acme"),))
+
+    for model in ("sorter", "sorter:acme"):
+        await told.router.chat("sort dbca", model, **wishes)
+
+    shadows = await told.shadows()
+    assert [shadow.state for shadow in shadows] == ["relayed", "relayed"]
+    assert {shadow.steps[0].adapter for shadow in shadows} == {"", "acme"}
+    assert [row["outcome"] for row in await told.compared()] == ["agree", "agree"]
+    assert all(request.fields.get("stream") in {None, False} for request in told.green.requests)
+
+
+@pytest.mark.parametrize(("script", "failure"), [(dies, "upstream_unavailable"),
+                                                 (refuses(500, "no"), "status-500")])  # fmt: skip
+@pytest.mark.parametrize("model", ["auto", "sorter"])
+async def test_what_green_fails_at_is_greens_alone(
+    tell: Tell, script: Script, failure: str, model: str
+) -> None:
+    told = await tell(answers("abcd", SURE), script)
+
+    replies = []
+    for number in range(12):
+        replies.append(await told.router.chat(f"sort dbca {number}", model))
+        await told.router.app.unseen.settled()
+
+    assert {reply.status_code for reply in replies} == {200}
+    first = (await told.shadows())[0]
+    assert [(step.side, step.failure) for step in first.steps] == [("green", failure)]
+    assert first.state == "failed"
+    guard = told.router.dispatcher.dispatch.guard(
+        told.router.dispatcher.current_brain().table.routes["demo/sorter"]
+    )
+    assert str(guard.breaker.state) == "closed"
+    assert len(told.blue.requests) == 12
+
+
+async def test_a_full_house_leaves_shadows_out(tell: Tell) -> None:
+    opened = asyncio.Event()
+
+    async def slow(turn: Turn) -> None:
+        await opened.wait()
+        await answers("abcd", SURE)(turn)
+
+    told = await tell(answers("abcd", SURE), slow)
+    told.router.app.unseen.most = 1
+
+    for _ in range(3):
+        assert (await told.router.chat("sort dbca")).status_code == 200
+    opened.set()
+
+    assert len(await told.shadows()) == 1
+    assert told.router.dispatcher.tally.comparisons["sorter-v2", "left_out"] == 2
+
+
+async def test_a_share_is_repeated_and_green_itself_never(tell: Tell) -> None:
+    told = await tell(
+        answers("abcd", SURE), answers("abcd", SURE), split=Split("sorter-v2", 50, 50)
+    )
+    told.router.app.unseen.most = 1000
+
+    replies = [await told.router.chat(f"sort {number}", "sorter") for number in range(60)]
+
+    shadowed = {shadow.parts[0] for shadow in await told.shadows()}
+    by_green = {
+        one.headers["x-tierwise-decision"]
+        for one in replies
+        if one.headers["x-tierwise-side"] == "green"
+    }
+    assert not shadowed & by_green
+    assert 0 < len(shadowed) < 40
+
+
+async def test_without_a_share_nothing_is_repeated(tell: Tell) -> None:
+    told = await tell(answers("a", SURE), answers("b", SURE), split=Split("sorter-v2", 0, 0))
+
+    await told.router.chat("sort dbca")
+
+    assert not await told.shadows()
+    assert not told.green.requests
+
+
+async def test_a_query_is_repeated_too(tell: Tell) -> None:
+    told = await tell(answers("abcd", SURE), answers("abcd", SURE))
+
+    reply = await told.router.client.post("/query", json={"query": "sort dbca"})
+
+    assert reply.json()["answer"] == "abcd"
+    assert [shadow.state for shadow in await told.shadows()] == ["accepted"]
+    assert [row["outcome"] for row in await told.compared()] == ["agree"]
