@@ -196,7 +196,9 @@ def test_network_policies_can_be_left_out_or_narrowed() -> None:
     narrow = rendered({"networkPolicy": {"routerFrom": [peer], "metricsFrom": [peer]}})
 
     assert "NetworkPolicy" not in {o["kind"] for o in off}
-    assert the(narrow, "NetworkPolicy", "tierwise-router")["spec"]["ingress"][0]["from"] == [peer]
+    asks = the(narrow, "NetworkPolicy", "tierwise-router")["spec"]["ingress"][0]["from"]
+    assert asks[0]["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "operator"
+    assert asks[1:] == [peer]
     assert the(narrow, "NetworkPolicy", "tierwise-operator")["spec"]["ingress"][0]["from"] == [peer]
 
 
