@@ -15,7 +15,8 @@ import yaml
 
 from observability import alerts
 from observability.checking import wrong_labels, wrong_queries
-from observability.dashboards import DASHBOARDS, dashboard, queries
+from observability.dashboards import DASHBOARDS
+from observability.grafana import dashboard, queries
 from observability.inventory import Described, everything
 from observability.page import filled
 

@@ -176,6 +176,38 @@ ALERTS: Final = (
         "`kubectl get specialists -A` and `tierwise doctor` say which, and why.",
     ),
     Alert(
+        "TierwiseRollbackLags",
+        "max by (specialist) "
+        '(tierwise_operator_rollout_waiting_seconds{reason="RoutersBehind"}) > 30',
+        "0m", "critical",
+        "Routers still send requests to the rejected candidate of {{ $labels.specialist }}",
+        "A rollback takes a second: see which router pod does not answer, and its log.",
+    ),
+    Alert(
+        "TierwiseRolloutWentBack",
+        "sum by (outcome, reason) (increase(tierwise_operator_rollout_verdicts_total"
+        '{outcome=~"RolledBack|Aborted",reason!~"Aborted|Superseded"}[30m])) > 0',
+        "0m", "warning",
+        "A candidate went back: {{ $labels.reason }}",
+        "Users have blue again. `tierwise rollout list` says which, `explain` why.",
+    ),
+    Alert(
+        "TierwiseRolloutWaitsForPerson",
+        "max by (specialist, reason) (tierwise_operator_rollout_waiting_seconds"
+        '{reason=~"Inconclusive|Paused|SafetyRegression|GateMissing|NoRoom"}) > 3600',
+        "0m", "warning",
+        "The rollout of {{ $labels.specialist }} waits for a person: {{ $labels.reason }}",
+        "`tierwise rollout explain` says for what; then promote, abort or resume it.",
+    ),
+    Alert(
+        "TierwiseRolloutBlind",
+        "max by (specialist, reason) (tierwise_operator_rollout_waiting_seconds"
+        '{reason=~"LedgerSilent|FailuresNotKept"}) > 600',
+        "0m", "warning",
+        "The rollout of {{ $labels.specialist }} is without the ledger",
+        "Shares stay as they are and nothing is decided: see the ledger's pod.",
+    ),
+    Alert(
         "TierwiseGPUsIdle",
         'max by (name) (tierwise_cost_idle_share{by="tier"}) > 0.8',
         "6h", "info",

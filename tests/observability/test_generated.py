@@ -18,7 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from observability import alerts
 from observability.__main__ import FILES, PAGE, written, wrong
 from observability.bounds import BOUNDS
-from observability.dashboards import DASHBOARDS, dashboard, queries
+from observability.dashboards import DASHBOARDS
+from observability.grafana import dashboard, queries
 from observability.inventory import Described, everything, samples
 from tierwise_ledger.store import Store
 
