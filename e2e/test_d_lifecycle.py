@@ -129,15 +129,18 @@ def test_the_operator_killed_in_the_middle_resumes_where_the_cluster_is(
     assert len(cluster.names("deployments", "tierwise.dev/specialist=twin")) == 1
 
 
-def test_an_edited_model_replaces_the_old_revision_without_losing_an_answer(
+def test_an_edited_engine_replaces_the_old_revision_without_losing_an_answer(
     cluster: Cluster, room: None
 ) -> None:
+    """The same model in another engine; another model is a rollout, see test_l_rollouts.py."""
     before = deployment_of(cluster, "twin")
-    longer = twin_of(cluster, "sorter", "twin")
-    longer["spec"]["model"]["maxModelLen"] = 128
+    edited = twin_of(cluster, "sorter", "twin")
+    known = edited["spec"].get("engine", {})
+    env = [*known.get("env", []), {"name": "EDITED", "value": "yes"}]
+    edited["spec"]["engine"] = {**known, "env": env}
 
     with questions_going_on(cluster, "twin") as codes:
-        cluster.apply(longer)
+        cluster.apply(edited)
         eventually(
             lambda: cluster.names("deployments", "tierwise.dev/specialist=twin"),
             lambda names: len(names) == 1 and before not in names,

@@ -161,7 +161,7 @@ class LoadWatch:
 
     def _begun(self, specialist: Specialist) -> _Watched:
         policy, status = capped(specialist), specialist.status
-        deployments = self._store.deployments.of(specialist.key)
+        deployments = self._store.blue_deployments(specialist.key)
         said = published(status)
         return _Watched(
             first_replicas(policy, status, deployments), said.reason, said.changed_at, said.figures
@@ -207,7 +207,7 @@ class LoadWatch:
     def _judge(self, specialist: Specialist, known: _Watched, look: Look) -> None:
         """Decide anew after a look; a changed number is planned and published at once."""
         policy = capped(specialist)
-        ready = len(serving(self._store.pods.of(specialist.key)))
+        ready = len(serving(self._store.blue_pods(specialist.key)))
         known.history = known.history.plus(look, policy)
         current = Current(known.replicas, ready, self._loading(specialist))
         scaling = desired(known.history, current, policy, look.at_seconds)
@@ -220,8 +220,8 @@ class LoadWatch:
 
     def _loading(self, specialist: Specialist) -> int:
         """Count the loaders, those that a Deployment is still about to create included."""
-        pods = self._store.pods.of(specialist.key)
-        deployments = self._store.deployments.of(specialist.key)
+        pods = self._store.blue_pods(specialist.key)
+        deployments = self._store.blue_deployments(specialist.key)
         asked = sum(d.replicas for d in deployments if not d.deleting and not d.failure)
         there = sum(not pod.terminating and not pod.finished for pod in pods)
         return loading(pods, specialist.engine.image) + max(0, asked - there)

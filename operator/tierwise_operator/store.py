@@ -74,6 +74,15 @@ class Store:
         """Return what runs the pods of a Specialist: Deployments and LeaderWorkerSets."""
         return (*self.deployments.of(key), *self.gangs.of(key))
 
+    def blue_deployments(self, key: str) -> tuple[Child, ...]:
+        """Return the Deployments of a Specialist that run no candidate."""
+        return tuple(child for child in self.deployments.of(key) if not child.side)
+
+    def blue_pods(self, key: str) -> tuple[Pod, ...]:
+        """Return the pods of a Specialist that run no candidate."""
+        greens = {child.revision for child in self.workloads(key) if child.side}
+        return tuple(pod for pod in self.pods.of(key) if pod.revision not in greens)
+
     def shelf(self, kind: Kind) -> Shelf[Any]:
         """Return where objects of a kind are kept."""
         return self._shelves[kind.name]
