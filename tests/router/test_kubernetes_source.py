@@ -77,6 +77,33 @@ async def test_changes_are_told_as_they_happen(api: FakeApi) -> None:
         await told(snapshots, "adder")
 
 
+def a_rollout(percent: int, **status: object) -> dict[str, object]:
+    return {
+        "apiVersion": "tierwise.dev/v1alpha1",
+        "kind": "Rollout",
+        "metadata": {"name": "sorter-v2", "namespace": "demo"},
+        "spec": {"specialistRef": {"name": "sorter"}},
+        "status": {"weights": {"blue": 100 - percent, "green": percent}, **status},
+    }
+
+
+async def test_of_rollouts_shares_are_told_and_evidence_is_not(api: FakeApi) -> None:
+    """A live one is written every few seconds; a table for each time would be a waste."""
+    api.put("rollouts", a_rollout(5, stage="Canary"))
+    async with aclosing(source(api).snapshots()) as snapshots:
+        first = await told(snapshots, "sorter-v2")
+        assert first[0]["status"] == {"weights": {"blue": 95, "green": 5}}
+        await api.watched("rollouts")
+
+        waiting = asyncio.ensure_future(anext(snapshots))
+        await api.push("rollouts", "MODIFIED", a_rollout(5, stage="Canary", looks=2))
+        assert not (await asyncio.wait({waiting}, timeout=0.2))[0]
+        await api.push("rollouts", "MODIFIED", a_rollout(0, stage="RollingBack", shadowPercent=1))
+        (changed,) = await waiting
+
+    assert changed["status"] == {"weights": {"blue": 100, "green": 0}, "shadowPercent": 1}
+
+
 async def test_a_broken_watch_is_taken_up_where_it_stopped(api: FakeApi) -> None:
     api.put("specialists", specialist("sorter"))
     async with aclosing(source(api).snapshots()) as snapshots:

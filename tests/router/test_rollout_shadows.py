@@ -140,7 +140,7 @@ async def test_what_green_fails_at_is_greens_alone(
     told = await tell(answers("abcd", SURE), script)
 
     replies = []
-    for number in range(12):
+    for number in range(30):
         replies.append(await told.router.chat(f"sort dbca {number}", model))
         await told.router.app.unseen.settled()
 
@@ -152,7 +152,7 @@ async def test_what_green_fails_at_is_greens_alone(
         told.router.dispatcher.current_brain().table.routes["demo/sorter"]
     )
     assert str(guard.breaker.state) == "closed"
-    assert len(told.blue.requests) == 12
+    assert len(told.blue.requests) == 30
 
 
 async def test_a_full_house_leaves_shadows_out(tell: Tell) -> None:
