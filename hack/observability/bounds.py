@@ -22,7 +22,7 @@ BOUNDS: Final[Mapping[str, str]] = MappingProxyType(
         "outcome": "a handful of words, named with the metric",
         "phase": "phases of a Specialist, about 8",
         "reason": "a handful of words",
-        "shadow": "shadows of the RouterPolicy",
+        "shadow": "shadows of the RouterPolicy, rollouts",
         "side": "2: `blue`, `green`",
         "source": "3: `feedback`, `verifier`, `gate`",
         "specialist": "Specialists (with their adapters); empty where nobody was asked",

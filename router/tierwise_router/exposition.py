@@ -114,7 +114,7 @@ class Tallies(Collector):
         )  # fmt: skip
         yield _counter(
             "tierwise_router_shadow_comparisons",
-            "Answers given a second time, unseen: agree, disagree, failed or left_out.",
+            "Answers given a second time, unseen: agree, disagree, failed, left_out, not_compared.",
             ["shadow", "outcome"], tally.comparisons,
         )  # fmt: skip
         shadow_usd = {(name,): value for name, value in tally.comparison_usd.items()}

@@ -58,7 +58,8 @@ class Tally:
     (from, to, reason); ``cost_usd`` by specialist; ``provider`` by (specialist, what its limits
     did); ``holds`` by (specialist, outcome), where the
     outcome is served, timeout, left (the client did) or refused; ``held_s`` by specialist.
-    ``comparisons`` by (shadow, outcome), where the outcome is agree, disagree, failed or left_out;
+    ``comparisons`` by (shadow, outcome), where the outcome is agree, disagree, failed, left_out or
+    not_compared (nobody knows what blue said);
     ``comparison_usd`` by shadow. ``held`` is a level: the requests that wait now, by specialist.
     ``journal_lost`` counts records that are lost, by why: unwritten (the disk took none for too
     long) or unshipped (the ledger did).
