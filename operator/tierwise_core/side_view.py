@@ -89,10 +89,21 @@ def views(snapshot: Snapshot, fleet: FleetVerdict) -> Views:
     if sides is not None and sides.adopts:
         return _adopted(snapshot, fleet)
     blue = side_view(_part(snapshot, [c for c in children if c not in greens]), fleet)
+    if sides is not None and blue.state.outdated and (sides.opens or sides.green):
+        blue = _held(blue)
     if sides is None or sides.green is None:
         why = "no rollout tries it any more"
         return Views(blue, None, tuple((child, why) for child in greens if not child.deleting))
     return Views(blue, _green(snapshot, greens, blue))
+
+
+def _held(blue: SideView) -> SideView:
+    """Leave what serves as it is while a candidate is tried: one change at a time.
+
+    An engine that was changed together with the model is tried by the candidate's pods. What serves
+    follows once it is over.
+    """
+    return _bare(blue.snapshot, blue.fleet, "")
 
 
 def _part(snapshot: Snapshot, children: Sequence[Child]) -> Snapshot:

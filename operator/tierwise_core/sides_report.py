@@ -41,13 +41,11 @@ def side_actions(snapshot: Snapshot, seen: Views) -> tuple[Action, ...]:
     sides, blue, green = snapshot.sides, seen.blue, seen.green
     opened = _opened(sides)
     leaving = tuple(removal(child, why) for child, why in seen.leftovers)
-    if not blue.staged:
-        return (*opened, *_greens(sides, green), *leaving)
-    front = _front(sides, blue, green, snapshot.service)
     one = blue.snapshot
-    writes = workload_actions(one.specialist, blue.staged, blue.rollover, one.deployments)
-    marked = marks(snapshot.pods, snapshot.departing)
-    work = (*writes, *_greens(sides, green), *leaving)
+    own = workload_actions(one.specialist, blue.staged, blue.rollover, one.deployments)
+    work = (*(own if blue.staged else ()), *_greens(sides, green), *leaving)
+    marked = marks(snapshot.pods, snapshot.departing) if blue.staged else ()
+    front = _front(sides, blue, green, snapshot.service)
     # One that turns to other pods does so before those that it turns from leave.
     served = (*front, *work) if snapshot.service is not None else (*work, *front)
     return (*marked, *served, *opened)
@@ -64,9 +62,10 @@ def _front(
     sides: Sides | None, blue: SideView, green: SideView | None, live: Child | None
 ) -> tuple[Action, ...]:
     """Keep the Service to the side that serves, so that whoever uses it never meets a candidate."""
-    chosen = green if green is not None and sides is not None and sides.promoted else blue
-    if chosen is green and not chosen.state.endpoints:
-        chosen = blue
+    turns = sides is not None and sides.promoted and green is not None and green.state.endpoints
+    chosen = green if green is not None and turns else blue
+    if not chosen.staged and not chosen.state.endpoints:
+        return ()
     apply = applied(service(blue.snapshot.specialist, chosen.edition), live)
     return (apply,) if apply else ()
 

@@ -350,6 +350,35 @@ def test_an_image_that_cannot_be_pulled_never_gets_a_request() -> None:
     assert said(world, "Ready")[0] == "True"
 
 
+def test_an_engine_changed_with_the_model_is_tried_by_green_and_what_serves_is_left_alone() -> None:
+    world = serving_world()
+    before = world.deployments[0]
+    world.edit(source=NEW, image="vllm:broken")
+    world.settle()
+    assert before in world.deployments
+    assert [child.side for child in world.deployments] == ["", "green"]
+    assert "vllm:broken" in world.deployments[1].live
+    assert said(world, "Ready")[0] == "True"
+    world.run_pods()
+    world.pods[1] = replace(world.pods[1], ready=False, waiting_reason="ImagePullBackOff")
+    end(world, Stage.ROLLED_BACK)
+    assert endpoints(world) == ["blue"]
+    assert [_source(child.live) for child in world.deployments] == ["v1", "v1"]
+
+
+def test_an_engine_changed_with_the_model_serves_on_once_it_is_promoted() -> None:
+    world = serving_world()
+    world.edit(source=NEW, image="vllm:2")
+    world.settle()
+    world.run_pods()
+    world.stage(Stage.PROMOTED, 100)
+    world.settle()
+    green = world.deployments[1]
+    assert green.edition in world.services[0].live
+    end(world, Stage.COMPLETE)
+    assert [child.name for child in world.deployments] == [green.name]
+
+
 def test_an_engine_that_stops_once_may_start_again_before_it_is_called_broken() -> None:
     world = changed()
     world.settle()
