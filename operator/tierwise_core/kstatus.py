@@ -11,10 +11,21 @@ runs, so it is Stalled too, until the spec changes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tierwise_core.conditions import BROKEN, FALSE, TRUE, Verdict
 from tierwise_core.rollout.stages import FINAL, Stage
+from tierwise_core.sides import Sides
+from tierwise_core.stable import model_digest
 
-__all__ = ["RECONCILING", "STALLED", "rollout_health", "specialist_health"]
+__all__ = [
+    "RECONCILING",
+    "STALLED",
+    "rollout_health",
+    "specialist_health",
+    "under_way",
+    "with_health",
+]
 
 RECONCILING = "Reconciling"
 STALLED = "Stalled"
@@ -66,3 +77,33 @@ def specialist_health(
     if ready.status == FALSE and ready.reason in BROKEN:
         return (Verdict(STALLED, TRUE, ready.reason, ready.message),)
     return ()
+
+
+def with_health(verdicts: Sequence[Verdict], rollout: str = "") -> tuple[Verdict, ...]:
+    """Add to a Specialist's verdicts, of which ``Ready`` is the last, what kstatus wants beside it.
+
+    >>> missing = Verdict("Ready", FALSE, "NoTierFits", "needs 80 GiB")
+    >>> [verdict.type for verdict in with_health([missing])]
+    ['Stalled', 'Ready']
+    """
+    *others, ready = verdicts
+    rejected = next((one for one in others if one.type == "RolloutRejected"), None)
+    return (*others, *specialist_health(ready, rollout, rejected), ready)
+
+
+def under_way(sides: Sides | None) -> str:
+    """Tell of the rollout of a Specialist in words; empty where it runs what its spec asks for.
+
+    From the moment the spec is seen: were its Rollout awaited first, a reader would find the old
+    model ready under the new generation, and take the change for done.
+    """
+    if sides is None or sides.stable is None or sides.spec.model is None:
+        return ""
+    order = sides.order
+    if order is not None:
+        share = f"{order.percent} % of the requests to the candidate"
+        return "" if order.promoted else f"Rollout {order.name} is {order.stage}, {share}"
+    if sides.opens:
+        return f"Rollout {sides.opens} begins"
+    wanted = model_digest(sides.spec.model, sides.stable.model)
+    return "" if sides.stable.answers == wanted else "spec.model is tried once blue serves"

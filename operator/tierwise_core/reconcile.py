@@ -13,6 +13,7 @@ from tierwise_core.engines import Engines, Troupe, engines
 from tierwise_core.errors import TierwiseError
 from tierwise_core.fleet_plan import FleetVerdict
 from tierwise_core.healing import removal
+from tierwise_core.kstatus import under_way, with_health
 from tierwise_core.leader_worker_set import MissingLeaderWorkerSetError
 from tierwise_core.moves import last_move, moved
 from tierwise_core.plan import Action, Plan, PublishStatus
@@ -94,6 +95,7 @@ def _decide(snapshot: Snapshot, fleet: FleetVerdict, now: datetime) -> Plan:
     admitted = admitted_verdict(blue.staged, blue.snapshot.pods, snapshot.admission)
     verdicts = _verdicts(blue.snapshot, fleet, state, serving, admitted)
     verdicts = (*verdicts[:-1], *rollout_verdicts(snapshot.sides), verdicts[-1])
+    verdicts = with_health(verdicts, under_way(snapshot.sides))
     status, conditions = compose(specialist, fleet, state, verdicts, now)
     move = last_move(specialist, fleet.moves, blue.snapshot, now)
     if move:
@@ -110,7 +112,9 @@ def _external(snapshot: Snapshot, fleet: FleetVerdict, now: datetime) -> Plan:
     state = engines(specialist, Troupe(), 0, ())
     *others, ready = _verdicts(snapshot, fleet, state, serving_verdict(specialist, state))
     supported = _supported(specialist, now)
-    verdicts = (*others, *supported, ready)  # of use to the last day, so that Ready stays
+    verdicts = with_health(
+        (*others, *supported, ready)
+    )  # of use to the last day, so that Ready stays
     status, conditions = compose(specialist, fleet, state, verdicts, now)
     leftovers = [c for c in (*snapshot.deployments, snapshot.service) if c and not c.deleting]
     actions = tuple(removal(child, "spec.external: nothing runs here") for child in leftovers)

@@ -53,8 +53,12 @@ OWNED_CONDITIONS = (
     "EscalationResolved",
     "ProviderSupported",
     "RolloutRejected",
+    "Reconciling",
+    "Stalled",
     "Ready",
 )
+
+_NEWS = frozenset({"Ready", "Reconciling", "Stalled"})
 
 
 def compose(
@@ -111,14 +115,14 @@ def failed(
 ) -> tuple[dict[str, Any], tuple[Condition, ...]]:
     """Return the last status with ``Ready`` turned to False; what served goes on serving."""
     previous = read_conditions(specialist.status)
-    verdict = Verdict("Ready", FALSE, reason, message)
-    (ready,) = merge(previous, [verdict], specialist.generation, now)
-    kept = [previous[kind] for kind in OWNED_CONDITIONS if kind in previous and kind != "Ready"]
+    verdicts = [Verdict("Stalled", TRUE, reason, message), Verdict("Ready", FALSE, reason, message)]
+    news = merge(previous, verdicts, specialist.generation, now)
+    kept = [previous[kind] for kind in OWNED_CONDITIONS if kind in previous and kind not in _NEWS]
     status = {field: specialist.status.get(field) for field in OWNED}
     status["observedGeneration"] = specialist.generation
-    status["conditions"] = [condition.to_json() for condition in (*kept, ready)]
+    status["conditions"] = [condition.to_json() for condition in (*kept, *news)]
     status["phase"] = "Degraded" if specialist.status.get("endpoints") else "Failed"
-    return without_nothing(status), (*kept, ready)
+    return without_nothing(status), (*kept, *news)
 
 
 def same_status(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:

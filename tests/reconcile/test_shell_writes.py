@@ -198,7 +198,8 @@ async def test_an_invalid_spec_names_the_field(stage: Stage) -> None:
     bad["spec"]["placement"] = {"tiers": "not a list"}
     stage.cluster.put(bad)
     await stage.start()
-    (ready,) = stage.cluster.find("Specialist", "ai/sorter")["status"]["conditions"]
+    stalled, ready = stage.cluster.find("Specialist", "ai/sorter")["status"]["conditions"]
+    assert (stalled["type"], stalled["status"]) == ("Stalled", "True")
     assert "spec.placement.tiers" in ready["message"]
 
 

@@ -14,8 +14,13 @@ from docblocks import ROOT
 from lupa import lua51
 
 from tierwise_core.conditions import FALSE, TRUE, Verdict
-from tierwise_core.kstatus import rollout_health, specialist_health
+from tierwise_core.kstatus import rollout_health, specialist_health, under_way
+from tierwise_core.rollout.order import Order
+from tierwise_core.rollout.situation import Standing
 from tierwise_core.rollout.stages import Stage
+from tierwise_core.sides import sides
+from tierwise_core.specialist import ModelSpec, Specialist
+from tierwise_core.stable import first
 
 CONFIG = yaml.safe_load((ROOT / "examples/gitops/argocd-cm.yaml").read_text())["data"]
 ACTIONS = yaml.safe_load(CONFIG["resource.customizations.actions.tierwise.dev_Rollout"])
@@ -124,6 +129,42 @@ def test_what_waiting_does_not_mend_has_failed() -> None:
     body = observed((*specialist_health(ready), ready))
 
     assert (argo("Specialist", body), kstatus(body)) == ("Degraded", "Failed")
+
+
+OLD, NEW = ModelSpec("hf://acme/sorter", "v1"), ModelSpec("hf://acme/sorter", "v2")
+SERVED = {"stable": first(OLD).wire()}
+
+
+def a_specialist(model: ModelSpec) -> Specialist:
+    return Specialist("ai", "sorter", "u", 2, "sorting", model=model, status=SERVED)
+
+
+def an_order(stage: Stage, percent: int) -> Order:
+    standing = Standing(stage, percent)
+    return Order("ai", "sorter-v2", "r", 1, "ai/sorter", candidate=NEW, standing=standing)
+
+
+def test_a_changed_model_is_on_its_way_from_the_first_look_on() -> None:
+    """Else a reader would take the old model, ready under the new generation, for the new one."""
+    begins = sides(a_specialist(NEW))
+    waits = sides(a_specialist(NEW), serves=False)
+
+    assert under_way(begins) == f"Rollout {begins.opens} begins"
+    assert under_way(waits) == "spec.model is tried once blue serves"
+    assert under_way(sides(a_specialist(OLD))) == ""
+
+
+@pytest.mark.parametrize(
+    ("stage", "words"),
+    [
+        (Stage.CANARY, "Rollout sorter-v2 is Canary, 5 % of the requests to the candidate"),
+        (Stage.PROMOTED, ""),
+    ],
+)
+def test_a_specialist_is_reconciling_until_green_serves_everybody(stage: Stage, words: str) -> None:
+    found = sides(a_specialist(NEW), [an_order(stage, 5)])
+
+    assert under_way(found) == words
 
 
 @pytest.mark.parametrize("kind", ["Rollout", "Specialist"])
