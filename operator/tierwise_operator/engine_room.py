@@ -109,12 +109,13 @@ class Operator:
 
     async def settle(self) -> None:
         """Make passes until nothing is left to do; retries and rechecks aside."""
-        while not self.queue.idle or self.readings.busy or self.adapters.busy:
+        others = (self.readings, self.adapters, self.rollouts.means)
+        while not self.queue.idle or any(one.busy for one in others):
             while (item := self.queue.take()) is not None:
                 self.passes.fleet_ready_at = 0.0  # nobody else needs the CPU here
                 await self._pass(item)
-            await self.readings.settle()
-            await self.adapters.settle()
+            for one in others:
+                await one.settle()
 
     def _answered(self, key: str) -> None:
         """Look at the Rollout about which somebody has answered, or at all that are under way."""

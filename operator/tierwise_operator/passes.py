@@ -97,7 +97,8 @@ class Passes:
             plan = decide(snapshot, self.clock())
             await self.executor.carry_out(plan, subject)
             if (state := state_of_sides(snapshot)) is not None:
-                self.rollouts.sides(specialist.key, state)
+                order = snapshot.sides.order if snapshot.sides else None
+                self.rollouts.sides(specialist.key, state, order.name if order else "")
         except ClusterError as error:
             if error.rejected:
                 await self._tell(specialist, subject, "ApplyRejected", str(error))

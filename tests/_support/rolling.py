@@ -118,7 +118,7 @@ def rollout_body(
         "metadata": {"name": name, "namespace": namespace},
         "spec": {
             "specialistRef": {"name": specialist},
-            "candidate": {"model": {"source": "file:///models/sorter", "revision": name}},
+            "candidate": {"model": {"source": f"file:///models/{name}"}},
             **spec,
         },
     }
@@ -164,7 +164,7 @@ class Rolling:
         specialist = f"{self.namespace}/sorter"
         for _ in range(20):
             if self.state is not None:
-                operator.rollouts.sides(specialist, self.state)
+                operator.rollouts.sides(specialist, self.state, name)
             before = self._status(key)
             await operator.rollouts.run(Item("Rollout", key))
             await operator.rollouts.means.settle()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from fake_cluster import FakeCluster
-from rolling import Rolling, rollout_body
+from rolling import SERVING, Rolling, rollout_body
 from stage import feeding, specialist_body
 
 from tierwise_core.rollout.situation import Examination
@@ -295,6 +295,30 @@ async def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(world: Rolling
     counted = json.loads(status["sums"])
     assert counted["green"]["judged"] == status["windows"]["green"]["interactions"]
     assert counted["blue"]["judged"] == status["windows"]["blue"]["interactions"]
+
+
+async def test_an_external_specialist_has_nothing_to_roll_out(world: Rolling) -> None:
+    external = {"baseURL": "https://api.example.com/v1", "model": "gpt"}
+    cluster = world.cluster
+    assert isinstance(cluster, FakeCluster)
+    cluster.remove(SPECIALIST, "ai/sorter")
+    body = specialist_body()
+    del body["spec"]["model"]
+    cluster.put({**body, "spec": {**body["spec"], "external": external}})
+    world.state = None
+    status = await to_canary(world)
+    assert status["verdict"]["reason"] == "CandidateRefused"
+    assert "is an external endpoint" in status["verdict"]["message"]
+
+
+async def test_what_was_seen_of_another_rollouts_pods_says_nothing_of_this_one(
+    world: Rolling,
+) -> None:
+    world.state = None
+    put(world, rollout_body("v2", **QUICK))
+    put(world, rollout_body("v3", **QUICK))
+    world.operator.rollouts.sides("ai/sorter", SERVING, "v3")
+    assert await world.step("v2") == {}
 
 
 async def test_without_a_ledger_nobody_is_sent_to_green(world: Rolling) -> None:

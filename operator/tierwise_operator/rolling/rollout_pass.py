@@ -52,15 +52,18 @@ class RolloutPasses:
     means: Means
     clock: Callable[[], datetime]
     metrics: Metrics
-    _sides: dict[str, GreenState] = field(default_factory=dict)
+    _sides: dict[str, tuple[str, GreenState]] = field(default_factory=dict)
     _said_at: dict[str, float] = field(default_factory=dict)
     _shared_at: dict[str, tuple[int, float]] = field(default_factory=dict)
     _waits: dict[str, tuple[str, float]] = field(default_factory=dict)
 
-    def sides(self, specialist_key: str, state: GreenState) -> None:
-        """Take note of a Specialist's two sides; its Rollouts are looked at if they changed."""
-        if self._sides.get(specialist_key) != state:
-            self._sides[specialist_key] = state
+    def sides(self, specialist_key: str, state: GreenState, rollout: str) -> None:
+        """Take note of a Specialist's two sides, which are those of the Rollout of that name.
+
+        Its Rollouts are looked at if anything has changed.
+        """
+        if self._sides.get(specialist_key) != (rollout, state):
+            self._sides[specialist_key] = rollout, state
             for order in self.store.rollouts.of(specialist_key):
                 self.queue.add(Item("Rollout", order.key))
 
@@ -95,17 +98,20 @@ class RolloutPasses:
         await self._decide(order, spec, specialist)
 
     async def _decide(self, order: Order, spec: RolloutSpec, specialist: Specialist | None) -> None:
-        state = self._sides.get(order.specialist_key)
         gone = specialist is None or specialist.deleting
-        if state is None and not (gone or spec.abort):
-            return  # after a start: the Specialist's own pass comes first, and tells
+        elsewhere = specialist is not None and specialist.external is not None
+        state = NO_SIDES if gone or elsewhere or spec.abort else self._state(order)
+        if state is None:
+            self._look_again(Item("Rollout", order.key), order.stage)
+            self.queue.add(Item("Specialist", order.specialist_key))  # it tells, and we come again
+            return
         profile = self.store.profiles.get(specialist.field) if specialist else None
         judgement = judgement_by(profile.spec if profile else None, _field(specialist))
         scene = Scene(
             order=order,
             wish=wish_of(spec, profile.spec if profile else None, judgement),
             judgement=judgement,
-            state=state or NO_SIDES,
+            state=self._state(order) or state,
             specialist=None if gone else specialist,
             now=self.clock().timestamp(),
             applied=self._applied(order),
@@ -117,7 +123,7 @@ class RolloutPasses:
             plan = decide(scene.wish, seen.standing, seen.seen, scene.now)
         if plan.transitions or order.standing is None or not seen.asking:
             await self._write(scene, seen, plan)
-        self._look_again(Item("Rollout", order.key), plan.standing)
+        self._look_again(Item("Rollout", order.key), plan.standing.stage)
 
     async def _write(self, scene: Scene, seen: Sight, plan: Plan) -> None:
         order, now = scene.order, self.clock()
@@ -131,7 +137,7 @@ class RolloutPasses:
         await self._publish(order, status, plan)
         if plan.transitions:
             self._count(seen.standing, plan.standing)
-        self._note_share(order.key, percent)
+        self._note_share(order.key, before, percent)
 
     async def _publish(self, order: Order, status: Mapping[str, Any], plan: Plan) -> None:
         events = tuple(
@@ -178,6 +184,11 @@ class RolloutPasses:
         await self.executor.carry_out(Writes(status=publish, events=events), subject)
         self._said_at[order.key] = now
 
+    def _state(self, order: Order) -> GreenState | None:
+        """Return both sides of this very Rollout; what was seen of another says nothing of it."""
+        rollout, state = self._sides.get(order.specialist_key, ("", None))
+        return state if rollout == order.name else None
+
     def _applied(self, order: Order) -> int | None:
         """Return green's share that all routers have taken up since it was written last."""
         if order.stage not in SHARED:
@@ -188,9 +199,12 @@ class RolloutPasses:
             return None
         return answer.said.percent(order.specialist_key, order.name)
 
-    def _note_share(self, key: str, percent: int) -> None:
+    def _note_share(self, key: str, before: int, percent: int) -> None:
+        """Note since when routers can know the share: one that a status had already, for ever."""
         known = self._shared_at.get(key)
-        if known is None or known[0] != percent:
+        if known is None and percent == before:
+            self._shared_at[key] = (percent, float("-inf"))
+        elif known is None or known[0] != percent:
             self._shared_at[key] = (percent, asyncio.get_running_loop().time())
 
     def _note_wait(self, key: str, word: str, now: float) -> None:
@@ -201,11 +215,11 @@ class RolloutPasses:
         """Bring the gauges up to date."""
         survey(self.metrics, self.store.rollouts.all(), self._waits, self.clock().timestamp())
 
-    def _look_again(self, item: Item, standing: Standing) -> None:
+    def _look_again(self, item: Item, stage: Stage) -> None:
         delay = IDLE_LOOK_SECONDS
-        if standing.stage is Stage.ROLLING_BACK:
+        if stage is Stage.ROLLING_BACK:
             delay = ROUTERS_SECONDS
-        elif standing.stage in SHARED:
+        elif stage in SHARED:
             delay = LOOK_SECONDS
         self.queue.add_after(item, delay)
 
