@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import structlog
 
+from tierwise_core.decision_record import SHADOW
 from tierwise_core.errors import TierwiseError
 from tierwise_core.route_table import AUTO_MODEL
 from tierwise_router.completions import answer_completion
@@ -167,7 +168,9 @@ class App:
         slot = decision.slot = await self._dispatcher.admission.enter(exchange, keeps=keeps)
         admitted = decision.admitted = slot.admitted
         decision.tenant, decision.latency_class = admitted.tenant, admitted.latency_class
-        contents = self._dispatcher.contents
+        work, contents = exchange.work(), self._dispatcher.contents
+        if work is not None and work.shadow_of:
+            decision.pattern, decision.parts = SHADOW, [work.shadow_of]
         if contents is not None and contents.wants(admitted.tenant_key):
             exchange.said = decision.said = []
         try:

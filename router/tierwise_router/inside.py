@@ -38,12 +38,13 @@ class InProcessWork:
     """Whose work a request of our own is.
 
     ``tenant_key`` is ``namespace/name``, empty where there are no tenants. ``checkpoints`` are None
-    for work that is not resumed.
+    for work that is not resumed. ``shadow_of`` is the decision whose request a shadow repeats.
     """
 
     tenant_key: str = ""
     latency_class: str = "batch"
     checkpoints: Checkpoints | None = None
+    shadow_of: str = ""
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +27,8 @@ from tierwise_core.route_table import Route, RouteTable
 from tierwise_core.router_policy import RouterPolicy
 from tierwise_core.tenant import TenantRoute
 from tierwise_router.brain import Brain
+from tierwise_router.journal import Journal
+from tierwise_router.journal_files import Marks, tail
 
 Engine = Callable[[Script], Awaitable[FakeEngine]]
 Run = Callable[..., Awaitable[Running]]
@@ -336,6 +339,29 @@ async def test_a_shadow_is_compared_counted_and_never_shown(engine: Engine, run:
     assert dict(router.dispatcher.tally.comparisons) == {("try", "disagree"): 2}
     scraped = (await router.client.get("/metrics")).text
     assert 'shadow_comparisons_total{outcome="disagree",shadow="try"} 2.0' in scraped
+
+
+async def test_a_shadows_decision_is_told_from_a_clients(
+    engine: Engine, run: Run, tmp_path: Path
+) -> None:
+    old, new = await engine(answers("abcd", SURE)), await engine(answers("abdc", SURE))
+    routes = [route("sorter", old.url), route("sorter-v2", new.url, field="other", examples=())]
+    router = await run(*routes)
+    obey(router, routes, shadows=(Shadow("try", "demo/sorter", "sorter-v2", percent=100),))
+    dispatcher = router.dispatcher
+    dispatcher.journal = Journal(tmp_path, dispatcher.ids.process, 1 << 26)
+
+    reply = await router.chat("sort dbca", "sorter")
+    assert dispatcher.shadows is not None
+    await dispatcher.shadows.settled()
+    await asyncio.to_thread(dispatcher.journal.flush)
+
+    decisions = [row for row in tail(tmp_path, Marks()) if row["kind"] == "decision"]
+    of = reply.headers["x-tierwise-decision"]
+    assert {(row["specialist"], row["pattern"], *row["parts"]) for row in decisions} == {
+        ("demo/sorter", ""),
+        ("demo/sorter-v2", "shadow", of),
+    }
 
 
 async def test_shadows_beyond_their_number_are_left_out(engine: Engine, run: Run) -> None:

@@ -102,7 +102,7 @@ class Shadows:
 
     async def _run(self, shadow: Shadow, answer: Answer) -> None:
         began_at = self.clock()
-        work = InProcessWork(answer.tenant_key, "background")
+        work = InProcessWork(answer.tenant_key, "background", shadow_of=answer.decision)
         told = await ask_inside(
             self.app, answer.path, answer.headers, _body(shadow, answer), work=work
         )
