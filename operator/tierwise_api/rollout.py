@@ -98,9 +98,18 @@ class Rollout(Resource):
                 type="integer",
                 description="The candidate's share of the traffic, in percent.",
             ),
+            Column(
+                name="U-Blue",
+                path=".status.windows.blue.utility",
+                type="number",
+                description="The mean utility of the running revision's answers, 0 to 1.",
+            ),
+            Column(name="U-Green", path=".status.windows.green.utility", type="number"),
             Column(name="Verdict", path=".status.verdict.outcome"),
             Column(name="Ready", path='.status.conditions[?(@.type=="Ready")].status'),
             Column(name="Reason", path='.status.conditions[?(@.type=="Ready")].reason', priority=1),
+            Column(name="Strategy", path=".spec.strategy.type", priority=1),
+            Column(name="Waits for", path=".status.waitsFor", priority=1),
             Column(name="Age", path=".metadata.creationTimestamp", type="date"),
         ),
     )

@@ -140,6 +140,12 @@ class Specialist(Resource):
             ),
             Column(name="Revision", path=".status.activeRevision", priority=1),
             Column(
+                name="Rollout",
+                path=".status.rollout.name",
+                description="The Rollout under way.",
+                priority=1,
+            ),
+            Column(
                 name="Message",
                 path='.status.conditions[?(@.type=="Ready")].message',
                 priority=1,
