@@ -10,6 +10,8 @@ import structlog
 from tierwise_operator import census
 from tierwise_operator.adapters import AdapterMeans
 from tierwise_operator.cluster import Cluster, ClusterError
+from tierwise_operator.drifting.lessons import PairsClient
+from tierwise_operator.drifting.watch import DriftWatch
 from tierwise_operator.engine_metrics import EngineScraper
 from tierwise_operator.execute import Executor
 from tierwise_operator.extensions import Extensions
@@ -72,6 +74,10 @@ class Operator:
             else means(cluster, self.store, settings, self._answered)
         )
         self.rollouts = RolloutPasses(self.store, self.queue, executor, found, clock, self.metrics)
+        self.drift_watch: DriftWatch | None = None
+        if url := settings.ledger_url:
+            lessons = PairsClient(url, settings.ledger_token_file)
+            self.drift_watch = DriftWatch(self.store, cluster, recorder, lessons, clock)
         self.passes = Passes(
             self.store,
             self.queue,
@@ -102,10 +108,14 @@ class Operator:
                     group.create_task(self._worker(), name=f"worker {number}")
                 group.create_task(self._resync(), name="resync")
                 group.create_task(self.load_watch.run(), name="load")
+                if self.drift_watch is not None:
+                    group.create_task(self.drift_watch.run(), name="drift")
         finally:
             await self.adapters.close()
             await self.scraper.close()
             await self.rollouts.means.close()
+            if self.drift_watch is not None:
+                await self.drift_watch.close()
 
     async def settle(self) -> None:
         """Make passes until nothing is left to do; retries and rechecks aside."""

@@ -100,10 +100,15 @@ capabilities:
 - apiGroups: [""]
   resources: [pods]
   verbs: [patch]
-# A short Job reads what a model in a claim says of itself.
+# A short Job reads what a model in a claim says of itself; another trains a drifted Specialist again
+# (spec.rollout.training).
 - apiGroups: [batch]
   resources: [jobs]
-  verbs: [create, patch, delete]
+  verbs: [get, create, patch, delete]
+# Held-out questions (benchmark, safety) are read, and a training gets its preference pairs.
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, create, patch, delete]
 {{- with .Values.weights.secrets }}
 # Credentials of models' sources (spec.model.secretRef).
 - apiGroups: [""]

@@ -19,7 +19,7 @@ from tierwise_core.rollout.purses import WORSE, WORSE_BY, WORSE_PURSE, Purse
 from tierwise_core.rollout.samples import NOTHING, SideSample
 from tierwise_core.rollout.wagers import Contest, Expected, Sums
 
-__all__ = ["Base", "Change", "Course", "follow", "told"]
+__all__ = ["Base", "Change", "Course", "follow", "is_learning", "told"]
 
 Change = Literal["", "fell", "rose"]
 
@@ -101,13 +101,18 @@ def follow(course: Course, added: SideSample, judgement: FieldJudgement) -> Cour
     if not added.judged or added.problem():
         return course
     after = replace(course, recent=_of_late(course.recent, added))
-    if course.base is None or course.base.judged < _first_learnt(judgement):
+    if is_learning(course, judgement):
         return replace(after, base=_learnt(course, added))
     if course.detected:
         return _recovering(after, added, judgement)
     if course.suspected:
         return _held(after, added, judgement)
     return _watched(after, added, judgement)
+
+
+def is_learning(course: Course, judgement: FieldJudgement) -> bool:
+    """Say whether too few answers were judged to tell how useful the model is."""
+    return course.base is None or course.base.judged < _first_learnt(judgement)
 
 
 def _first_learnt(judgement: FieldJudgement) -> int:
@@ -147,6 +152,8 @@ def _watched(course: Course, added: SideSample, judgement: FieldJudgement) -> Co
     won = {"fell": _is_won(fell), "rose": _is_won(rose)}
     if any(won.values()):
         return replace(after, suspected="fell" if won["fell"] else "rose", held=NOTHING)
+    if any(purse.capital(WORSE_PURSE) > 0 for purse in (fell, rose)):
+        return after  # while the bets lean to a change nothing of it may get into the base
     if base.judged < MOST_LEARNT:
         after = replace(after, base=_learnt(course, added))
     return _afresh(after) if after.looks >= STRETCH else after
@@ -161,20 +168,24 @@ def _afresh(course: Course) -> Course:
 
 
 def _held(course: Course, added: SideSample, judgement: FieldJudgement) -> Course:
-    """After T more answers: either U is beyond delta, then and of late, or it was nothing."""
+    """After T more answers: U is beyond delta, then and of late; or, after many more, it is not."""
     held, counts = course.held + added, judgement.noticeable_change
     after = replace(course, held=held)
     if held.judged < judgement.interactions:
         return after
-    if not (_is_beyond(course, held, counts) and _is_beyond(course, course.recent, counts)):
-        return _afresh(after)
-    return replace(after, detected=course.suspected, detected_at=course.until, held=NOTHING)
+    if _is_beyond(course, held, counts) and _is_beyond(course, course.recent, counts):
+        return replace(after, detected=course.suspected, detected_at=course.until, held=NOTHING)
+    return _afresh(after) if held.judged >= _many(judgement) else after
+
+
+def _many(judgement: FieldJudgement) -> int:
+    return max(FIRST_LEARNT // 2, RECOVERS_T * judgement.interactions)
 
 
 def _recovering(course: Course, added: SideSample, judgement: FieldJudgement) -> Course:
     """What was detected stays until a good many answers say otherwise."""
     held = course.held + added
-    if held.judged < max(FIRST_LEARNT // 2, RECOVERS_T * judgement.interactions):
+    if held.judged < _many(judgement):
         return replace(course, held=held)
     if _is_beyond(course, held, judgement.noticeable_change / 2):
         return replace(course, held=NOTHING)
@@ -197,9 +208,8 @@ def told(course: Course, judgement: FieldJudgement) -> str:
     'utility fell to 0.600 of 50 answers, from 0.850 of 400 (0.04 counts, and it held for T 4)'
     """
     base, recent = course.base, course.recent
-    least = _first_learnt(judgement)
-    if base is None or base.judged < least:
-        known = base.judged if base else 0
+    if base is None or is_learning(course, judgement):
+        known, least = base.judged if base else 0, _first_learnt(judgement)
         return f"{known} of the {least} judged answers that tell how useful the model is"
     now = f"{recent.mean or 0.0:.3f} of {recent.judged} answers"
     before = f"{base.utility:.3f} of {base.judged}"

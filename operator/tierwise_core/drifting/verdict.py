@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from tierwise_core.conditions import FALSE, TRUE, UNKNOWN, Verdict, rfc3339
-from tierwise_core.drifting.course import Course, told
+from tierwise_core.drifting.course import Course, is_learning, told
 from tierwise_core.drifting.keeping import kept
 from tierwise_core.field_profiles import FieldJudgement
 
@@ -33,7 +33,7 @@ def drift_verdict(course: Course, judgement: FieldJudgement, *, benchmark: bool)
     ['UtilityFell', 'NoBenchmark']
     """
     message = told(course, judgement)
-    if course.base is None and not course.detected:
+    if is_learning(course, judgement) and not course.detected:
         return Verdict(DRIFT_DETECTED, FALSE, "Learning", message)
     if not course.detected:
         reason = "Suspected" if course.suspected else "Steady"
