@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
 from tierwise_api import API_VERSION
-from tierwise_core.kstatus import rollout_health
-from tierwise_core.rollout.evidence import Evidence, Yardstick
+from tierwise_core.rollout.evidence import Yardstick
 from tierwise_core.rollout.forecast import forecast
 from tierwise_core.rollout.machine import decide
-from tierwise_core.rollout.memory import remembered
-from tierwise_core.rollout.samples import SideSample, WindowSample
-from tierwise_core.rollout.situation import Plan, Seen, Standing, Wish, first_standing
+from tierwise_core.rollout.order import MODEL_CHANGED, Order
+from tierwise_core.rollout.report import Told, status_of
+from tierwise_core.rollout.samples import WindowSample
+from tierwise_core.rollout.situation import Seen, Standing, Wish, first_standing
 from tierwise_core.rollout.stages import FINAL, Stage
 from tierwise_core.rollout.trial import Scenario, Verdict, play
 
 BEGAN = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
+START = BEGAN.timestamp()
 SIDES = {
     "blue": {
         "model": {"source": "hf://acme/sorter", "revision": "v1"},
@@ -49,20 +49,24 @@ class Recorder:
     """A rule that writes down what it decides."""
 
     wish: Wish
-    standing: Standing = field(default_factory=lambda: first_standing(0.0))
-    trajectory: list[Body] = field(default_factory=list)
+    standing: Standing = field(default_factory=lambda: first_standing(START))
     bodies: list[Body] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._take(Seen(), 0.0)
-        self._take(Seen(green_ready=True), 4.0)
+        self._take(Seen(), START)
+        self._take(Seen(green_ready=True), START + 4)
 
     @property
     def percent(self) -> float:
         return self.standing.percent
 
+    @property
+    def shadow_percent(self) -> float:
+        return self.standing.shadow_percent
+
     def look(self, window: WindowSample) -> Verdict:
-        shifted = WindowSample(window.since + 10, window.until + 10, window.blue, window.green)
+        since, until = (START + 10 + edge for edge in (window.since, window.until))
+        shifted = WindowSample(since, until, window.blue, window.green)
         self._take(Seen(green_ready=True, windows=(shifted,), routed_percent=0), shifted.until)
         stage = self.standing.stage
         if stage not in FINAL:
@@ -73,51 +77,17 @@ class Recorder:
         before = self.standing
         plan = decide(self.wish, before, seen, now)
         self.standing = plan.standing
-        moved = before.stage is not self.standing.stage
-        if moved or before.percent != self.standing.percent or not self.bodies:
-            self.trajectory.append(
-                {
-                    "time": _at(now),
-                    "stage": self.standing.stage.value,
-                    "greenPercent": self.standing.percent,
-                    "reason": self.standing.why if moved else plan.waits_for,
-                }
-            )
-        self.bodies.append(a_rollout(self._status(plan)))
-
-    def _status(self, plan: Plan) -> Body:
-        standing = self.standing
-        evidence = standing.evidence
-        ahead = forecast(self.wish.yardstick, evidence.baseline.variance)
-        status: Body = {
-            "observedGeneration": 1,
-            "stage": standing.stage.value,
-            "weights": {"green": standing.percent, "blue": standing.blue_percent},
-            "appliedPercent": standing.percent,
-            "waitsFor": plan.waits_for,
-            "sides": SIDES,
-            "windows": {
-                "blue": _window(evidence, evidence.blue),
-                "green": _window(evidence, evidence.green),
-            },
-            "trajectory": list(self.trajectory),
-            "trigger": {"reason": "ModelChanged", "message": "spec.model changed"},
-            "forecast": {"message": ahead.told(14_400)},
-            "memory": json.dumps(remembered(standing), separators=(",", ":")),
-            "conditions": [
-                {"type": one.type, "status": one.status, "reason": one.reason}
-                for one in rollout_health(
-                    standing.stage, standing.reason, standing.why, plan.waits_for
-                )
-            ],
-        }
-        if standing.stage in {Stage.PROMOTED, *FINAL}:
-            outcome = "Promoted" if standing.percent else "RolledBack"
-            status["verdict"] = {
-                "outcome": outcome, "reason": standing.reason, "message": standing.why,
-                "time": _at(standing.since),
-            }  # fmt: skip
-        return status
+        order = Order(
+            "default", "sorter-b2e85f13", "r", 1, "default/sorter", standing=before,
+            trigger=MODEL_CHANGED, status=self.bodies[-1]["status"] if self.bodies else {},
+            trigger_message="spec.model of generation 2 is not the model that serves",
+        )  # fmt: skip
+        ahead = forecast(self.wish.yardstick, plan.standing.evidence.baseline.variance)
+        kept = {"sides": SIDES, "forecast": {"message": f"on average {ahead.told(14_400)}"}}
+        percent = plan.standing.percent
+        moment = datetime.fromtimestamp(now, UTC)
+        status = status_of(order, plan, Told(percent, applied=percent, kept=kept), moment)
+        self.bodies.append(a_rollout(status))
 
 
 def a_rollout(status: Body, name: str = "sorter-b2e85f13", **spec: Any) -> Body:
@@ -128,7 +98,7 @@ def a_rollout(status: Body, name: str = "sorter-b2e85f13", **spec: Any) -> Body:
         "metadata": {
             "name": name,
             "namespace": "default",
-            "creationTimestamp": _at(0),
+            "creationTimestamp": BEGAN.isoformat().replace("+00:00", "Z"),
             "resourceVersion": "7",
         },
         "spec": {
@@ -137,24 +107,4 @@ def a_rollout(status: Body, name: str = "sorter-b2e85f13", **spec: Any) -> Body:
             **spec,
         },
         "status": status,
-    }
-
-
-def _at(seconds: float) -> str:
-    moment = BEGAN + timedelta(seconds=seconds)
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _window(evidence: Evidence, side: SideSample) -> Body:
-    if not side.judged:
-        return {}
-    mean = side.mean or 0.0
-    spread = 1.96 * (evidence.known(side).variance / side.judged) ** 0.5
-    return {
-        "interactions": side.judged,
-        "requests": side.requests,
-        "utility": mean,
-        "utilityLow": mean - spread,
-        "utilityHigh": mean + spread,
-        "acceptedRate": side.accepted / side.verdicts if side.verdicts else None,
     }
