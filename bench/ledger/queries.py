@@ -5,59 +5,43 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from filling import NOW, fill
 from rich.console import Console
-from rich.progress import Progress
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
+from tierwise_ledger.auditing.reading import heads, records_of
+from tierwise_ledger.learning.assertions import (
+    claims_of_query,
+    contradiction_rates,
+    questions_at_odds,
+)
+from tierwise_ledger.learning.sides import Sides, side_sums
+from tierwise_ledger.learning.windows import Asked, field_totals, latencies, on_grid, windows
+from tierwise_ledger.money.days import keep_day
+from tierwise_ledger.money.reports import Period, report
 from tierwise_ledger.reading import Choice, find_outcome, list_outcomes, summarise
+from tierwise_ledger.seeing.costs import cost_over_time
+from tierwise_ledger.seeing.decisions import newest
+from tierwise_ledger.seeing.paths import flow
+from tierwise_ledger.seeing.rollouts import revisions, specialists
+from tierwise_ledger.seeing.trust import reliability
+from tierwise_ledger.seeing.waiting import waiting
+from tierwise_ledger.service.asked import Span
 from tierwise_ledger.store import Store
-from tierwise_ledger.tables.outcomes import OUTCOMES
+from tierwise_ledger.tables.base import day_of
 
-PIECE = 250_000
-NOW = 1_760_000_000.0
-DAYS = 90
-SPAN_S = DAYS * 86400.0
 TIMES = 3
-
-SERIES = {
-    "sqlite": "WITH RECURSIVE s(n) AS (SELECT :a UNION ALL SELECT n + 1 FROM s WHERE n + 1 < :b)",
-    "postgresql": "WITH s(n) AS (SELECT generate_series(CAST(:a AS BIGINT), :b - 1))",
-}
-FILL = """
-INSERT INTO outcomes (id, at, received_at, skew_s, tenant, user_digest, session, field, query_id,
-  endpoint, model, latency_class, workload, pattern, stream, state, status, reason, specialist,
-  revision, adapter, tier, confidence, calls, input_tokens, cached_tokens, output_tokens,
-  cost_nano_usd, seconds, corrected)
-{series}
-SELECT 'd-fill-one-' || n, {begin} + n * {step}, {begin} + n * {step}, 0,
-  'demo/team-' || (n * 7919 % 50), '', 's-' || (n % 50021), 'field-' || (n % 12),
-  'q-' || (n % 500009), '/chat/completions', 'auto', 'realtime', 'realtime', '', {no},
-  CASE WHEN n % 1000 = 0 THEN 'failed' WHEN n % 9 = 0 THEN 'escalated' ELSE 'accepted' END,
-  200, '', 'demo/specialist-' || (n % 24), 'r' || (n % 24), '', 'tier-' || (n % 4), 0.9,
-  1, 120, 0, 40, 20000 + n % 100, 0.25, {no}
-FROM s
-"""
-SUM = """
-INSERT INTO outcome_hours
-SELECT CAST(FLOOR(at / 3600) AS BIGINT) * 3600, tenant, field, specialist, revision, tier,
-  latency_class, workload, state, count(*), sum(calls), sum(input_tokens), sum(cached_tokens),
-  sum(output_tokens), sum(cost_nano_usd), CAST(sum(seconds * 1000) AS BIGINT), 0, 0, 0
-FROM outcomes WHERE id LIKE 'd-fill-%' GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
-"""
-
-DAYS_OF_HOURS = """
-INSERT INTO outcome_days
-SELECT CAST(FLOOR(hour / 86400.0) AS BIGINT) * 86400, tenant, field, specialist, revision, tier,
-  latency_class, workload, state, sum(requests), sum(calls), sum(input_tokens),
-  sum(cached_tokens), sum(output_tokens), sum(cost_nano_usd), sum(milliseconds), 0, 0, 0
-FROM outcome_hours WHERE specialist LIKE 'demo/specialist-%' GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
-"""
+DAY_S = 86400.0
+SORTER = "demo/specialist-3"
 
 
 def queries(out: Console, store: Store, rows: int) -> None:
     """Fill the tables, and print how long each query took at worst of a few times."""
+    began_at = time.perf_counter()
     fill(out, store, rows)
-    out.print(f"  queries over {rows:,} outcomes of {DAYS} days (the slowest of {TIMES}):")
+    _keep_days(store)
+    out.print(f"  filled in {time.perf_counter() - began_at:,.0f} s")
+    out.print(f"  queries over {rows:,} outcomes of 90 days (the slowest of {TIMES}):")
     for name, query in QUESTIONS.items():
         slowest_s = 0.0
         for _ in range(TIMES):
@@ -68,35 +52,13 @@ def queries(out: Console, store: Store, rows: int) -> None:
         out.print(f"    {name:<58} {1000 * slowest_s:8.1f} ms")
 
 
-def fill(out: Console, store: Store, rows: int) -> None:
-    """Make the rows in the database itself; indices are made again at the end."""
-    dialect = store.engine.dialect.name
-    step = SPAN_S / rows
-    statement = FILL.format(
-        series=SERIES[dialect], begin=NOW - SPAN_S, step=step,
-        no="0" if dialect == "sqlite" else "false",
-    )  # fmt: skip
-    indices = [index for index in OUTCOMES.indexes if index.name]
-    with store.begin() as connection:
-        for index in indices:
-            index.drop(connection)
-    with Progress(console=out, transient=True) as progress:
-        task = progress.add_task("filling", total=rows + len(indices) * PIECE + PIECE)
-        for begin in range(0, rows, PIECE):
+def _keep_days(store: Store) -> None:
+    """Share out the days that are over, as the ledger does by itself; those that are asked for."""
+    last = day_of(NOW) - int(DAY_S)
+    for day in range(last - 30 * int(DAY_S), last + 1, int(DAY_S)):
+        for by in ("specialist", "tenant"):
             with store.begin() as connection:
-                until = min(begin + PIECE, rows)
-                connection.execute(text(statement), {"a": begin, "b": until})
-            progress.advance(task, PIECE)
-        for index in indices:
-            with store.begin() as connection:
-                index.create(connection)
-            progress.advance(task, PIECE)
-        with store.begin() as connection:
-            connection.execute(text(SUM))
-        with store.begin() as connection:
-            connection.execute(text(DAYS_OF_HOURS))
-        with store.begin() as connection:
-            connection.execute(text("ANALYZE"))
+                keep_day(connection, day, by, "holder")
 
 
 def _list(**filters: list[str]) -> Callable[[Connection], object]:
@@ -104,8 +66,37 @@ def _list(**filters: list[str]) -> Callable[[Connection], object]:
 
 
 def _sum(days: float, *by: str) -> Callable[[Connection], object]:
-    return lambda connection: summarise(connection, by, Choice(NOW - days * 86400, NOW + 1))
+    return lambda connection: summarise(connection, by, Choice(NOW - days * DAY_S, NOW + 1))
 
+
+def _span(days: float) -> Span:
+    return Span(NOW - days * DAY_S, NOW)
+
+
+def _asked(days: float, specialist: str | None = None) -> Asked:
+    return Asked(*on_grid(NOW - 5 - days * DAY_S, NOW), specialist)
+
+
+def _cost(days: float, by: str) -> Callable[[Connection], object]:
+    period = Period.around(NOW - days * DAY_S, NOW)
+    return lambda connection: report(connection, period, by)  # type: ignore[arg-type]
+
+
+def _latency(days: float, specialist: str | None) -> Callable[[Connection], object]:
+    return lambda connection: latencies(connection, _asked(days, specialist))
+
+
+def _at_odds(specialist: str | None) -> Callable[[Connection], object]:
+    return lambda connection: questions_at_odds(connection, _span(30), specialist, None, 50)
+
+
+def _rates(days: float) -> Callable[[Connection], object]:
+    return lambda connection: contradiction_rates(connection, _span(days), None, None)
+
+
+SIDES = Sides(
+    SORTER, {"blue": ("r3",), "green": ("r4", "r5")}, NOW - 7 * DAY_S - 5, NOW - 3600
+)  # fmt: skip
 
 QUESTIONS: dict[str, Callable[[Connection], object]] = {
     "one outcome with its calls, words and record": lambda connection: find_outcome(
@@ -113,7 +104,7 @@ QUESTIONS: dict[str, Callable[[Connection], object]] = {
     ),
     "the newest 50": _list(),
     "the newest 50 of a tenant": _list(tenant=["demo/team-7"]),
-    "the newest 50 of a Specialist": _list(specialist=["demo/specialist-3"]),
+    "the newest 50 of a Specialist": _list(specialist=[SORTER]),
     "the newest 50 that failed": _list(state=["failed"]),
     "the newest 50 of a tenant that failed": _list(tenant=["demo/team-0"], state=["failed"]),
     "the newest 50 of nobody": _list(tenant=["demo/nobody"]),
@@ -123,4 +114,37 @@ QUESTIONS: dict[str, Callable[[Connection], object]] = {
     "sums of a day by hour and state": _sum(1, "hour", "state"),
     "sums of a week by tenant": _sum(7, "tenant"),
     "sums of 30 days by field": _sum(30, "field"),
+    "cost of a day by Specialist": _cost(1, "specialist"),
+    "cost of a week by tenant": _cost(7, "tenant"),
+    "cost of 30 days by Specialist": _cost(30, "specialist"),
+    "cost of 30 days by tenant": _cost(30, "tenant"),
+    "windows of an hour, all": lambda connection: windows(connection, _asked(1 / 24)),
+    "windows of 30 days, all": lambda connection: windows(connection, _asked(30)),
+    "judged answers of all fields in 30 days": lambda connection: field_totals(
+        connection, _asked(30)
+    ),
+    "latency of an hour, one Specialist": _latency(1 / 24, SORTER),
+    "latency of an hour, all": _latency(1 / 24, None),
+    "latency of 30 days, one Specialist": _latency(30, SORTER),
+    "latency of 30 days, all": _latency(30, None),
+    "both sides of a rollout of a week": lambda connection: side_sums(connection, SIDES),
+    "contradiction rates of a day": _rates(1),
+    "contradiction rates of 30 days": _rates(30),
+    "questions at odds in 30 days": _at_odds(None),
+    "questions at odds in 30 days, one Specialist": _at_odds(SORTER),
+    "who claimed what about a question": lambda connection: claims_of_query(
+        connection, "q-77", _span(90)
+    ),
+    "page: the newest decisions": lambda connection: newest(connection, _span(7), {}, 50),
+    "page: the ways of a week's requests": lambda connection: flow(connection, _span(7), {}),
+    "page: cost over a week": lambda connection: cost_over_time(connection, _span(7), "field"),
+    "page: cost over 30 days": lambda connection: cost_over_time(connection, _span(30), "tenant"),
+    "page: calibration over 30 days": lambda connection: reliability(connection, _span(30), {}),
+    "page: how long requests could wait": lambda connection: waiting(connection, _span(7)),
+    "page: who has revisions": lambda connection: specialists(connection, _span(7)),
+    "page: revisions of a week": lambda connection: revisions(
+        connection, _span(7), SORTER, "field-3"
+    ),
+    "audit: the streams": heads,
+    "audit: all about one decision": lambda connection: records_of(connection, "d-fill-one-12345"),
 }

@@ -14,11 +14,12 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Generic, Literal, TypeVar
 
-from tierwise_core.bill import OTHERS, Bill
+from tierwise_core.bill import HOUR_MS, OTHERS, Bill
 from tierwise_core.money import divide
 
 __all__ = [
-    "Attribution", "Cell", "IdlePolicy", "Rates", "Share", "Slice", "Used", "attribute", "work_ns",
+    "Attribution", "Cell", "IdlePolicy", "RateHistory", "Rates", "Share", "Slice", "Used",
+    "attribute", "work_ns",
 ]  # fmt: skip
 
 NS_PER_MS: Final = 1_000_000
@@ -56,6 +57,35 @@ class Cell:
     hour_ms: int
     specialist: str
     tier: str
+
+
+@dataclass(frozen=True, slots=True)
+class RateHistory:
+    """What replicas did under load, as it changed: by Specialist and tier, from when on what held.
+
+    An hour counts at the rates that held when it ended; one before anything was told, at the first.
+
+    >>> slow, fast = Rates(1000, 100), Rates(2000, 200)
+    >>> history = RateHistory({("demo/a", "h100"): ((5_000, slow), (4_000_000, fast))})
+    >>> [history.of(Cell(hour * HOUR_MS, "demo/a", "h100")) is fast for hour in (0, 1)]
+    [False, True]
+    """
+
+    changes: Mapping[tuple[str, str], Sequence[tuple[int, Rates]]]
+
+    @classmethod
+    def constant(cls, rates: Mapping[tuple[str, str], Rates]) -> RateHistory:
+        """Take rates that never changed."""
+        return cls({key: ((0, one),) for key, one in rates.items()})
+
+    def of(self, cell: Cell) -> Rates | None:
+        """Give the rates of an hour; None where nobody ever told."""
+        changes = self.changes.get((cell.specialist, cell.tier))
+        if not changes:
+            return None
+        ended_ms = cell.hour_ms + HOUR_MS
+        held = [rates for at_ms, rates in changes if at_ms < ended_ms]
+        return held[-1] if held else changes[0][1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +183,14 @@ def work_ns(used: Used[Key], rates: Rates) -> int:
 def attribute(
     bill: Bill,
     used: Mapping[Cell, Sequence[Used[Key]]],
-    rates: Mapping[tuple[str, str], Rates],
+    rates: RateHistory | Mapping[tuple[str, str], Rates],
     policy: IdlePolicy = "holder",
 ) -> Attribution[Key]:
     """Share a bill over the calls of its hours.
 
-    ``rates`` by Specialist and tier. An hour of one GPU at $3.60 in which two calls kept it busy
-    for a quarter of an hour and half an hour; the rest is theirs as well, or nobody's:
+    ``rates`` by Specialist and tier, with their history or as they always were. An hour of one GPU
+    at $3.60 in which two calls kept it busy for a quarter of an hour and half an hour; the rest is
+    theirs as well, or nobody's:
 
     >>> from tierwise_core.bill import HOUR_MS, PriceChange, Span, bill as make_bill
     >>> whole = make_bill([Span("h100", "demo/large", 1, 0, HOUR_MS)],
@@ -176,12 +207,13 @@ def attribute(
     >>> apart.idle["demo/large", "h100"].nano_usd
     900000000
     """
+    history = rates if isinstance(rates, RateHistory) else RateHistory.constant(rates)
     cells, others = _cells(bill)
     shares: dict[tuple[Cell, Key], Share] = {}
     idle: dict[Cell, Slice] = {}
     for cell, whole in cells.items():
         calls = used.get(cell, ())
-        found, left = _busy(calls, rates.get((cell.specialist, cell.tier)), whole)
+        found, left = _busy(calls, history.of(cell), whole)
         idle[cell] = left
         shares |= {(cell, use.key): share for use, share in zip(calls, found, strict=True)}
     if policy == "holder":

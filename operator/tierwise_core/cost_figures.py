@@ -5,7 +5,8 @@ Every ratio is None where there is nothing to divide by: zero accepted answers h
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
 from typing import Any, Final, Literal, Self
 
 from tierwise_core.attribution import NOTHING, Slice
@@ -52,12 +53,23 @@ class Figures:
     def __add__(self, other: Figures) -> Self:
         return type(self)(
             self.name,
-            *(
-                _joined(getattr(self, one.name), getattr(other, one.name))
-                for one in fields(self)
-                if one.name != "name"
-            ),
+            *(_joined(getattr(self, name), getattr(other, name)) for name in ADDED),
         )
+
+    def to_row(self) -> list[Any]:
+        """Tell it as a list of names and whole numbers, to be kept.
+
+        >>> kept = Figures("a", Slice(1, 2, 3), calls=4, charged=True).to_row()
+        >>> Figures.of(kept) == Figures("a", Slice(1, 2, 3), calls=4, charged=True)
+        True
+        """
+        return list(astuple(self))
+
+    @classmethod
+    def of(cls, row: Sequence[Any]) -> Self:
+        """Read what :meth:`to_row` told."""
+        name, busy, idle, *rest = row
+        return cls(name, Slice(*busy), Slice(*idle), *rest)
 
     @property
     def nano_usd(self) -> int:
@@ -143,6 +155,9 @@ class Figures:
             "usdPer1kTokens": per_token,
             "revenueUSD": tokens,
         }
+
+
+ADDED: Final = tuple(one.name for one in fields(Figures) if one.name != "name")
 
 
 def _mark(*, estimated: bool) -> Mark:

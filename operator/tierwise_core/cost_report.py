@@ -7,8 +7,9 @@ add up to the fleet's bill and the providers' together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Literal
 
 from tierwise_core.attribution import (
@@ -16,6 +17,7 @@ from tierwise_core.attribution import (
     Attribution,
     Cell,
     IdlePolicy,
+    RateHistory,
     Rates,
     Slice,
     Used,
@@ -27,7 +29,7 @@ from tierwise_core.money import scaled
 
 __all__ = [
     "DIMENSIONS", "EXTERNAL", "SHADOWS_GROUP", "Calls", "Charge", "CostReport", "Dimension",
-    "Labels", "Requests", "cost_report",
+    "Labels", "Requests", "cost_report", "report_of", "spent",
 ]  # fmt: skip
 
 Dimension = Literal["specialist", "tier", "tenant", "field", "workload"]
@@ -154,22 +156,53 @@ class CostReport:
 
 
 @dataclass(slots=True)
-class _Sums:
-    """Figures by group, as they are being added up."""
+class _Tally:
+    """Figures of one group as they are being added up: plain numbers, since there are many."""
 
-    by: Dimension
-    found: dict[str, Figures] = field(default_factory=dict)
+    busy: list[int] = field(default_factory=lambda: [0, 0, 0])
+    idle: list[int] = field(default_factory=lambda: [0, 0, 0])
+    external_nano_usd: int = 0
+    calls: int = 0
+    passed_on: int = 0
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    estimated: bool = False
+    energy_estimated: bool = False
+    tokens_estimated: bool = False
 
-    def add(self, name: str, more: Figures) -> None:
-        before = self.found.get(name)
-        self.found[name] = replace(more, name=name) if before is None else before + more
+    def take(self, busy: Slice, idle: Slice, *, estimated: bool, energy_estimated: bool) -> None:
+        for sums, part in ((self.busy, busy), (self.idle, idle)):
+            sums[0] += part.nano_usd
+            sums[1] += part.gpu_ns
+            sums[2] += part.joules
+        self.estimated |= estimated
+        self.energy_estimated |= energy_estimated
+
+    def count(self, one: Calls) -> None:
+        external = one.labels.tier == EXTERNAL
+        self.external_nano_usd += one.nano_usd if external else 0
+        self.calls += one.calls
+        self.passed_on += one.passed_on
+        self.input_tokens += one.input_tokens
+        self.cached_tokens += one.cached_tokens
+        self.output_tokens += one.output_tokens
+        self.estimated |= external and one.counted < one.calls
+        self.tokens_estimated |= one.counted < one.calls
+
+    def figures(self, name: str) -> Figures:
+        kept = {one.name: getattr(self, one.name) for one in fields(self)}
+        return Figures(name, **{**kept, "busy": Slice(*self.busy), "idle": Slice(*self.idle)})
+
+
+_Tallies = defaultdict[str, _Tally]
 
 
 def cost_report(  # noqa: PLR0913 - what is counted, and how it is to be shared
     bill: Bill,
     calls: Iterable[Calls],
     requests: Iterable[Requests],
-    rates: Mapping[tuple[str, str], Rates],
+    rates: RateHistory | Mapping[tuple[str, str], Rates],
     *,
     by: Dimension = "specialist",
     policy: IdlePolicy = "holder",
@@ -190,14 +223,38 @@ def cost_report(  # noqa: PLR0913 - what is counted, and how it is to be shared
     >>> report.groups[0].name, report.groups[0].usd_per_accepted, report.total.usd_per_1k_tokens
     ('demo/team-a', 0.5, 1.0)
     """
-    calls, requests = list(calls), list(requests)
+    return report_of(by, spent(bill, calls, rates, by, policy), requests, charges or {})
+
+
+def spent(
+    bill: Bill,
+    calls: Iterable[Calls],
+    rates: RateHistory | Mapping[tuple[str, str], Rates],
+    by: Dimension,
+    policy: IdlePolicy = "holder",
+) -> list[Figures]:
+    """Give what groups took of a bill, and of providers: the part that no later word changes."""
+    calls = list(calls)
     own = [one for one in calls if one.labels.tier != EXTERNAL]
-    shared = attribute(bill, _used(own), rates, policy)
-    sums = _Sums(by)
-    _add_gpu_time(sums, shared, bill)
-    _add_calls(sums, calls)
-    _add_requests(sums, requests, charges or {})
-    groups = sorted(sums.found.values(), key=lambda one: (-one.nano_usd, one.name))
+    tallies: _Tallies = defaultdict(_Tally)
+    _add_gpu_time(tallies, by, attribute(bill, _used(own), rates, policy), bill)
+    for one in calls:
+        tallies[one.labels.of(by)].count(one)
+    return [tally.figures(name) for name, tally in tallies.items()]
+
+
+def report_of(
+    by: Dimension,
+    parts: Iterable[Figures],
+    requests: Iterable[Requests],
+    charges: Mapping[str, Charge],
+) -> CostReport:
+    """Put together what was spent, in any number of parts, and the requests that came of it."""
+    found: dict[str, Figures] = {}
+    for one in (*parts, *_of_requests(by, requests, charges)):
+        before = found.get(one.name)
+        found[one.name] = one if before is None else before + one
+    groups = sorted(found.values(), key=lambda one: (-one.nano_usd, one.name))
     total = sum((replace(one, name="") for one in groups), Figures(""))
     return CostReport(by, tuple(groups), total)
 
@@ -219,25 +276,24 @@ def _used(calls: Iterable[Calls]) -> Mapping[Cell, Sequence[Used[Labels]]]:
     return {cell: list(kinds.values()) for cell, kinds in found.items()}
 
 
-def _add_gpu_time(sums: _Sums, shared: Attribution[Labels], bill: Bill) -> None:
+def _add_gpu_time(
+    tallies: _Tallies, by: Dimension, shared: Attribution[Labels], bill: Bill
+) -> None:
     assumed = _assumed(bill)
     for (cell, labels), share in shared.shares.items():
         guessed, unmetered = assumed[cell]
-        figures = Figures("", estimated=share.estimated or guessed, energy_estimated=unmetered)
-        figures = replace(figures, busy=share.busy, idle=share.idle)
-        sums.add(labels.of(sums.by), figures)
+        tallies[labels.of(by)].take(
+            share.busy, share.idle,
+            estimated=share.estimated or guessed, energy_estimated=unmetered,
+        )  # fmt: skip
     guessed = any(not line.measured for line in bill.lines)
     unmetered = any(not line.energy_measured for line in bill.lines)
-    for (holder, tier), part in shared.idle.items():
-        name = _idle_name(sums.by, holder, tier)
-        sums.add(name, _left(part, guessed=guessed, unmetered=unmetered))
-    for tier, part in shared.others.items():
-        name = tier if sums.by == "tier" else OTHERS_GROUP
-        sums.add(name, _left(part, guessed=guessed, unmetered=unmetered))
-
-
-def _left(part: Slice, *, guessed: bool, unmetered: bool) -> Figures:
-    return Figures("", busy=NOTHING, idle=part, estimated=guessed, energy_estimated=unmetered)
+    nobodys = [(_idle_name(by, *whose), part) for whose, part in shared.idle.items()]
+    nobodys += [
+        (tier if by == "tier" else OTHERS_GROUP, part) for tier, part in shared.others.items()
+    ]
+    for name, part in nobodys:
+        tallies[name].take(NOTHING, part, estimated=guessed, energy_estimated=unmetered)
 
 
 def _idle_name(by: Dimension, holder: str, tier: str) -> str:
@@ -258,30 +314,13 @@ def _assumed(bill: Bill) -> dict[Cell, tuple[bool, bool]]:
     return found
 
 
-def _add_calls(sums: _Sums, calls: Iterable[Calls]) -> None:
-    for one in calls:
-        external = one.labels.tier == EXTERNAL
-        sums.add(
-            one.labels.of(sums.by),
-            Figures(
-                "",
-                calls=one.calls,
-                passed_on=one.passed_on,
-                input_tokens=one.input_tokens,
-                cached_tokens=one.cached_tokens,
-                output_tokens=one.output_tokens,
-                external_nano_usd=one.nano_usd if external else 0,
-                estimated=external and one.counted < one.calls,
-                tokens_estimated=one.counted < one.calls,
-            ),
-        )
-
-
-def _add_requests(sums: _Sums, requests: Iterable[Requests], charges: Mapping[str, Charge]) -> None:
+def _of_requests(
+    by: Dimension, requests: Iterable[Requests], charges: Mapping[str, Charge]
+) -> Iterator[Figures]:
     for one in requests:
         charge = charges.get(one.labels.tenant)
-        figures = Figures(
-            "",
+        yield Figures(
+            one.labels.of(by),
             requests=one.requests,
             accepted=one.accepted,
             answered=one.requests if one.state in JUDGED_GOOD | {NOT_JUDGED} else 0,
@@ -289,4 +328,3 @@ def _add_requests(sums: _Sums, requests: Iterable[Requests], charges: Mapping[st
             revenue_nano_usd=charge.of(one) if charge is not None else 0,
             charged=charge is not None,
         )
-        sums.add(one.labels.of(sums.by), figures)

@@ -13,6 +13,7 @@ import structlog
 from tierwise_ledger import contents, erasing
 from tierwise_ledger.auditing import checkpoints, watching
 from tierwise_ledger.learning import calibrating, forgetting
+from tierwise_ledger.money import days as money_days
 from tierwise_ledger.money import jobs as money_jobs
 from tierwise_ledger.settings import Settings
 from tierwise_ledger.store import Store
@@ -43,6 +44,7 @@ JOBS: Sequence[Job] = (
     Job("audit-changes", watching.EVERY_S, watching.watch),
     Job("audit-checkpoints", checkpoints.EVERY_S, checkpoints.keep_sealed),
     Job("fleet", money_jobs.LOOK_EVERY_S, money_jobs.look),
+    Job("cost-days", money_days.EVERY_S, money_days.keep),
     Job("budget-alerts", money_jobs.ALERT_EVERY_S, money_jobs.alert),
     Job("forget-budgets", money_jobs.FORGET_EVERY_S, money_jobs.forget),
     Job("calibration", calibrating.EVERY_S, calibrating.calibrate),

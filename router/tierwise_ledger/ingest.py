@@ -13,6 +13,7 @@ from tierwise_ledger.batch import Batch, Ingested
 from tierwise_ledger.erasing import Gone, gone_rule
 from tierwise_ledger.hourly import add_calls, add_outcomes
 from tierwise_ledger.learning import taking
+from tierwise_ledger.money import days
 from tierwise_ledger.outcome_rows import packed
 from tierwise_ledger.sorting import SortedRows, sort_rows
 from tierwise_ledger.tables.calls import CALLS
@@ -27,7 +28,7 @@ __all__ = ["TAKERS", "Taker", "ingest"]
 
 Taker = Callable[[Connection, Batch], None]
 
-TAKERS: tuple[Taker, ...] = (chain.take, taking.take)
+TAKERS: tuple[Taker, ...] = (chain.take, taking.take, days.take)
 """Who else is told of new records, in the same transaction: one line per area."""
 
 

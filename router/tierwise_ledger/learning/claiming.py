@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert, select, text, update
@@ -10,7 +11,9 @@ from sqlalchemy import Connection, bindparam, insert, select, text, update
 from tierwise_core.claims import Claim, answer_id, standings
 from tierwise_core.decision_record import DecisionRecord
 from tierwise_ledger.learning.interactions import Changes, Word, field_of, plain
-from tierwise_ledger.tables.learned import CLAIMS
+from tierwise_ledger.tables.base import hour_of
+from tierwise_ledger.tables.learned import CLAIM_HOURS, CLAIMS
+from tierwise_ledger.upsert import add_up
 from tierwise_ledger.words import chunks
 
 __all__ = ["Question", "claim_rows", "record_claims"]
@@ -20,6 +23,7 @@ MOST_COMPARED: Final = 200
 """Of a question that is asked all day the latest claims are compared; the others stay as judged."""
 
 MOST_ID: Final = 64
+HOUR_OF: Final = ("specialist", "revision", "field")
 SAID: Final = ("by_people", "verdict", "corrected_id", "said_at")
 
 READ: Final = (
@@ -58,10 +62,18 @@ def record_claims(
     new = [row for record in records for row in claim_rows(record, words.get(record.id))]
     if new:
         connection.execute(insert(CLAIMS), new)
+        add_up(connection, CLAIM_HOURS, _hours(new))
     new_names = {row["decision"] for row in new}
     older = _hear(connection, {name: word for name, word in words.items() if name not in new_names})
     asked = {_question(row) for row in (*new, *older)}
     _judge(connection, sorted(asked), changes)
+
+
+def _hours(rows: Iterable[Row]) -> Iterator[Row]:
+    names = (*HOUR_OF, "begin")
+    counts = Counter((*(row[name] for name in HOUR_OF), hour_of(row["at"])) for row in rows)
+    for key, claims in counts.items():
+        yield {**dict(zip(names, key, strict=True)), "claims": claims}
 
 
 def claim_rows(record: DecisionRecord, word: Word | None) -> Iterable[Row]:

@@ -17,7 +17,13 @@ from tierwise_core.windows import E4, Interaction, Window, interaction_of
 from tierwise_ledger.learning.latency import latency_rows
 from tierwise_ledger.tables.base import hour_of, nano_usd
 from tierwise_ledger.tables.feedback import FEEDBACK
-from tierwise_ledger.tables.judged import INTERACTIONS, WINDOW_HOURS, WINDOW_LATENCY, WINDOWS
+from tierwise_ledger.tables.judged import (
+    INTERACTIONS,
+    LATENCY_HOURS,
+    WINDOW_HOURS,
+    WINDOW_LATENCY,
+    WINDOWS,
+)
 from tierwise_ledger.upsert import add_up
 from tierwise_ledger.words import chunks
 
@@ -132,6 +138,8 @@ class Changes:
             self.connection.execute(statement, [_update(key, self.known[key]) for key in changed])
         self._add_up(changed)
         add_up(self.connection, WINDOW_LATENCY, _merged(self.latencies, ("count",)))
+        by_hour = [{**row, "begin": hour_of(row["begin"])} for row in self.latencies]
+        add_up(self.connection, LATENCY_HOURS, _merged(by_hour, ("count",)))
 
     def _known(self, row: Mapping[str, Any]) -> Row:
         key = (row["decision"], row["position"])

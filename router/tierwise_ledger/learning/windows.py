@@ -12,6 +12,7 @@ from tierwise_core.windows import Window
 from tierwise_ledger.learning.interactions import GRID_S
 from tierwise_ledger.tables.judged import (
     INTERACTIONS,
+    LATENCY_HOURS,
     SUMS,
     WINDOW_HOURS,
     WINDOW_LATENCY,
@@ -129,13 +130,15 @@ def field_totals(connection: Connection, asked: Asked) -> dict[str, int]:
 
 def latencies(connection: Connection, asked: Asked) -> dict[Of, dict[str, dict[int, int]]]:
     """Give the histograms of ``duration`` and ``ttft``; bins as ``learning.latency`` has them."""
-    table = WINDOW_LATENCY
-    by = (*(table.c[name] for name in Of._fields), table.c.measure, table.c.bin)
-    total = func.sum(table.c["count"])
-    query = select(*by, total).where(*_where(table, asked)).group_by(*by)
     found: dict[Of, dict[str, dict[int, int]]] = {}
-    for *of, measure, number, count in connection.execute(query):
-        found.setdefault(Of(*of), {}).setdefault(measure, {})[number] = int(count)
+    for sums, begin, end in pieces(asked.since, asked.until):
+        table = LATENCY_HOURS if sums is WINDOW_HOURS else WINDOW_LATENCY
+        by = (*(table.c[name] for name in Of._fields), table.c.measure, table.c.bin)
+        where = _where(table, replace(asked, since=begin, until=end))
+        query = select(*by, func.sum(table.c["count"])).where(*where).group_by(*by)
+        for *of, measure, number, count in connection.execute(query):
+            counts = found.setdefault(Of(*of), {}).setdefault(measure, {})
+            counts[number] = counts.get(number, 0) + int(count)
     return found
 
 

@@ -6,10 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
-from tierwise_core.bill import PriceChange, Span
+from tierwise_core.attribution import Rates
+from tierwise_core.bill import HOUR_MS, PriceChange, Span
 from tierwise_core.capacity import Held, Look, Stretch, Unit, since_last
+from tierwise_ledger.money.changes import latest
+from tierwise_ledger.money.days import forget_from
 from tierwise_ledger.money.fleet_view import FleetView
 from tierwise_ledger.tables.capacity import CAPACITY_GAPS, CAPACITY_SPANS, FLEET_LOOKS
 from tierwise_ledger.tables.prices import PRICES, REPLICA_RATES, TENANT_CHARGES
@@ -32,12 +35,13 @@ def take_view(connection: Connection, view: FleetView) -> Stretch:
         return stretch
     if stretch.cut_at_ms is not None:
         _cut(connection, stretch.cut_at_ms)
+        forget_from(connection, stretch.cut_at_ms)
     if stretch.gap is not None:
         start, end = stretch.gap
         replace_rows(connection, CAPACITY_GAPS, [{"start_ms": start, "end_ms": end}])
     _add_spans(connection, stretch.spans)
     _add_prices(connection, view.prices)
-    _replace_rates(connection, view)
+    _add_rates(connection, view)
     _remember(connection, view)
     return stretch
 
@@ -118,7 +122,7 @@ def _cut(connection: Connection, at_ms: int) -> None:
 
 def _add_prices(connection: Connection, prices: Iterable[PriceChange]) -> None:
     """Write down prices that changed; one that is as it was says nothing new."""
-    known = _latest_prices(connection)
+    known = {_key(row): _said(row) for row in latest(connection, PRICES, ("tier", "market"))}
     rows = [
         row for price in prices if (row := asdict(price)) and _said(row) != known.get(_key(row))
     ]
@@ -127,22 +131,10 @@ def _add_prices(connection: Connection, prices: Iterable[PriceChange]) -> None:
 
 def put_prices(connection: Connection, prices: Iterable[PriceChange]) -> None:
     """Write down what GPUs cost from some moment on, also one that has long passed."""
-    replace_rows(connection, PRICES, [asdict(price) for price in prices])
-
-
-def _latest_prices(connection: Connection) -> dict[tuple[str, str], tuple[Any, ...]]:
-    latest = (
-        select(PRICES.c.tier, PRICES.c.market, func.max(PRICES.c.at_ms).label("at_ms"))
-        .group_by(PRICES.c.tier, PRICES.c.market)
-        .subquery()
-    )
-    same = (
-        (PRICES.c.tier == latest.c.tier)
-        & (PRICES.c.market == latest.c.market)
-        & (PRICES.c.at_ms == latest.c.at_ms)
-    )
-    rows = connection.execute(select(PRICES).join(latest, same)).mappings()
-    return {_key(row): _said(row) for row in map(dict, rows)}
+    rows = [asdict(price) for price in prices]
+    replace_rows(connection, PRICES, rows)
+    if rows:
+        forget_from(connection, min(row["at_ms"] for row in rows))
 
 
 def _key(row: Mapping[str, Any]) -> tuple[str, str]:
@@ -154,12 +146,22 @@ def _said(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(row[name] for name in names)
 
 
-def _replace_rates(connection: Connection, view: FleetView) -> None:
-    at_ms = view.look.at_ms
+def _add_rates(connection: Connection, view: FleetView) -> None:
+    """Write down rates that changed, once an hour at most, and what tenants pay now."""
+    known = {
+        (row["specialist"], row["tier"]): _rates_in(row)
+        for row in latest(connection, REPLICA_RATES, ("specialist", "tier"))
+    }
+    at_ms = view.look.at_ms - view.look.at_ms % HOUR_MS
     rates = [
         {"specialist": specialist, "tier": tier, "at_ms": at_ms, **asdict(one)}
         for (specialist, tier), one in sorted(view.rates.items())
+        if known.get((specialist, tier)) != one
     ]
     charges = [{"tenant": name, **asdict(one)} for name, one in sorted(view.charges.items())]
     replace_rows(connection, REPLICA_RATES, rates)
     replace_rows(connection, TENANT_CHARGES, charges)
+
+
+def _rates_in(row: Mapping[str, Any]) -> Rates:
+    return Rates(row["prefill_mtps"], row["decode_mtps"], row["gpus"], row["measured"])

@@ -3,93 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, case, func, literal, select
+from sqlalchemy import Connection, and_, func, select
 
-from tierwise_core.attribution import IdlePolicy, Rates
-from tierwise_core.bill import HOUR_MS, Bill, PriceChange, Span, bill
-from tierwise_core.cost_report import (
-    SHADOWS_GROUP,
-    Calls,
-    Charge,
-    CostReport,
-    Dimension,
-    Labels,
-    Requests,
-    cost_report,
-)
+from tierwise_core.attribution import IdlePolicy
+from tierwise_core.cost_report import Charge, CostReport, Dimension, Labels, Requests, report_of
 from tierwise_core.decision_record import SHADOW
+from tierwise_ledger.money import days
 from tierwise_ledger.money.looks import last_look
-from tierwise_ledger.tables.calls import CALL_HOURS
-from tierwise_ledger.tables.capacity import CAPACITY_GAPS, CAPACITY_SPANS
+from tierwise_ledger.money.spent import MS, FleetCost, Period, spent_in, within
+from tierwise_ledger.tables.capacity import CAPACITY_GAPS
 from tierwise_ledger.tables.outcomes import OUTCOME_HOURS
-from tierwise_ledger.tables.prices import PRICES, REPLICA_RATES, TENANT_CHARGES
+from tierwise_ledger.tables.prices import TENANT_CHARGES
 
-__all__ = ["Period", "fleet_bill", "gaps", "rates", "report", "seen_until"]
+__all__ = ["Period", "gaps", "report", "seen_until"]
 
-MS: Final = 1000
-HOUR_S: Final = HOUR_MS // MS
-CALL_SUMS: Final = (
-    "calls", "counted", "input_tokens", "cached_tokens", "output_tokens", "milliseconds",
-    "cost_nano_usd",
-)  # fmt: skip
 OUTCOME_SUMS: Final = (
     "requests", "input_tokens", "output_tokens", "feedback_yes", "feedback_no",
 )  # fmt: skip
-NEVER_ASKED: Final = "passed-over"
-PASSED_ON: Final = ("escalate", "abstain", "failed")
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """Whole hours of the clock, from one until, without it, another; seconds since the epoch."""
-
-    since: int
-    until: int
-
-    @classmethod
-    def around(cls, since: float, until: float) -> Period:
-        """Take the whole hours that a time is in, as records are summed up by the hour.
-
-        >>> Period.around(3700.0, 7300.0)
-        Period(since=3600, until=10800)
-        """
-        return cls(int(since // HOUR_S) * HOUR_S, -int(-until // HOUR_S) * HOUR_S)
 
 
 def report(
     connection: Connection, period: Period, by: Dimension = "specialist",
     policy: IdlePolicy = "holder",
-) -> tuple[CostReport, Bill]:  # fmt: skip
-    """Put together what a time cost; and the bill that it is shares of."""
-    whole = fleet_bill(connection, period)
-    found = cost_report(
-        whole,
-        _calls(connection, period, by),
-        _requests(connection, period, by),
-        rates(connection),
-        by=by,
-        policy=policy,
-        charges=_charges(connection),
-    )
-    return found, whole
+) -> tuple[CostReport, FleetCost]:  # fmt: skip
+    """Put together what a time cost; and the fleet's bill that it is shares of.
 
-
-def fleet_bill(connection: Connection, period: Period) -> Bill:
-    """Make the bill of a time: of the GPUs that the fleet was seen to have."""
-    start_ms, end_ms = period.since * MS, period.until * MS
-    table = CAPACITY_SPANS
-    query = select(table).where(and_(table.c.end_ms > start_ms, table.c.start_ms < end_ms))
-    spans = [
-        Span(
-            row.tier, row.holder, row.gpus, row.start_ms, row.end_ms, row.market, row.measured,
-            row.joules,
-        )
-        for row in connection.execute(query)
-    ]  # fmt: skip
-    return bill(spans, _prices(connection), start_ms, end_ms)
+    Days that are over are shared out once (:mod:`tierwise_ledger.money.days`), the rest now.
+    """
+    kept = days.kept(connection, period.since, period.until, by, policy)
+    parts = [
+        kept.get(piece.since) or spent_in(connection, piece, by, policy) for piece in period.days()
+    ]
+    groups = (one for part in parts for one in part.groups)
+    found = report_of(by, groups, _requests(connection, period, by), _charges(connection))
+    return found, sum((part.fleet for part in parts), FleetCost())
 
 
 def gaps(connection: Connection, period: Period) -> list[tuple[int, int]]:
@@ -107,19 +56,6 @@ def seen_until(connection: Connection) -> int | None:
     return None if found is None else found[0].at_ms
 
 
-def rates(connection: Connection) -> dict[tuple[str, str], Rates]:
-    """Give what replicas do under load, by Specialist and tier."""
-    return {
-        (row.specialist, row.tier): Rates(row.prefill_mtps, row.decode_mtps, row.gpus, row.measured)
-        for row in connection.execute(select(REPLICA_RATES))
-    }
-
-
-def _prices(connection: Connection) -> list[PriceChange]:
-    query = select(PRICES).order_by(PRICES.c.at_ms)
-    return [PriceChange(**dict(row)) for row in connection.execute(query).mappings()]
-
-
 def _charges(connection: Connection) -> dict[str, Charge]:
     return {
         row.tenant: Charge(
@@ -127,37 +63,6 @@ def _charges(connection: Connection) -> dict[str, Charge]:
         )
         for row in connection.execute(select(TENANT_CHARGES))
     }
-
-
-def _calls(connection: Connection, period: Period, by: Dimension) -> Iterator[Calls]:
-    table, sums = CALL_HOURS, CALL_SUMS
-    names = dict.fromkeys(name for name in ("specialist", "tier", by) if name != "workload")
-    workload = _workload(table, by)
-    passed_on = func.sum(table.c.calls).filter(table.c.verdict.in_(PASSED_ON))
-    query = (
-        select(
-            table.c.hour,
-            *(table.c[name] for name in names),
-            workload,
-            *(func.sum(table.c[name]).label(name) for name in sums),
-            func.coalesce(passed_on, literal(0)).label("passed_on"),
-        )
-        .where(and_(_within(table, period), table.c.verdict != NEVER_ASKED))
-        .group_by(table.c.hour, *(table.c[name] for name in names), workload)
-    )
-    for row in connection.execute(query).mappings():
-        numbers: dict[str, int] = {name: int(row[name]) for name in (*sums, "passed_on")}
-        nano_usd = numbers.pop("cost_nano_usd")
-        labels = Labels(**{name: row[name] for name in names}, workload=row["of_workload"])
-        yield Calls(row["hour"] * MS, labels, nano_usd=nano_usd, **numbers)
-
-
-def _workload(table: Table, by: Dimension) -> ColumnElement[str]:
-    """Tell workloads apart where they are asked for, and shadows everywhere."""
-    name = table.c.workload
-    if by == "workload":
-        return name.label("of_workload")
-    return case((name == SHADOWS_GROUP, SHADOWS_GROUP), else_="").label("of_workload")
 
 
 def _requests(connection: Connection, period: Period, by: Dimension) -> Iterator[Requests]:
@@ -170,13 +75,9 @@ def _requests(connection: Connection, period: Period, by: Dimension) -> Iterator
             *(table.c[name] for name in names),
             *(func.sum(table.c[name]).label(name) for name in sums),
         )
-        .where(and_(_within(table, period), table.c.state != SHADOW))
+        .where(and_(within(table, period), table.c.state != SHADOW))
         .group_by(table.c.state, *(table.c[name] for name in names))
     )
     for row in connection.execute(query).mappings():
         labels = Labels(**{name: row[name] for name in names})
         yield Requests(labels, row["state"], *(int(row[name]) for name in sums))
-
-
-def _within(table: Table, period: Period) -> ColumnElement[Any]:
-    return and_(table.c.hour >= period.since, table.c.hour < period.until)

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Table, func, select
 from tierwise_core.field_profiles import judgement_of
 from tierwise_core.windows import Window, parts_of
 from tierwise_ledger.seeing.buckets import HOUR_S, bucket_s, starts
+from tierwise_ledger.seeing.steering import ordered, rollouts_of
 from tierwise_ledger.service.asked import Span
 from tierwise_ledger.tables.audit import AUDIT_RECORDS
 from tierwise_ledger.tables.judged import SUMS, WINDOW_HOURS, WINDOWS
@@ -51,7 +52,10 @@ def specialists(connection: Connection, span: Span) -> list[dict[str, Any]]:
 
 
 def revisions(connection: Connection, span: Span, specialist: str, field: str) -> dict[str, Any]:
-    """Give each revision's pieces of time: share of the calls, U with its parts, and 95 % of it."""
+    """Give each revision's pieces of time: share of the calls, U with its parts, and 95 % of it.
+
+    Beside them stand the Specialist's Rollouts with their stages, and the shares they ordered.
+    """
     table, unit_s = _table(span)
     length_s = bucket_s(span.until - span.since, unit_s)
     lines: dict[str, dict[int, Window]] = defaultdict(dict)
@@ -64,12 +68,15 @@ def revisions(connection: Connection, span: Span, specialist: str, field: str) -
             line = lines[row["revision"] or "(none)"]
             line[begin] = line.get(begin, Window()) + window
     begins = starts(span.since, span.until, length_s)
+    done = events(connection, span, specialist)
     return {
         "specialist": specialist,
         "field": field,
         "bucketSeconds": length_s,
         "begins": list(begins),
-        "events": events(connection, span, specialist),
+        "events": done,
+        "rollouts": rollouts_of(done),
+        "ordered": ordered(done, begins, length_s),
         "noticeable": judgement_of(field).noticeable_change,
         "revisions": [
             _line(name, found, lines, field_total, begins, field)

@@ -51,7 +51,7 @@ def _cost(request: Request) -> Response:
             "fleetNanoUSD": whole.nano_usd,
             "gapSeconds": sum(end - start for start, end in unknown) / MS,
             "fleetSeenAt": None if seen_ms is None else seen_ms / MS,
-            "unpricedGPUHours": sum(line.unpriced_ms for line in whole.lines) / MS / 3600,
+            "unpricedGPUHours": whole.unpriced_ms / MS / 3600,
             **found.to_json(),
         }
     )

@@ -10,7 +10,14 @@ from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, Table
 from tierwise_core.windows import Window
 from tierwise_ledger.tables.base import METADATA
 
-__all__ = ["INTERACTIONS", "SUMS", "WINDOWS", "WINDOW_HOURS", "WINDOW_LATENCY"]
+__all__ = [
+    "INTERACTIONS",
+    "LATENCY_HOURS",
+    "SUMS",
+    "WINDOWS",
+    "WINDOW_HOURS",
+    "WINDOW_LATENCY",
+]
 
 SUMS: Final = tuple(field.name for field in fields(Window))
 HEARD: Final = text("source = 'feedback'")
@@ -72,15 +79,24 @@ WINDOW_HOURS: Final = Table(
 )
 """The same by the hour; they stay when the ten seconds go."""
 
-WINDOW_LATENCY: Final = Table(
-    "utility_latency",
-    METADATA,
-    Column("specialist", Text, primary_key=True),
-    Column("revision", Text, primary_key=True),
-    Column("field", Text, primary_key=True),
-    Column("begin", BigInteger, primary_key=True, autoincrement=False),
-    Column("measure", Text, primary_key=True),
-    Column("bin", Integer, primary_key=True, autoincrement=False),
-    Column("count", BigInteger, nullable=False),
-)
+
+def _histograms(name: str) -> Table:
+    return Table(
+        name,
+        METADATA,
+        Column("specialist", Text, primary_key=True),
+        Column("revision", Text, primary_key=True),
+        Column("field", Text, primary_key=True),
+        Column("begin", BigInteger, primary_key=True, autoincrement=False),
+        Column("measure", Text, primary_key=True),
+        Column("bin", Integer, primary_key=True, autoincrement=False),
+        Column("count", BigInteger, nullable=False),
+        Index(None, "begin"),
+    )
+
+
+WINDOW_LATENCY: Final = _histograms("utility_latency")
 """Histograms of milliseconds (``duration``, ``ttft``) by ten seconds: four bins to a doubling."""
+
+LATENCY_HOURS: Final = _histograms("utility_latency_hours")
+"""The same by the hour; they stay when the ten seconds go."""

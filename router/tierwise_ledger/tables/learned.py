@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Index, Integer, Table, Text
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Index, Integer, Table, Text, text
 
 from tierwise_ledger.tables.base import METADATA
 
-__all__ = ["CALIBRATIONS", "CLAIMS", "ROLLED_BACK", "SIGNAL_COUNTS"]
+__all__ = ["CALIBRATIONS", "CLAIMS", "CLAIM_HOURS", "ROLLED_BACK", "SIGNAL_COUNTS"]
+
+AT_ODDS: Final = text("contradicts <> ''")
 
 CLAIMS: Final = Table(
     "claims",
@@ -35,8 +37,22 @@ CLAIMS: Final = Table(
     Column("contradicts", Text, nullable=False),
     Index(None, "tenant", "query_id", "context_id", "at"),
     Index(None, "at"),
+    # Most answers contradict nothing: those that do are found without the others.
+    Index("ix_claims_at_odds", "at", sqlite_where=AT_ODDS, postgresql_where=AT_ODDS),
 )
 """One row per answer that can be compared with others to the same question of the same tenant."""
+
+CLAIM_HOURS: Final = Table(
+    "claim_hours",
+    METADATA,
+    Column("specialist", Text, primary_key=True),
+    Column("revision", Text, primary_key=True),
+    Column("field", Text, primary_key=True),
+    Column("begin", BigInteger, primary_key=True, autoincrement=False),
+    Column("claims", BigInteger, nullable=False),
+    Index(None, "begin"),
+)
+"""How many claims there were, by the hour; how many contradicted is in ``utility_hours``."""
 
 SIGNAL_COUNTS: Final = Table(
     "signal_counts",

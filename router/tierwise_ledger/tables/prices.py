@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Boolean, Column, Integer, Table, Text
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Integer, Table, Text
 
 from tierwise_ledger.tables.base import METADATA
 
-__all__ = ["PRICES", "REPLICA_RATES", "TENANT_CHARGES"]
+__all__ = ["COST_DAYS", "PRICES", "REPLICA_RATES", "TENANT_CHARGES"]
 
 PRICES: Final = Table(
     "prices",
@@ -29,14 +29,14 @@ REPLICA_RATES: Final = Table(
     METADATA,
     Column("specialist", Text, primary_key=True),
     Column("tier", Text, primary_key=True),
-    Column("at_ms", BigInteger, nullable=False),
+    Column("at_ms", BigInteger, primary_key=True, autoincrement=False),
     # Thousandths of a token per second.
     Column("prefill_mtps", BigInteger, nullable=False),
     Column("decode_mtps", BigInteger, nullable=False),
     Column("gpus", Integer, nullable=False),
     Column("measured", Boolean, nullable=False),
 )
-"""What one replica does under load, as told last."""
+"""What one replica does under load from ``at_ms`` on, until the next row of the same."""
 
 TENANT_CHARGES: Final = Table(
     "tenant_charges",
@@ -47,3 +47,16 @@ TENANT_CHARGES: Final = Table(
     Column("output_million_nano_usd", BigInteger, nullable=False),
 )
 """What tenants pay; of one that is deleted it stays, for what it had before."""
+
+COST_DAYS: Final = Table(
+    "cost_days",
+    METADATA,
+    Column("day", BigInteger, primary_key=True, autoincrement=False),
+    Column("by", Text, primary_key=True),
+    Column("policy", Text, primary_key=True),
+    Column("figures", JSON, nullable=False),
+)
+"""A day that is over, shared out once and for all: what its calls, idle time and others cost.
+
+``day`` is when it began, in UTC seconds. A row goes as soon as something of its day comes late.
+"""

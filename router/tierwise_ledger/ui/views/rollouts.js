@@ -10,13 +10,25 @@ function charts(said) {
   const values = said.revisions.flatMap((one) => [...of(one, "low"), ...of(one, "high")]).filter((value) => value !== null);
   const low = Math.max(0, Math.floor((Math.min(...values, 1) - 0.02) * 20) / 20);
   return [
-    chart("Weight", "The share of this Specialist's calls in this field that went to each revision.",
-      said.revisions.map((one) => ({ name: name(one), values: of(one, "share") })), percent, [0, 1]),
+    chart("Weight", "The share of this Specialist's calls in this field that went to each revision, beside the share that a Rollout ordered for its candidate.",
+      [...said.revisions.map((one) => ({ name: name(one), values: of(one, "share") })), ...wished(said)], percent, [0, 1]),
     chart("U", `Utility with its 95 % interval. A difference of ${fixed(said.noticeable, 3)} counts in this field.`,
       said.revisions.map((one) => ({ name: name(one), values: of(one, "u"), low: of(one, "low"), high: of(one, "high") })),
       (value) => fixed(value, 2), values.length ? [low, 1] : null),
   ];
 }
+
+const wished = (said) => (said.ordered.some((one) => one !== null) ? [{ name: "candidate, as ordered", values: said.ordered }] : []);
+
+const rollout = (one) => one.rollout.split("/").pop();
+
+const standing = (found) => (found.length ? [h("section", { class: "card" }, h("h2", {}, "Rollouts"), table("Rollouts", [
+  { name: "Rollout", of: rollout },
+  { name: "Stage", of: (one) => one.stage ?? "–" },
+  { name: "To the candidate", n: true, of: (one) => (one.greenPercent === null || one.greenPercent === undefined ? "–" : `${one.greenPercent} %`) },
+  { name: "Since", of: (one) => moment(one.since) },
+  { name: "Why", of: (one) => one.why || "–" },
+], found, { stack: true }), h("p", { class: "quiet" }, "Steer it: ", code("tierwise rollout pause | resume | promote | abort"), "; ", code("tierwise rollout explain"), " tells every step."))] : []);
 
 const sums = (said) => h("section", { class: "card" }, h("h2", {}, "Side by side"), table("Revisions", [
   { name: "Revision", of: (one) => one.revision },
@@ -54,5 +66,5 @@ export async function rollouts({ ask, since, query, go }) {
   const choose = select("Specialist and field", "specialist", specialists.map((one) => [key(one),
     `${short(one.specialist)} in ${one.field || "no field"} (${one.revisions} revision${one.revisions === 1 ? "" : "s"})`]), key(wanted),
   (value) => { const one = specialists.find((each) => key(each) === value); go({ specialist: one.specialist, field: one.field }); });
-  return [...head, h("div", { class: "row" }, choose), ...charts(shown), sums(shown), events(shown.events)];
+  return [...head, h("div", { class: "row" }, choose), ...standing(shown.rollouts), ...charts(shown), sums(shown), events(shown.events)];
 }
