@@ -1,4 +1,4 @@
-"""What a Specialist's Rollouts ordered: stage and shares, as the audit has them from their status."""
+"""What a Specialist's Rollouts ordered: stages and shares, as the audit has them."""
 
 from __future__ import annotations
 
