@@ -27,14 +27,10 @@ from tierwise_router.errors import (
     UpstreamDiedError,
     failure_word,
 )
+from tierwise_router.extent import about_prompt_tokens, output_tokens
 from tierwise_router.lease import Lease
 from tierwise_router.outcomes import Accepted, Attempt, Flowing, Outcome, Refused, Rejected
-from tierwise_router.overflow import (
-    about_prompt_tokens,
-    check_room,
-    output_tokens,
-    say_context_length,
-)
+from tierwise_router.overflow import check_room, say_context_length
 from tierwise_router.sse import is_event_stream
 from tierwise_router.streaming import decide_stream, streams_early
 from tierwise_router.upstream.response import Headers

@@ -20,7 +20,7 @@ from tierwise_core.route_table import Overflow, Route, RouteTable
 from tierwise_core.spending import call_usd
 from tierwise_router.call import CHAT, COMPLETIONS, Call
 from tierwise_router.dispatch import Dispatch
-from tierwise_router.overflow import about_prompt_tokens, output_tokens
+from tierwise_router.extent import about_prompt_tokens, output_tokens
 from tierwise_router.requirements import requirements_for
 from tierwise_router.shared_usage import SharedUsage
 from tierwise_router.wake import Holds

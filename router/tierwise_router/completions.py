@@ -30,7 +30,8 @@ from tierwise_router.errors import (
     RequestError,
 )
 from tierwise_router.exchange import Exchange
-from tierwise_router.overflow import about_prompt_tokens, output_tokens, overflow_of
+from tierwise_router.extent import about_prompt_tokens, output_tokens
+from tierwise_router.overflow import overflow_of
 from tierwise_router.patterns.answer import answer_pattern
 from tierwise_router.patterns.tapping import offer_to_shadows, tap_for_shadows
 from tierwise_router.planning import begin, plan_auto, read_wishes

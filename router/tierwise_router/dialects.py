@@ -6,6 +6,7 @@ a choice has ended, and what was used. Everything else passes through as the eng
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -65,7 +66,7 @@ class Dialect(Protocol):
         """Find the usage in an event or a whole answer."""
 
 
-class _Choices:
+class _Choices(ABC):
     """What chat and completions have in common: a list of choices."""
 
     done = True
@@ -110,11 +111,13 @@ class _Choices:
         found = event.get("usage")
         return found if isinstance(found, dict) else None
 
+    @abstractmethod
     def _spoke(self, choice: Mapping[str, Any]) -> bool:
-        raise NotImplementedError
+        """Tell whether a choice of a stream's event says anything to the client."""
 
+    @abstractmethod
     def _logprobs(self, found: Mapping[str, Any]) -> Iterator[float]:
-        raise NotImplementedError
+        """Yield the tokens' own log-probabilities."""
 
 
 class Chat(_Choices):

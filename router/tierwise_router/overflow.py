@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import orjson
 
-from tierwise_core.context_fit import about_tokens, prompt_bytes, surely_fits
+from tierwise_core.context_fit import prompt_bytes, surely_fits
 from tierwise_core.errors import TierwiseError
 from tierwise_core.route_table import Route, RouteTable
 from tierwise_core.routing import CascadePlan
 from tierwise_router.call import CHAT, COMPLETIONS, Call
-from tierwise_router.dialects import DIALECTS
 from tierwise_router.dispatch import Ask
+from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.errors import ContextLengthError
+from tierwise_router.extent import about_prompt_tokens, output_tokens
 from tierwise_router.json_body import write_again
 from tierwise_router.upstream.response import Headers
 
-if TYPE_CHECKING:
-    from tierwise_router.dispatcher import Dispatcher  # which holds what asks here
-
 __all__ = [
-    "about_prompt_tokens",
     "check_room",
-    "output_tokens",
     "overflow_of",
     "say_context_length",
 ]
 
 COUNTED: Final = frozenset({CHAT, COMPLETIONS})
-SMALL_BYTES: Final = 4096
 COUNT_S: Final = 5.0
 ANSWER_BYTES: Final = 64 * 1024 * 1024
 OK: Final = 200
@@ -41,18 +36,6 @@ TOKENIZED: Final = (
     "continue_final_message", "add_special_tokens",
 )  # fmt: skip
 NAMES_SHOWN: Final = 6
-
-
-def about_prompt_tokens(call: Call) -> int:
-    """Estimate a request's prompt; the bytes of pictures are none of it."""
-    size = len(call.body)
-    return about_tokens(size if size <= SMALL_BYTES else prompt_bytes(call.fields))
-
-
-def output_tokens(call: Call) -> int:
-    """Give the most tokens that the client wants of an answer; 0 when it does not say."""
-    dialect = DIALECTS.get(call.endpoint)
-    return 0 if dialect is None else dialect.longest(call.fields) or 0
 
 
 async def check_room(dispatcher: Dispatcher, call: Call, route: Route) -> None:

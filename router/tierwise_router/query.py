@@ -25,8 +25,9 @@ from tierwise_router.decision import Decision, tier_of
 from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.errors import RequestError
 from tierwise_router.exchange import Exchange
+from tierwise_router.extent import about_prompt_tokens, output_tokens
 from tierwise_router.json_body import read_object, wrong_field
-from tierwise_router.overflow import about_prompt_tokens, output_tokens, overflow_of
+from tierwise_router.overflow import overflow_of
 from tierwise_router.planning import plan_auto
 from tierwise_router.relay import client_headers
 
