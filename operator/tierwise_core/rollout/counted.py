@@ -37,7 +37,9 @@ class SideCount:
 
     @classmethod
     def read(cls, row: Mapping[str, Any]) -> Self:
-        """Read what the ledger answered; ValueError and TypeError for what is no number."""
+        """Read what the ledger answered; ValueError and TypeError for what is no such row."""
+        if not isinstance(row, Mapping):
+            raise TypeError(f"{row!r} is no object with sums")
         slow = {name: row.get(name) for name in ("p50_s", "p99_s")}
         return cls(
             Window.from_row(row),

@@ -42,7 +42,8 @@ class _Entry(Generic[Q, A]):
 class Inquiries(Generic[Q, A]):
     """One question for each asker, asked again after a rest; ``changed`` is told of each answer.
 
-    ``ask`` raises one of ``failures`` where there is no answer. With no rest a question
+    ``ask`` raises where there is no answer: one of the ``failures`` that are known, or what is
+    worth a traceback in the log. With no rest a question
     that was answered is not asked again; one that was not is asked again after ``retry_seconds``.
     """
 
@@ -116,10 +117,11 @@ class Inquiries(Generic[Q, A]):
         asked_at, before = loop.time(), entry.known
         try:
             entry.known = Answer(await self._ask(entry.question), asked_at)
-        except self._failures as error:
+        except Exception as error:  # no answer is an answer: whoever asked holds
             entry.known = Silent(str(error) or repr(error))
             if not isinstance(before, Silent):
-                log.warning("no answer", asker=asker, error=entry.known.why)
+                odd = None if isinstance(error, self._failures) else error
+                log.warning("no answer", asker=asker, error=entry.known.why, exc_info=odd)
         finally:
             entry.ended_at, entry.task = loop.time(), None
         self._changed(asker)

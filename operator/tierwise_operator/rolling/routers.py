@@ -87,8 +87,7 @@ class Routers:
 
 
 def _read(page: Any) -> dict[tuple[str, str], int]:
-    rows = page.get("rollouts", ()) if isinstance(page, Mapping) else page
-    return {(row["specialist"], row["rollout"]): int(row["greenPercent"]) for row in rows}
+    return {(row["specialist"], row["rollout"]): int(row["greenPercent"]) for row in page}
 
 
 def _address(pod: Mapping[str, Any]) -> str:
