@@ -221,7 +221,7 @@ def key_of(metadata: Json) -> str:
 
 def _moves(order: Order | None) -> tuple[object, ...]:
     """Return what the pods of a Rollout's two sides depend on."""
-    return () if order is None else (order.stage, order.percent)
+    return () if order is None else (order.standing is None, order.stage, order.percent)
 
 
 def _status_differs(
