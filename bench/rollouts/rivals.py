@@ -10,6 +10,7 @@ from tierwise_core.rollout.trial import Verdict
 class FixedSteps:
     """10, 25 and 50 % for 500 answers each; a mean below blue's by more than delta fails a step."""
 
+    shadow_percent = 0.0
     STEPS = (10.0, 25.0, 50.0)
     ANSWERS = 500
 
@@ -38,6 +39,8 @@ class FixedSteps:
 
 class PlainSoftmax:
     """The document's rule: softmax of the means at a fixed temperature, no intervals."""
+
+    shadow_percent = 0.0
 
     def __init__(self, delta: float, least: int, window: int = 100) -> None:
         self._delta, self._least, self._every = delta, least, window

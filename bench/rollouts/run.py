@@ -20,7 +20,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,7 @@ from rich.progress import Progress  # noqa: E402 - the path is set first
 from rivals import FixedSteps, PlainSoftmax  # noqa: E402
 
 from tierwise_core.rollout.evidence import Baseline, Yardstick  # noqa: E402
+from tierwise_core.rollout.ramp import Step  # noqa: E402
 from tierwise_core.rollout.situation import Wish  # noqa: E402
 from tierwise_core.rollout.trial import Ending, Guarded, Rule, Scenario, play  # noqa: E402
 
@@ -51,11 +52,17 @@ SCENARIOS = {
     "equal, little traffic": Scenario(window=2, limit=2000),
     "broken, little traffic": Scenario(green=0.20, window=2, limit=2000),
 }
+BLUE = Baseline(0.835, 0.0634, 0.85, answers=2000)
+RAMP = (Step(shadow_percent=10, answers=300), *(Step(percent) for percent in (10, 25, 50, 90)))
 RULES: dict[str, Callable[[], Rule]] = {
-    "tierwise": partial(Guarded, WISH, Baseline(0.835, 0.0634, 0.85)),
+    "tierwise": partial(Guarded, WISH, BLUE),
+    "tierwise, stages": partial(Guarded, replace(WISH, strategy="Stages", ramp=RAMP), BLUE),
+    "tierwise, at once": partial(Guarded, replace(WISH, strategy="BlueGreen"), BLUE),
     "fixed 10/25/50": partial(FixedSteps, CODE.delta),
     "plain softmax": partial(PlainSoftmax, CODE.delta, CODE.first),
 }
+AT_ONCE = ("equal", "delta worse", "10 points worse", "broken", "better, then worse")
+"""Where switching everybody at once says something: the record of blue is that of the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +105,12 @@ def row(scenario: str, rule: str, endings: Sequence[Ending]) -> Row:
 
 
 def rows(runs: int, workers: int) -> Iterator[Row]:
-    cells = [(scenario, rule) for scenario in SCENARIOS for rule in RULES]
+    cells = [
+        (scenario, rule)
+        for scenario in SCENARIOS
+        for rule in RULES
+        if rule != "tierwise, at once" or scenario in AT_ONCE
+    ]
     with Progress(transient=True) as progress, ProcessPoolExecutor(workers) as pool:
         task = progress.add_task("rollouts", total=len(cells) * runs)
         for scenario, rule in cells:
@@ -143,7 +155,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1000, help="rollouts per cell (default 1000)")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
     parser.add_argument("--output", choices=["table", "json"], default="table")
-    parser.add_argument("--record", action="store_true", help="write into the page of docs/decisions")
+    parser.add_argument("--record", action="store_true", help="write into the decision's page")
     options = parser.parse_args()
     found = list(rows(options.runs, options.workers))
     date = f"{datetime.now(UTC):%Y-%m-%d}"

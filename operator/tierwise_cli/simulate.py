@@ -17,6 +17,7 @@ from tierwise_cli.printing import page, plain_table, print_json, reported
 from tierwise_core.field_profiles import BUILT_IN, FieldJudgement
 from tierwise_core.rollout.evidence import Baseline, Yardstick
 from tierwise_core.rollout.forecast import Forecast, forecast
+from tierwise_core.rollout.ramp import Strategy
 from tierwise_core.rollout.situation import Wish
 from tierwise_core.rollout.trial import OF_RIGHT, Ending, Guarded, Scenario, play
 
@@ -25,10 +26,19 @@ __all__ = ["ROLLOUT_EXAMPLES", "rollout"]
 ROLLOUT_EXAMPLES = examples(
     "tierwise simulate rollout --blue 0.85 --green 0.80",
     "tierwise simulate rollout --blue 0.9 --green 0.9 --field medical --answers-per-hour 400",
+    "tierwise simulate rollout --green 0.75 --strategy Stages",
     "tierwise simulate rollout --blue 0.7 --green 0.75 --on-inconclusive Hold --output json",
 )
 MEAN_CONFIDENCE = 0.8
 LONGEST = 200_000
+RECORD = 2_000
+"""From how many judged answers blue is known when a simulated rollout begins."""
+ENDS = (
+    ("promoted", "promoted"),
+    ("rolled back", "rolledBack"),
+    ("left to a person", "leftToAPerson"),
+    ("open", "open"),
+)
 Policy = Literal["Promote", "Rollback", "Hold"]
 
 
@@ -51,6 +61,13 @@ def rollout(  # noqa: PLR0913, PLR0917 - the options of a command
     on_inconclusive: Annotated[
         Policy, typer.Option(help="What follows when the sides do not differ.")
     ] = "Promote",
+    strategy: Annotated[
+        Strategy,
+        typer.Option(
+            help="How traffic grows: by the evidence, by stages (shadows of 10 %, then 10, 25, "
+            "50, 90 %), all at once, or unseen only."
+        ),
+    ] = "Utility",
     runs: Annotated[int, typer.Option(min=1, max=10_000, help="Rollouts to play.")] = 200,
     seed: Annotated[int, typer.Option(help="Of chance: the same seed, the same rollouts.")] = 1,
     output: OutputOption = Output.TEXT,
@@ -61,7 +78,7 @@ def rollout(  # noqa: PLR0913, PLR0917 - the options of a command
         yardstick = Yardstick(
             judgement.noticeable_change, 1.5, 2 * judgement.interactions, judgement.interactions
         )
-        wish = Wish(yardstick=yardstick, on_inconclusive=on_inconclusive)
+        wish = Wish(yardstick=yardstick, on_inconclusive=on_inconclusive, strategy=strategy)
         scenario = Scenario(blue=blue, green=green, limit=limit, horizon=limit)
         baseline = _baseline(blue)
         with _progress(output, runs) as advance:
@@ -73,9 +90,14 @@ def rollout(  # noqa: PLR0913, PLR0917 - the options of a command
         ahead = forecast(yardstick, baseline.variance)
         said = _said(endings, ahead, yardstick)
         if output is Output.JSON:
-            print_json({"field": field, "blue": blue, "green": green, **said})
+            asked = {"field": field, "blue": blue, "green": green, "strategy": strategy}
+            print_json({**asked, **said})
         else:
-            _print(page(), said, ahead, answers_per_hour)
+            if strategy == "Utility":
+                begins = "On average"
+            else:
+                begins = "Were shares to follow the evidence, on average"
+            _print(page(), said, begins, ahead, answers_per_hour)
 
 
 def _judgement(field: str) -> FieldJudgement:
@@ -89,7 +111,7 @@ def _judgement(field: str) -> FieldJudgement:
 def _baseline(blue: float) -> Baseline:
     """Return what the record of such a blue would say of its utility."""
     variance = OF_RIGHT**2 * blue * (1 - blue) + ((1 - OF_RIGHT) * 0.1) ** 2
-    return Baseline(OF_RIGHT * blue + (1 - OF_RIGHT) * MEAN_CONFIDENCE, variance, blue)
+    return Baseline(OF_RIGHT * blue + (1 - OF_RIGHT) * MEAN_CONFIDENCE, variance, blue, RECORD)
 
 
 def _said(endings: Sequence[Ending], ahead: Forecast, yardstick: Yardstick) -> dict[str, Any]:
@@ -98,13 +120,14 @@ def _said(endings: Sequence[Ending], ahead: Forecast, yardstick: Yardstick) -> d
     green = sorted(one.green for one in endings)
     shares = {
         verdict: sum(one.verdict == verdict for one in endings) / count
-        for verdict in ("promoted", "rolled back", "open")
+        for verdict in ("promoted", "rolled back", "left to a person", "open")
     }
     return {
         "runs": count,
         "delta": yardstick.delta,
         "promoted": shares["promoted"],
         "rolledBack": shares["rolled back"],
+        "leftToAPerson": shares["left to a person"],
         "open": shares["open"],
         "answers": {"median": answers[count // 2], "p90": answers[min(count - 1, count * 9 // 10)]},
         "greenAnswers": {"median": green[count // 2], "most": green[-1]},
@@ -118,10 +141,13 @@ def _said(endings: Sequence[Ending], ahead: Forecast, yardstick: Yardstick) -> d
     }
 
 
-def _print(out: Console, said: dict[str, Any], ahead: Forecast, per_hour: float | None) -> None:
+def _print(
+    out: Console, said: dict[str, Any], begins: str, ahead: Forecast, per_hour: float | None
+) -> None:
     table = plain_table("OF THE ROLLOUTS", "SHARE>")
-    for name, key in (("promoted", "promoted"), ("rolled back", "rolledBack"), ("open", "open")):
-        table.add_row(name, f"{100 * said[key]:.1f} %")
+    for name, key in ENDS:
+        if said[key] or key != "leftToAPerson":
+            table.add_row(name, f"{100 * said[key]:.1f} %")
     out.print(table)
     answers, green = said["answers"], said["greenAnswers"]
     hours = f" ({answers['median'] / per_hour:.2g} h)" if per_hour else ""
@@ -132,7 +158,7 @@ def _print(out: Console, said: dict[str, Any], ahead: Forecast, per_hour: float 
         "average beside always asking the better side.",
         soft_wrap=True,
     )
-    out.print(f"\nOn average it takes {ahead.told(per_hour)}.", soft_wrap=True)
+    out.print(f"\n{begins} it takes {ahead.told(per_hour)}.", soft_wrap=True)
     out.print(f"A change of utility counts from {said['delta']:g} on.")
 
 

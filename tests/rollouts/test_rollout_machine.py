@@ -438,6 +438,18 @@ def test_the_last_stage_waits_for_evidence() -> None:
     assert plan.waits_for.startswith("stage 1 of 1: more evidence")
 
 
+def test_most_users_are_sent_to_green_only_once_it_is_proven() -> None:
+    story = Story(replace(STAGES, ramp=(Step(50, answers=10), Step(90, answers=10)))).at_canary()
+
+    story.serve(right=0.85, windows=5)
+    assert story.standing.percent == 50
+    while story.standing.percent == 50:
+        plan = story.serve(right=0.9)
+
+    assert story.standing.percent == 90
+    assert "stage 1 of 2 is passed: green is" in plan.transitions[0].why
+
+
 def test_a_broken_candidate_is_found_before_anybody_sees_it() -> None:
     story = Story(STAGES)
     story.look()

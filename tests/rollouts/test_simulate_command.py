@@ -39,3 +39,21 @@ def test_hours_are_told_where_the_traffic_is_known() -> None:
 
 def test_a_field_without_a_profile_is_named() -> None:
     assert "give one of general, software-engineering" in told("--field", "law")
+
+
+@pytest.mark.parametrize(("strategy", "meets"), [("Stages", 0), ("Shadow", 0), ("BlueGreen", 20)])
+def test_a_strategy_says_who_meets_a_broken_candidate(strategy: str, meets: int) -> None:
+    said = json.loads(
+        told("--green", "0.2", "--runs", "3", "--strategy", strategy, "--output", "json")
+    )
+
+    assert said["rolledBack"] == 1.0
+    assert said["greenAnswers"]["median"] >= meets
+    assert bool(said["rightAnswersLost"]) is bool(meets)
+
+
+def test_what_only_listens_is_left_to_a_person() -> None:
+    said = told("--green", "0.97", "--blue", "0.7", "--runs", "2", "--strategy", "Shadow")
+
+    assert "left to a person  100.0 %" in said
+    assert "Were shares to follow the evidence, on average it takes" in said

@@ -7,9 +7,10 @@ its side's probability, and its utility is ``0.7 right + 0.3 confidence`` with a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import cos, log, pi, sqrt
+from types import MappingProxyType
 from typing import Final, Literal, Protocol
 
 from tierwise_core.rollout.evidence import Baseline
@@ -21,7 +22,7 @@ from tierwise_core.rollout.stages import Stage
 __all__ = ["Chance", "Ending", "Guarded", "Rule", "Scenario", "Verdict", "play"]
 
 Chance = Callable[[], float]
-Verdict = Literal["promoted", "rolled back", "open"]
+Verdict = Literal["promoted", "rolled back", "left to a person", "open"]
 WINDOW_S: Final = 10.0
 ALL_PERCENT: Final = 100
 OF_RIGHT: Final = 0.7
@@ -56,9 +57,9 @@ class Scenario:
 class Ending:
     """How one rollout ended.
 
-    After how many ``answers`` of both sides and ``green`` of green's alone it was decided, the
+    After how many ``answers`` to users and ``green`` of green's among them it was decided, the
     cooldown not counted, and how many right answers were ``lost`` up to the horizon beside always
-    asking the better side.
+    asking the better side. What green answered unseen is not among them.
     """
 
     verdict: Verdict
@@ -75,9 +76,19 @@ class Rule(Protocol):
         """Green's share of the traffic, in percent."""
         ...
 
+    @property
+    def shadow_percent(self) -> float:
+        """The share of requests, in percent, that green answers unseen."""
+        ...
+
     def look(self, window: WindowSample) -> Verdict:
         """Take a window and say how things stand."""
         ...
+
+
+_VERDICTS: Final[Mapping[Stage, Verdict]] = MappingProxyType(
+    {Stage.COMPLETE: "promoted", Stage.ROLLING_BACK: "rolled back"}
+)
 
 
 class Guarded:
@@ -95,6 +106,11 @@ class Guarded:
         return self._standing.percent
 
     @property
+    def shadow_percent(self) -> float:
+        """The share of requests, in percent, that green answers unseen."""
+        return self._standing.shadow_percent
+
+    @property
     def why(self) -> str:
         """What the last verdict rests on."""
         return self._standing.why
@@ -103,19 +119,21 @@ class Guarded:
         """Decide once."""
         seen = Seen(green_ready=True, windows=(window,))
         self._standing = decide(self._wish, self._standing, seen, window.until).standing
-        if self._standing.stage is Stage.COMPLETE:
-            return "promoted"
-        return "rolled back" if self._standing.stage is Stage.ROLLING_BACK else "open"
+        if self._standing.stage is Stage.INCONCLUSIVE and not self._standing.percent:
+            return "left to a person"
+        return _VERDICTS.get(self._standing.stage, "open")
 
 
 def play(rule: Rule, scenario: Scenario, chance: Chance) -> Ending:
     """Play one rollout to its end, or to the scenario's limit."""
     answers = of_green = 0
-    lost, number, verdict = 0.0, 0, "open"
+    lost, number = 0.0, 0
+    verdict: Verdict = "open"
     decided: tuple[int, int] | None = None
     while answers < scenario.limit and verdict == "open":
         count = min(scenario.window, scenario.limit - answers)
         green = sum(chance() * 100 < rule.percent for _ in range(count))
+        unseen = _unseen(rule.shadow_percent, count, chance)
         right = scenario.green_at(answers)
         lost += _lost(scenario.blue, right, count - green, green)
         answers, of_green = answers + count, of_green + green
@@ -123,14 +141,18 @@ def play(rule: Rule, scenario: Scenario, chance: Chance) -> Ending:
             number * WINDOW_S,
             (number + 1) * WINDOW_S,
             _side(count - green, scenario.blue, scenario.spread, chance),
-            _side(green, right, scenario.spread, chance),
+            _side(green + unseen, right, scenario.spread, chance),
         )
         number, verdict = number + 1, rule.look(window)
-        if decided is None and (verdict != "open" or rule.percent == ALL_PERCENT):
+        if verdict == "rolled back" or (decided is None and rule.percent == ALL_PERCENT):
             decided = answers, of_green
-    share = {"promoted": 1.0, "rolled back": 0.0}.get(verdict, rule.percent / 100)
+    share = {"promoted": 1.0, "open": rule.percent / 100}.get(verdict, 0.0)
     lost += _lost_later(scenario, answers, share)
-    return Ending(verdict, *(decided or (answers, of_green)), lost)  # type: ignore[arg-type]
+    return Ending(verdict, *(decided or (answers, of_green)), lost)
+
+
+def _unseen(percent: float, count: int, chance: Chance) -> int:
+    return sum(chance() * 100 < percent for _ in range(count)) if percent else 0
 
 
 def _lost(blue: float, green: float, of_blue: float, of_green: float) -> float:
