@@ -65,6 +65,24 @@ def day(requests: int = 700) -> Iterator[dict[str, Any]]:
         "kind": "feedback", "decision": THE_ONE, "accepted": False, "at": NOW - 30,
         "corrected": "<b>dcba</b>", "comment": "letters were lost",
     }  # fmt: skip
+    yield from rollout()
+
+
+def rollout(name: str = "sorter-b2e85f13") -> Iterator[dict[str, Any]]:
+    """Give what the audit has of the rollout that moves the day's sorting to r2."""
+    steps = (
+        (0.3, "Canary", 5),
+        (0.45, "Shifting", 20),
+        (0.6, "Shifting", 39),
+        (0.8, "Shifting", 65),
+    )
+    for share, stage, percent in steps:
+        yield {
+            "kind": "audit", "stream": "rollouts", "action": "shifted", "id": f"{name}-{share}",
+            "subject": f"Rollout/demo/{name}", "specialist": "demo/sorter",
+            "at": NOW - DAY_S * (1 - share), "stage": stage, "green_percent": percent,
+            "reason": "CanaryPassed: utility 0.902 of 85 answers against 0.838 of 515",
+        }  # fmt: skip
 
 
 def _decision(number: int, at: float, chance: random.Random) -> DecisionRecord:

@@ -21,7 +21,7 @@ VIEWS = {
     "decisions": "The newest first",
     f"decision/{THE_ONE}": "What would have changed it",
     "calibration": "Brier",
-    "rollouts": "Side by side",
+    "rollouts": "To the candidate",
 }
 # Pictures are drawn when their place has a width, which is a moment after the view is there.
 DRAWN = (
