@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import CompoundSelect, Connection, and_, func, or_, select
 
 from tierwise_core.attribution import IdlePolicy
 from tierwise_core.cost_report import Charge, CostReport, Dimension, Labels, Requests, report_of
@@ -13,8 +13,9 @@ from tierwise_core.decision_record import SHADOW
 from tierwise_ledger.money import days
 from tierwise_ledger.money.looks import last_look
 from tierwise_ledger.money.spent import MS, FleetCost, Period, spent_in, within
+from tierwise_ledger.tables.base import DAY_S
 from tierwise_ledger.tables.capacity import CAPACITY_GAPS
-from tierwise_ledger.tables.outcomes import OUTCOME_HOURS
+from tierwise_ledger.tables.outcomes import OUTCOME_DAYS, OUTCOME_HOURS
 from tierwise_ledger.tables.prices import TENANT_CHARGES
 
 __all__ = ["Period", "gaps", "report", "seen_until"]
@@ -66,18 +67,28 @@ def _charges(connection: Connection) -> dict[str, Charge]:
 
 
 def _requests(connection: Connection, period: Period, by: Dimension) -> Iterator[Requests]:
-    table, sums = OUTCOME_HOURS, OUTCOME_SUMS
     # The tenant is needed for what it pays.
-    names = dict.fromkeys((by, "tenant"))
-    query = (
-        select(
-            table.c.state,
-            *(table.c[name] for name in names),
-            *(func.sum(table.c[name]).label(name) for name in sums),
-        )
-        .where(and_(within(table, period), table.c.state != SHADOW))
-        .group_by(table.c.state, *(table.c[name] for name in names))
-    )
+    names = tuple(dict.fromkeys((by, "tenant")))
+    parts = _sums_of(period, names).subquery().c
+    those = (parts.state, *(parts[name] for name in names))
+    sums = OUTCOME_SUMS
+    query = select(*those, *(func.sum(parts[name]).label(name) for name in sums)).group_by(*those)
     for row in connection.execute(query).mappings():
         labels = Labels(**{name: row[name] for name in names})
         yield Requests(labels, row["state"], *(int(row[name]) for name in sums))
+
+
+def _sums_of(period: Period, names: Sequence[str]) -> CompoundSelect[Any]:
+    """Choose the sums of a time: of whole days by the day, of its ends by the hour."""
+    hours, by_day = OUTCOME_HOURS.c, OUTCOME_DAYS.c
+    first = -(-period.since // DAY_S) * DAY_S
+    last = max(first, period.until // DAY_S * DAY_S)
+    kept = ("state", *names, *OUTCOME_SUMS)
+    ends = or_(hours.hour < first, hours.hour >= last)
+    of_hours = select(*(hours[name] for name in kept)).where(
+        within(OUTCOME_HOURS, period), ends, hours.state != SHADOW
+    )
+    of_days = select(*(by_day[name] for name in kept)).where(
+        by_day.day >= first, by_day.day < last, by_day.state != SHADOW
+    )
+    return of_hours.union_all(of_days)
