@@ -237,9 +237,3 @@ class Decision:
         if last.confidence is not None:
             headers.append((b"x-tierwise-confidence", b"%.4f" % last.confidence))
         return headers
-
-    def to_row(self) -> Mapping[str, Any]:
-        """Tell it as a row of the journal."""
-        from tierwise_router.record import row_of  # noqa: PLC0415 - it reads this module's types
-
-        return row_of(self)

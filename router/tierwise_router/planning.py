@@ -19,6 +19,7 @@ from tierwise_router.decision import Decision
 from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.errors import RequestError
 from tierwise_router.purses.purse import Purse
+from tierwise_router.record import Told
 from tierwise_router.requirements import requirements_for
 from tierwise_router.upstream.response import Headers
 
@@ -211,7 +212,7 @@ def end(
         return
     decision.endpoint, decision.status = endpoint, status
     decision.seconds, decision.ended_at = seconds, time.time()
-    dispatcher.journal.record(decision)
+    dispatcher.journal.record(Told(decision))
     if decision.said is not None and dispatcher.contents is not None:
         dispatcher.journal.record(dispatcher.contents.sealed(decision))
 

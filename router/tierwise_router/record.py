@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any, Final
 
+from tierwise_core import swift
 from tierwise_core.claims import answer_id, context_id
 from tierwise_core.confidence import Action
 from tierwise_core.decision_record import DECISION_KIND, SHADOW, FinalState
@@ -16,12 +17,23 @@ from tierwise_core.routing import CascadePlan
 from tierwise_router.decision import NEVER_ASKED, Decision, Step, tier_of
 from tierwise_router.verifiers.run import drafts
 
-__all__ = ["row_of"]
+__all__ = ["Told", "row_of"]
 
 FIRST_ERROR_STATUS: Final = 400
 UNPROCESSABLE: Final = 422
 SHARES_KEPT: Final = 5
 ELSEWHERE_NAMED: Final = 50
+
+
+@swift.dataclass(frozen=True, slots=True)
+class Told:
+    """A decision on its way to the journal, which asks for the row."""
+
+    decision: Decision
+
+    def to_row(self) -> dict[str, Any]:
+        """Tell it as a row of the journal."""
+        return row_of(self.decision)
 
 
 def row_of(decision: Decision) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from tierwise_router.exchange import Exchange
 from tierwise_router.json_body import write_again
 from tierwise_router.lease import WHOLE_BYTES, Ask
 from tierwise_router.patterns.shadows import note_comparison, shown_text
+from tierwise_router.record import Told
 from tierwise_router.surface import upstream_path
 
 __all__ = ["Unseen"]
@@ -123,7 +124,7 @@ class Unseen:
     def _note(self, asked: _Asked, decision: Decision, text: str | None) -> None:
         dispatcher = self.dispatcher
         if dispatcher.journal is not None:
-            dispatcher.journal.record(decision)
+            dispatcher.journal.record(Told(decision))
             if decision.said is not None and dispatcher.contents is not None:
                 dispatcher.journal.record(dispatcher.contents.sealed(decision))
         row = _comparison(asked, decision, text)
