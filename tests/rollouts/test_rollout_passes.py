@@ -321,6 +321,46 @@ async def test_what_was_seen_of_another_rollouts_pods_says_nothing_of_this_one(
     assert await world.step("v2") == {}
 
 
+async def test_shadows_are_compared_without_peoples_words_and_nobody_is_sent_to_green(
+    world: Rolling,
+) -> None:
+    status = await to_canary(world, strategy={"type": "Shadow", "deadline": "1h"})
+    assert (status["stage"], status["weights"]["green"]) == ("Shadow", 0)
+    assert status["shadowPercent"] == 10
+    for _ in range(8):
+        world.ledger.judged("blue", 20, 5)
+        world.ledger.judged("green", 4, 1)
+        status = await world.pass_after(2)
+    assert not world.ledger.asked[-1].feedback
+    assert status["windows"]["green"]["interactions"] == 40
+    put(world, rollout_body(strategy={"type": "Shadow", "deadline": "1h"}, promote=True))
+    assert (await world.pass_after(2))["weights"]["green"] == 100
+    world.ledger.judged("green", 30, 2)
+    before = await world.pass_after(2)  # counts from here on, with people's words
+    world.ledger.judged("green", 10)
+    await world.pass_after(2)
+    assert world.ledger.asked[-1].feedback
+    assert json.loads(before["sums"])["green"]["judged"] == 72
+
+
+async def test_blue_green_switches_at_once_and_is_watched_while_blue_is_warm(
+    world: Rolling,
+) -> None:
+    good = Examination("Done", why="green 44 of 50 right, blue 44")
+    told = {"state": "Done", "questions": 50}
+    world.examiner.known = Examined(benchmark=good, benchmark_status=told)
+    status = await to_canary(world, strategy={"type": "BlueGreen", "cooldown": "10m"})
+    assert (status["stage"], status["weights"]["green"]) == ("Promoted", 100)
+    for _ in range(10):
+        world.ledger.judged("green", 1, 9)
+        status = await world.pass_after(5)
+        if status["stage"] != "Promoted":
+            break
+    assert status["weights"] == {"blue": 100, "green": 0}
+    assert status["verdict"]["outcome"] == "RolledBack"
+    assert status["verdict"]["reason"] == "RegressionInCooldown"
+
+
 async def test_without_a_ledger_nobody_is_sent_to_green(world: Rolling) -> None:
     world.has_ledger = False
     restart(world)
