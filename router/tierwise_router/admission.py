@@ -145,18 +145,20 @@ class Admission:
 
     # Whether it may come in now.
 
-    async def enter(self, exchange: Exchange, *, keeps: bool = False) -> Slot:
+    async def enter(self, exchange: Exchange, *, keeps: bool = False, later: bool = False) -> Slot:
         """Let a request in, when its turn has come.
 
-        One that will only be kept for later (``keeps`` says that this path can) needs no place and
-        waits for none: it is counted against its tenant's rate, and takes a place when it is run.
+        One that will only be kept for later (``keeps`` says that this path can, and its header or
+        ``later`` that it is) needs no place and waits for none: it is counted against its tenant's
+        rate, and takes a place when it is run.
         Raises RequestError (400, 401, 429), OverloadedError, or ClientGoneError when its client
         has left while it waited.
         """
         admitted = self.identify(exchange)
         key, queue = admitted.tenant_key, self._gate.queue
         tenant = admitted.tenant
-        if keeps and admitted.latency_class in KEPT_CLASSES and exchange.work() is None:
+        kept = later or admitted.latency_class in KEPT_CLASSES
+        if keeps and kept and exchange.work() is None:
             if tenant is not None:
                 self._check_rate(admitted, tenant)
             return Slot(self, admitted)

@@ -14,10 +14,16 @@ import structlog
 from tierwise_core.decision_record import SHADOW
 from tierwise_core.errors import TierwiseError
 from tierwise_core.route_table import AUTO_MODEL
+from tierwise_router.call import RESPONSES
 from tierwise_router.completions import answer_completion
 from tierwise_router.decision import Decision
 from tierwise_router.decisions import DecisionDesk
 from tierwise_router.desk import Desk
+from tierwise_router.desk.reading_ahead import (
+    LARGEST_READ_AHEAD,
+    is_for_later,
+    may_be_for_later,
+)
 from tierwise_router.dispatcher import Dispatcher, Phase
 from tierwise_router.errors import ErrorAnswer, answer_for
 from tierwise_router.exchange import JSON_TYPE, ClientGoneError, Exchange, Receive, Send
@@ -164,8 +170,14 @@ class App:
                 note(status)
 
     async def _answer(self, exchange: Exchange, decision: Decision, endpoint: str) -> None:
+        admission, body, later = self._dispatcher.admission, None, False
+        if endpoint == RESPONSES and may_be_for_later(exchange):
+            admission.identify(exchange)
+            most = min(LARGEST_READ_AHEAD, self._dispatcher.settings.max_body_bytes)
+            body = await exchange.read_body(most)
+            later = is_for_later(body)
         keeps = endpoint != "/query"
-        slot = decision.slot = await self._dispatcher.admission.enter(exchange, keeps=keeps)
+        slot = decision.slot = await admission.enter(exchange, keeps=keeps, later=later)
         admitted = decision.admitted = slot.admitted
         decision.tenant, decision.latency_class = admitted.tenant, admitted.latency_class
         work, contents = exchange.work(), self._dispatcher.contents
@@ -177,7 +189,7 @@ class App:
             if endpoint == "/query":
                 await answer_query(self._dispatcher, exchange, decision)
             else:
-                await answer_completion(self._dispatcher, exchange, decision, endpoint)
+                await answer_completion(self._dispatcher, exchange, decision, endpoint, body)
         finally:
             slot.release()
 

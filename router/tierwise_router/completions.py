@@ -48,10 +48,18 @@ TEXT_FIELDS: Final = {CHAT: "messages", COMPLETIONS: "prompt", RESPONSES: "input
 
 
 async def answer_completion(
-    dispatcher: Dispatcher, exchange: Exchange, decision: Decision, endpoint: str
+    dispatcher: Dispatcher,
+    exchange: Exchange,
+    decision: Decision,
+    endpoint: str,
+    body: bytes | None = None,
 ) -> None:
-    """Answer one request; raises what goes wrong before an answer has begun."""
-    body = await exchange.read_body(dispatcher.settings.max_body_bytes)
+    """Answer one request; raises what goes wrong before an answer has begun.
+
+    ``body`` is the request's where it was read already.
+    """
+    if body is None:
+        body = await exchange.read_body(dispatcher.settings.max_body_bytes)
     form = exchange.header(b"content-type") if endpoint in UPLOADS else b""
     call = read_call(endpoint, exchange.headers, body, exchange.request_id, form)
     if decision.said is not None:

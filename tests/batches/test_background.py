@@ -60,6 +60,11 @@ async def test_a_request_is_taken_at_once_and_answered_later(
     assert [one["id"] for one in listed["data"]] == [taken.json()["id"]]
 
 
+def by_body(office: Office, *, background: bool) -> Awaitable[httpx.Response]:
+    body = {"model": "sorter", "input": "sort dbca", "background": background}
+    return office.running.client.post("/v1/responses", json=body)
+
+
 async def test_a_full_router_takes_work_for_later_at_once(engine: Engine, office: Offices) -> None:
     arrived, go = asyncio.Event(), asyncio.Event()
 
@@ -84,6 +89,8 @@ async def test_a_full_router_takes_work_for_later_at_once(engine: Engine, office
     taken = await later(desk, "async")
 
     assert taken.status_code == 202
+    assert (await by_body(desk, background=True)).json()["status"] == "queued"
+    assert (await by_body(desk, background=False)).status_code == 503
     assert not busy.done()
     go.set()
     assert (await busy).status_code == 200
