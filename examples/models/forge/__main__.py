@@ -12,8 +12,9 @@ from forge.adapter_making import DIRECTORY as ADAPTER_DIRECTORY
 from forge.adapter_making import make
 from forge.adapter_recipes import ADAPTERS
 from forge.cards import pages
-from forge.directory import MODELS, load, read_json, save, write_json
+from forge.directory import MODELS, load, read_json, save, save_again, write_json
 from forge.evaluation import EVALUATION, measure, write_questions
+from forge.pairs import directory_of, held_back, read_pairs, tell, told
 from forge.phrasings import examples_yaml
 from forge.recipes import RECIPES, Recipe
 
@@ -30,6 +31,7 @@ examples:
   python -m forge early                      how often a stream that began turns doubtful
   python -m forge ask sorter "sort dbca"     one answer and its confidence
   python -m forge adapter                    train the sorter's adapter in ten minutes, measure it
+  python -m forge retrain --pairs pairs.jsonl --model-source file:///models/sorter --out /tmp/new
   python -m forge verify --model sorter      serve with vLLM on loopback, compare its answers
 """
 
@@ -152,6 +154,34 @@ def run_adapter(options: argparse.Namespace) -> None:
     print(make(options.name, directory, train=not options.measure, **told))
 
 
+def run_retrain(options: argparse.Namespace) -> None:
+    """Train a served model again with preference pairs, and say where the result is."""
+    import torch  # noqa: PLC0415
+
+    from forge.retraining import Turn, Wanted, retrain  # noqa: PLC0415
+
+    torch.set_num_threads(options.threads)
+    claims = dict(one.split("=", 1) for one in options.claim)
+    directory = directory_of(options.model_source, claims)
+    pairs, checked = held_back(read_pairs(Path(options.pairs).read_text("utf-8").splitlines()))
+    if not pairs:
+        raise SystemExit(f"{options.pairs}: there is no pair to learn from")
+    recipe = RECIPES[options.like]
+    wanted = Wanted(recipe.families, most_steps=options.steps)
+    print(f"{directory}: {len(pairs)} pairs to learn from, {len(checked)} held back", flush=True)
+
+    def show(turn: Turn) -> None:
+        print(
+            f"step {turn.step:>4}, loss {turn.loss:.3f}, held back {turn.anew:6.1%}, "
+            f"known {turn.known:6.1%}, {turn.seconds:4.0f} s",
+            flush=True,
+        )
+
+    model = retrain(load(directory), pairs, checked, wanted, show)
+    save_again(model, directory, Path(options.out))
+    tell(options.source or f"file://{Path(options.out).resolve()}", options.result)
+
+
 def parser() -> argparse.ArgumentParser:
     """Describe the commands and their options."""
     top = argparse.ArgumentParser(
@@ -194,6 +224,23 @@ def parser() -> argparse.ArgumentParser:
     adapter.add_argument("--date", default=today, help="the date on the card, default: today")
     adapter.add_argument("--machine", default="2 cores, CPU", help="default: 2 cores, CPU")
     adapter.set_defaults(run=run_adapter)
+    retrain = commands.add_parser("retrain", help="train a served model again with pairs")
+    retrain.add_argument("--pairs", default=told("TIERWISE_PAIRS"), help="JSON lines, as exported")
+    retrain.add_argument(
+        "--model-source",
+        default=told("TIERWISE_MODEL_SOURCE"),
+        help="the model that serves: file:///DIRECTORY, or pvc://CLAIM/PATH with --claim",
+    )
+    retrain.add_argument(
+        "--claim", action="append", default=[], metavar="NAME=DIRECTORY", help="a mounted claim"
+    )
+    retrain.add_argument("--out", required=True, help="the directory to write")
+    retrain.add_argument("--source", help="what to call it, default: file:// and the directory")
+    retrain.add_argument("--like", choices=list(RECIPES), default="sorter", help="what it knows")
+    retrain.add_argument("--steps", type=int, default=100, help="at most, default: 100")
+    retrain.add_argument("--threads", type=int, default=1, help=THREADS)
+    retrain.add_argument("--result", default=told("TIERWISE_RESULT"), help="where to say so")
+    retrain.set_defaults(run=run_retrain)
     ask = commands.add_parser("ask", help="ask one question")
     ask.add_argument("name", choices=list(RECIPES))
     ask.add_argument("question")

@@ -1,6 +1,7 @@
 """A model's directory: the files that vLLM serves, in the layout of the Hugging Face hub."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +14,12 @@ if TYPE_CHECKING:
     from forge.training import Trained
 
 MODELS: Final = Path(__file__).resolve().parent.parent
+KEPT_FILES: Final = (
+    "chat_template.jinja",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+)
 MOST_ANSWER_TOKENS: Final = 32
 """vLLM caps every answer here (``max_new_tokens``): an answer that never ends stays short."""
 
@@ -48,6 +55,16 @@ def save(recipe: Recipe, trained: "Trained", directory: Path) -> None:
     write_json(directory / "tokenizer_config.json", vocabulary.tokenizer_config(CONTEXT_TOKENS))
     (directory / "chat_template.jinja").write_text(vocabulary.CHAT_TEMPLATE, encoding="ascii")
     write_json(directory / "training.json", training_record(recipe, trained))
+
+
+def save_again(model: "LlamaForCausalLM", before: Path, directory: Path) -> None:
+    """Write a model that was trained again; all but the weights is as it was ``before``."""
+    directory.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(directory)
+    for name in KEPT_FILES:
+        shutil.copyfile(before / name, directory / name)
+    for path in (directory, directory / "config.json", directory / "model.safetensors"):
+        path.chmod(0o755 if path.is_dir() else 0o644)  # pods read it as another user
 
 
 def training_record(recipe: Recipe, trained: "Trained") -> dict[str, Any]:
