@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import typer
 from rich.console import Console
@@ -19,6 +20,7 @@ from tierwise_cli.economics.live import (
     Live,
     LiveOption,
     Since,
+    Source,
     case,
     fine_tune_fields,
     gate_fields,
@@ -36,21 +38,15 @@ from tierwise_cli.options import (
     examples,
 )
 from tierwise_cli.printing import reported
-from tierwise_core.economics.consensus import ConsensusCase
-from tierwise_core.economics.consensus import consensus as _consensus
+from tierwise_core.economics.consensus import ConsensusCase, consensus
 from tierwise_core.economics.fanout import FanOutCase, fan_out
 from tierwise_core.economics.finetune import FineTuneCase, fine_tune
-from tierwise_core.economics.funnel import FunnelCase
-from tierwise_core.economics.funnel import funnel as _funnel
-from tierwise_core.economics.gate import GateCase
-from tierwise_core.economics.gate import gate as _gate
-from tierwise_core.economics.latency_tiers import LatencyCase
-from tierwise_core.economics.latency_tiers import latency_tiers as _latency_tiers
-from tierwise_core.economics.payback import PaybackCase
-from tierwise_core.economics.payback import payback as _payback
+from tierwise_core.economics.funnel import FunnelCase, funnel
+from tierwise_core.economics.gate import GateCase, gate
+from tierwise_core.economics.latency_tiers import LatencyCase, latency_tiers
+from tierwise_core.economics.payback import PaybackCase, payback
 from tierwise_core.economics.routefit import RouteFitCase, route_fit
-from tierwise_core.economics.self_managed import SelfManagedCase
-from tierwise_core.economics.self_managed import self_managed as _self_managed
+from tierwise_core.economics.self_managed import SelfManagedCase, self_managed
 
 __all__ = ["economics"]
 
@@ -68,34 +64,91 @@ economics = typer.Typer(
 )
 
 
-def _examples(name: str) -> str:
-    call = f"tierwise economics {name} examples/economics/{name}.yaml"
-    return examples(call, f"{call} --output json")
+@dataclass(frozen=True, slots=True)
+class Calculation(Generic[Case, Report]):
+    """What one command does: the case it reads, the calculation, and how a person sees it.
+
+    ``source`` gives the ledger's figures for what a file leaves out; None where it has none.
+    """
+
+    name: str
+    does: str
+    kind: type[Case]
+    compute: Callable[[Case], Report]
+    view: Callable[[Console, Report], None]
+    source: Source | None = None
+    more: str = ""
+
+    @property
+    def examples(self) -> str:
+        """Two calls for the end of its help."""
+        file = f"tierwise economics {self.name} examples/economics/{self.name}.yaml"
+        if self.source is None:
+            return examples(file, f"{file} --output json")
+        return examples(file, f"tierwise economics {self.name} {self.more}--live --since 7d")
+
+    def on_file(self, file: Path | None, output: Output) -> None:
+        """Calculate with a file's figures."""
+        with reported(output):
+            shown(self.compute(case_of(self.kind, file)), self.view, output)
+
+    def on_ledger(self, file: Path | None, live: Live, chosen: Chosen, output: Output) -> None:
+        """Calculate with a file's figures and, where it is asked, the ledger's."""
+        if self.source is None:
+            raise TypeError(f"{self.name} has no figures of the ledger")
+        with reported(output):
+            found = case(self.kind, file, live, chosen, self.source)
+            shown(self.compute(found), self.view, output)
 
 
-def _run(
-    kind: type[Case],
-    compute: Callable[[Case], Report],
-    view: Callable[[Console, Report], None],
-    file: Path | None,
-    output: Output,
-) -> None:
-    with reported(output):
-        shown(compute(case_of(kind, file)), view, output)
+def _on_file(calculation: Calculation[Case, Report]) -> None:
+    """Make it a command that takes a file."""
+
+    def command(file: File = None, output: OutputOption = Output.TEXT) -> None:
+        calculation.on_file(file, output)
+
+    _add(calculation, command)
 
 
-def _live_examples(name: str, more: str = "") -> str:
-    file = f"tierwise economics {name} examples/economics/{name}.yaml"
-    return examples(file, f"tierwise economics {name} {more}--live --since 7d")
+def _on_ledger(calculation: Calculation[Case, Report]) -> None:
+    """Make it a command that takes a file, the ledger's figures of a field, or both."""
+
+    def command(  # noqa: PLR0913, PLR0917 - the options of a command
+        file: File = None,
+        live: LiveOption = False,
+        ledger: LedgerUrl = None,
+        since: Since = "7d",
+        field: FieldOption = None,
+        output: OutputOption = Output.TEXT,
+        kubeconfig: Kubeconfig = None,
+        context: Context = None,
+        namespace: Namespace = "tierwise-system",
+    ) -> None:
+        found = Live(live, ledger, Access(kubeconfig, context), namespace)
+        calculation.on_ledger(file, found, Chosen(since, field), output)
+
+    _add(calculation, command)
 
 
-@economics.command(epilog=_examples("funnel"))
-def funnel(file: File = None, output: OutputOption = Output.TEXT) -> None:
-    """Send candidates through constraints, capability, economics and routes, in this order."""
-    _run(FunnelCase, _funnel, views_routes.print_funnel, file, output)
+def _add(calculation: Calculation[Case, Report], command: Callable[..., None]) -> None:
+    economics.command(calculation.name, help=calculation.does, epilog=calculation.examples)(command)
 
 
-@economics.command(epilog=_live_examples("routefit"))
+_on_file(
+    Calculation(
+        "funnel",
+        "Send candidates through constraints, capability, economics and routes, in this order.",
+        FunnelCase, funnel, views_routes.print_funnel,
+    )
+)  # fmt: skip
+_ROUTE_FIT = Calculation(
+    "routefit",
+    "Lay workloads over routes and mark the cheapest feasible one, measured or estimated.",
+    RouteFitCase, route_fit, views_routes.print_route_fit, route_fit_fields,
+)  # fmt: skip
+
+
+@economics.command("routefit", help=_ROUTE_FIT.does, epilog=_ROUTE_FIT.examples)
 def routefit(  # noqa: PLR0913, PLR0917 - the options of a command
     file: File = None,
     live: LiveOption = False,
@@ -108,102 +161,62 @@ def routefit(  # noqa: PLR0913, PLR0917 - the options of a command
     context: Context = None,
     namespace: Namespace = "tierwise-system",
 ) -> None:
-    """Lay workloads over routes and mark the cheapest feasible one, measured or estimated."""
+    """Lay workloads over routes; rows are what ``by`` says."""
     found = Live(live, ledger, Access(kubeconfig, context), namespace)
-    with reported(output):
-        shown(
-            route_fit(case(RouteFitCase, file, found, Chosen(since, field, by), route_fit_fields)),
-            views_routes.print_route_fit,
-            output,
-        )
+    _ROUTE_FIT.on_ledger(file, found, Chosen(since, field, by), output)
 
 
-@economics.command(epilog=_live_examples("gate", "prices.yaml "))
-def gate(  # noqa: PLR0913, PLR0917 - the options of a command
-    file: File = None,
-    live: LiveOption = False,
-    ledger: LedgerUrl = None,
-    since: Since = "7d",
-    field: FieldOption = None,
-    output: OutputOption = Output.TEXT,
-    kubeconfig: Kubeconfig = None,
-    context: Context = None,
-    namespace: Namespace = "tierwise-system",
-) -> None:
-    """Say from which utilization own replicas pay, and how to split each load by the hour."""
-    found = Live(live, ledger, Access(kubeconfig, context), namespace)
-    with reported(output):
-        shown(
-            _gate(case(GateCase, file, found, Chosen(since, field), gate_fields)),
-            views_routes.print_gate,
-            output,
-        )
+_on_ledger(
+    Calculation(
+        "gate",
+        "Say from which utilization own replicas pay, and how to split each load by the hour.",
+        GateCase, gate, views_routes.print_gate, gate_fields, "prices.yaml ",
+    )
+)  # fmt: skip
+_on_ledger(
+    Calculation(
+        "payback",
+        "Say whether to migrate, to measure first, or to do nothing.",
+        PaybackCase, payback, views_moves.print_payback, payback_fields, "target.yaml ",
+    )
+)  # fmt: skip
+_on_ledger(
+    Calculation(
+        "finetune",
+        "Say when a fine-tune has earned its cost back, and whether one is ready for it.",
+        FineTuneCase, fine_tune, views_moves.print_fine_tune, fine_tune_fields, "adapter.yaml ",
+    )
+)  # fmt: skip
+_on_file(
+    Calculation(
+        "self-managed",
+        "Say whether own GPUs carry their team, and when to give them back.",
+        SelfManagedCase, self_managed, views_moves.print_self_managed,
+    )
+)  # fmt: skip
+_on_file(
+    Calculation(
+        "fanout",
+        "Say how many Specialists may be asked at once before one large model is cheaper.",
+        FanOutCase, fan_out, views_moves.print_fan_out,
+    )
+)  # fmt: skip
+_on_file(
+    Calculation(
+        "consensus",
+        "Say what tolerating f wrong answers takes: nodes, latency, money.",
+        ConsensusCase, consensus, views_moves.print_consensus,
+    )
+)  # fmt: skip
+_LATENCY = Calculation(
+    "latency-tiers",
+    "Say which traffic could wait (async, batch, background), and what that saves.",
+    LatencyCase, latency_tiers, views_routes.print_latency_tiers, latency_fields,
+)  # fmt: skip
 
 
-@economics.command(epilog=_live_examples("payback", "target.yaml "))
-def payback(  # noqa: PLR0913, PLR0917 - the options of a command
-    file: File = None,
-    live: LiveOption = False,
-    ledger: LedgerUrl = None,
-    since: Since = "7d",
-    field: FieldOption = None,
-    output: OutputOption = Output.TEXT,
-    kubeconfig: Kubeconfig = None,
-    context: Context = None,
-    namespace: Namespace = "tierwise-system",
-) -> None:
-    """Say whether to migrate, to measure first, or to do nothing."""
-    found = Live(live, ledger, Access(kubeconfig, context), namespace)
-    with reported(output):
-        shown(
-            _payback(case(PaybackCase, file, found, Chosen(since, field), payback_fields)),
-            views_moves.print_payback,
-            output,
-        )
-
-
-@economics.command(epilog=_live_examples("finetune", "adapter.yaml "))
-def finetune(  # noqa: PLR0913, PLR0917 - the options of a command
-    file: File = None,
-    live: LiveOption = False,
-    ledger: LedgerUrl = None,
-    since: Since = "7d",
-    field: FieldOption = None,
-    output: OutputOption = Output.TEXT,
-    kubeconfig: Kubeconfig = None,
-    context: Context = None,
-    namespace: Namespace = "tierwise-system",
-) -> None:
-    """Say when a fine-tune has earned its cost back, and whether one is ready for it."""
-    found = Live(live, ledger, Access(kubeconfig, context), namespace)
-    with reported(output):
-        shown(
-            fine_tune(case(FineTuneCase, file, found, Chosen(since, field), fine_tune_fields)),
-            views_moves.print_fine_tune,
-            output,
-        )
-
-
-@economics.command("self-managed", epilog=_examples("self-managed"))
-def self_managed(file: File = None, output: OutputOption = Output.TEXT) -> None:
-    """Say whether own GPUs carry their team, and when to give them back."""
-    _run(SelfManagedCase, _self_managed, views_moves.print_self_managed, file, output)
-
-
-@economics.command(epilog=_examples("fanout"))
-def fanout(file: File = None, output: OutputOption = Output.TEXT) -> None:
-    """Say how many Specialists may be asked at once before one large model is cheaper."""
-    _run(FanOutCase, fan_out, views_moves.print_fan_out, file, output)
-
-
-@economics.command(epilog=_examples("consensus"))
-def consensus(file: File = None, output: OutputOption = Output.TEXT) -> None:
-    """Say what tolerating f wrong answers takes: nodes, latency, money."""
-    _run(ConsensusCase, _consensus, views_moves.print_consensus, file, output)
-
-
-@economics.command("latency-tiers", epilog=_live_examples("latency-tiers"))
-def latency_tiers(  # noqa: PLR0913, PLR0917 - the options of a command
+@economics.command("latency-tiers", help=_LATENCY.does, epilog=_LATENCY.examples)
+def wait_for_less(  # noqa: PLR0913, PLR0917 - the options of a command
     file: File = None,
     live: LiveOption = False,
     ledger: LedgerUrl = None,
@@ -213,11 +226,6 @@ def latency_tiers(  # noqa: PLR0913, PLR0917 - the options of a command
     context: Context = None,
     namespace: Namespace = "tierwise-system",
 ) -> None:
-    """Say which traffic could wait (async, batch, background), and what that saves."""
+    """Say which traffic could wait: of all fields, as latency classes have none."""
     found = Live(live, ledger, Access(kubeconfig, context), namespace)
-    with reported(output):
-        shown(
-            _latency_tiers(case(LatencyCase, file, found, Chosen(since), latency_fields)),
-            views_routes.print_latency_tiers,
-            output,
-        )
+    _LATENCY.on_ledger(file, found, Chosen(since), output)

@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated
 
 import typer
 from rich.text import Text
 
 from tierwise_cli.cluster import Access, connect
-from tierwise_cli.errors import CliError, UsageError
+from tierwise_cli.errors import UsageError
 from tierwise_cli.options import Context, Kubeconfig, Output, OutputOption, examples
 from tierwise_cli.printing import bullets, page, plain_table, print_json, reported
+from tierwise_cli.rollouts import steering
 from tierwise_cli.rollouts.following import bare, exit_code, follow, recorded
-from tierwise_cli.rollouts.looks import Look
-from tierwise_cli.rollouts.options import Home, RolloutName, Watch
+from tierwise_cli.rollouts.looks import Look, row
+from tierwise_cli.rollouts.options import Home
 from tierwise_cli.rollouts.picture import save
 from tierwise_cli.rollouts.places import Place, everywhere, place, split
 from tierwise_cli.rollouts.starting import EXAMPLES_OF_START, EXAMPLES_OF_UNDO, start, undo
 from tierwise_cli.rollouts.story import story
 from tierwise_cli.rollouts.words import length
-from tierwise_core.rollout.stages import Stage
 
 __all__ = ["rolling"]
 
@@ -65,21 +65,9 @@ def list_rollouts(
             found = Place(cluster, namespace).all() if namespace else everywhere(cluster)
         looks = sorted(found, key=lambda look: look.ended)
         if output is Output.JSON:
-            print_json({"rollouts": [_row(look) for look in looks]})
+            print_json({"rollouts": [row(look) for look in looks]})
         else:
             _print_list(looks)
-
-
-def _row(look: Look) -> dict[str, Any]:
-    (_, blue), (_, green) = look.sides
-    return {
-        "name": look.key, "specialist": look.specialist, "stage": look.stage,
-        "greenPercent": look.green_percent, "ended": look.ended,
-        "utility": {"blue": blue.utility, "green": green.utility},
-        "interactions": {"blue": blue.interactions, "green": green.interactions},
-        "verdict": look.status.verdict.outcome if look.status.verdict else None,
-        "waitsFor": look.status.waits_for or None, "news": look.news or None,
-    }  # fmt: skip
 
 
 def _print_list(looks: Iterable[Look]) -> None:
@@ -197,121 +185,9 @@ def explain(  # noqa: PLR0913, PLR0917 - the options of a command
             bullets(out, section.lines, mark="")
 
 
-_BEFORE_PROMOTION: Final = frozenset(
-    stage.value
-    for stage in Stage
-    if stage
-    not in {Stage.PROMOTED, Stage.COMPLETE, Stage.ROLLING_BACK, Stage.ROLLED_BACK, Stage.ABORTED}
-)
-_GOING_ON: Final = _BEFORE_PROMOTION | {Stage.PROMOTED.value}
-
-
-def _steer(  # noqa: PLR0913 - what a command was given
-    name: str,
-    namespace: str | None,
-    output: Output,
-    access: Access,
-    *,
-    allowed: frozenset[str],
-    does: str,
-    says: str,
-    watches: bool = False,
-    **spec: Any,
-) -> None:
-    """Set fields of the spec of a Rollout that is in a stage that allows it."""
-    with reported(output):
-        home, which = split(name, namespace)
-        with place(access, home) as here:
-            look = here.one(which)
-            if look.stage not in allowed:
-                raise CliError(_too_late(look, does), fix=_instead(look))
-            changed = here.change(look, **spec)
-            if watches:
-                raise typer.Exit(exit_code(follow(here.follow(changed), output)))
-        if output is Output.JSON:
-            print_json(_row(changed))
-        else:
-            typer.echo(f"{changed.key} {says}")
-
-
-def _too_late(look: Look, does: str) -> str:
-    return f"{look.key} cannot be {does}: it is {look.stage}"
-
-
-def _instead(look: Look) -> str:
-    if look.serves:
-        return f"tierwise rollout undo {look.namespace}/{look.specialist} goes back"
-    return f"tierwise rollout explain {look.key} tells how it ended"
-
-
-@rolling.command(epilog=examples("tierwise rollout pause sorter", "tierwise rollout pause ai/s-v2"))
-def pause(
-    name: RolloutName,
-    namespace: Home = None,
-    output: OutputOption = Output.TEXT,
-    kubeconfig: Kubeconfig = None,
-    context: Context = None,
-) -> None:
-    """Keep the shares as they are; nothing is promoted or rolled back until it is resumed."""
-    _steer(
-        name, namespace, output, Access(kubeconfig, context), allowed=_GOING_ON, does="paused",
-        says="is paused; tierwise rollout resume goes on", paused=True,
-    )  # fmt: skip
-
-
-@rolling.command(epilog=examples("tierwise rollout resume sorter"))
-def resume(  # noqa: PLR0913, PLR0917 - the options of a command
-    name: RolloutName,
-    watch_it: Watch = False,
-    namespace: Home = None,
-    output: OutputOption = Output.TEXT,
-    kubeconfig: Kubeconfig = None,
-    context: Context = None,
-) -> None:
-    """Go on after a pause."""
-    _steer(
-        name, namespace, output, Access(kubeconfig, context), allowed=_GOING_ON, does="resumed",
-        says="goes on", watches=watch_it, paused=False,
-    )  # fmt: skip
-
-
-@rolling.command(
-    epilog=examples("tierwise rollout promote sorter", "tierwise rollout promote sorter --watch")
-)
-def promote(  # noqa: PLR0913, PLR0917 - the options of a command
-    name: RolloutName,
-    watch_it: Watch = False,
-    namespace: Home = None,
-    output: OutputOption = Output.TEXT,
-    kubeconfig: Kubeconfig = None,
-    context: Context = None,
-) -> None:
-    """Make the candidate final at once, whatever the evidence says; blue stays for the cooldown."""
-    _steer(
-        name, namespace, output, Access(kubeconfig, context), allowed=_BEFORE_PROMOTION,
-        does="promoted", says="is to be promoted", watches=watch_it,
-        promote=True, abort=False, paused=False,
-    )  # fmt: skip
-
-
-@rolling.command(
-    epilog=examples("tierwise rollout abort sorter", "tierwise rollout abort sorter --watch")
-)
-def abort(  # noqa: PLR0913, PLR0917 - the options of a command
-    name: RolloutName,
-    watch_it: Watch = False,
-    namespace: Home = None,
-    output: OutputOption = Output.TEXT,
-    kubeconfig: Kubeconfig = None,
-    context: Context = None,
-) -> None:
-    """Give all traffic back to blue at once and reject the candidate."""
-    _steer(
-        name, namespace, output, Access(kubeconfig, context), allowed=_GOING_ON, does="aborted",
-        says="is to be aborted: everything goes back to blue", watches=watch_it,
-        abort=True, promote=False,
-    )  # fmt: skip
-
-
+rolling.command(epilog=steering.PAUSE_EXAMPLES)(steering.pause)
+rolling.command(epilog=steering.RESUME_EXAMPLES)(steering.resume)
+rolling.command(epilog=steering.PROMOTE_EXAMPLES)(steering.promote)
+rolling.command(epilog=steering.ABORT_EXAMPLES)(steering.abort)
 rolling.command(epilog=EXAMPLES_OF_UNDO)(undo)
 rolling.command(epilog=EXAMPLES_OF_START)(start)

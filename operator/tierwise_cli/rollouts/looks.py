@@ -17,7 +17,7 @@ from tierwise_core.rollout.judgement import Certainty
 from tierwise_core.rollout.order import standing_of
 from tierwise_core.rollout.stages import FINAL, Stage
 
-__all__ = ["SERVES", "Evidence", "Look", "model_words"]
+__all__ = ["SERVES", "Evidence", "Look", "model_words", "row"]
 
 SERVES: Final = frozenset({Stage.PROMOTED.value, Stage.COMPLETE.value})
 _FINAL: Final = frozenset(stage.value for stage in FINAL)
@@ -175,3 +175,16 @@ def model_words(model: Object) -> str:
         words += f" at {model['revision']}"
     adapters = [f"{one['name']}={one.get('source', '')}" for one in model.get("adapters") or ()]
     return f"{words} with adapters {', '.join(adapters)}" if adapters else words
+
+
+def row(look: Look) -> dict[str, Any]:
+    """A Rollout's line for programs."""
+    (_, blue), (_, green) = look.sides
+    return {
+        "name": look.key, "specialist": look.specialist, "stage": look.stage,
+        "greenPercent": look.green_percent, "ended": look.ended,
+        "utility": {"blue": blue.utility, "green": green.utility},
+        "interactions": {"blue": blue.interactions, "green": green.interactions},
+        "verdict": look.status.verdict.outcome if look.status.verdict else None,
+        "waitsFor": look.status.waits_for or None, "news": look.news or None,
+    }  # fmt: skip
