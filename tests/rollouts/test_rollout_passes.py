@@ -149,6 +149,16 @@ async def test_a_person_aborts_while_the_ledger_is_silent(world: Rolling) -> Non
     assert status["stage"] == "Aborted"  # a dead ledger does not hold green's GPUs for ever
 
 
+async def test_what_a_router_said_before_the_share_was_written_is_no_word_on_it(
+    world: Rolling,
+) -> None:
+    world.routers.behind = {("ai/sorter", "v2"): 0}  # it has not taken up the 5 % yet
+    await to_canary(world)
+    put(world, rollout_body(**QUICK, abort=True))
+    assert (await world.step())["stage"] == "RollingBack"
+    assert (await world.pass_after(1))["stage"] == "Aborted"
+
+
 async def test_a_second_rollout_waits_by_name_until_the_first_has_ended(world: Rolling) -> None:
     await to_canary(world)
     put(world, rollout_body("v3", **QUICK))
