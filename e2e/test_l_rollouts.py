@@ -233,7 +233,7 @@ def test_an_image_that_cannot_be_pulled_never_reaches_a_user(
     assert "cannot pull it" in verdict["message"]
     assert set(users.codes) == {200}
     assert all(users.right)
-    assert set(before) <= set(pods(cluster))
+    eventually(lambda: pods(cluster), lambda seen: seen == before, 60)
     cluster.apply(with_model(apprentice, "sorter"))  # what serves: adopted without a rollout
     eventually(lambda: pods(cluster), lambda seen: seen == before, 90)
     assert cluster.condition(NAME, "RolloutRejected") == {}

@@ -120,6 +120,12 @@ class StableRejected(Status):
     rollout: str = Field(max_length=253, description="The Rollout that rejected it.")
     reason: str = Field(max_length=1024, description="Why, in one CamelCase word.")
     message: str = Field(default="", max_length=4096, description="The same for people.")
+    engine: str | None = Field(
+        default=None,
+        max_length=63,
+        description="The digest of the spec.engine it was tried with. Changed together with the "
+        "model it is not used for what serves either; changed again, the model is tried again.",
+    )
 
 
 class StableStatus(Status):
@@ -136,6 +142,9 @@ class StableStatus(Status):
         description="The digest of the spec.model it stands for: the same, or one that was "
         "rejected. Sizes, credentials and adapters that come and go are not part of it.",
         examples=["5d8f7c9b"],
+    )
+    engine: str | None = Field(
+        default=None, max_length=63, description="The digest of the spec.engine it serves with."
     )
     mark: str | None = Field(
         default=None,

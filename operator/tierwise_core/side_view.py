@@ -89,7 +89,7 @@ def views(snapshot: Snapshot, fleet: FleetVerdict) -> Views:
     if sides is not None and sides.adopts:
         return _adopted(snapshot, fleet)
     blue = side_view(_part(snapshot, [c for c in children if c not in greens]), fleet)
-    if sides is not None and blue.state.outdated and (sides.opens or sides.green):
+    if sides is not None and blue.state.outdated and (sides.holds or greens):
         blue = _held(blue)
     if sides is None or sides.green is None:
         why = "no rollout tries it any more"
@@ -98,12 +98,30 @@ def views(snapshot: Snapshot, fleet: FleetVerdict) -> Views:
 
 
 def _held(blue: SideView) -> SideView:
-    """Leave what serves as it is while a candidate is tried: one change at a time.
+    """Leave what serves as it is while a candidate is tried, and while that holds GPUs.
 
-    An engine that was changed together with the model is tried by the candidate's pods. What serves
-    follows once it is over.
+    An engine that was changed together with the model is tried by the candidate's pods, and goes
+    with it. What serves gets as many replicas as it should have, of what it is.
     """
-    return _bare(blue.snapshot, blue.fleet, "")
+    bare = _bare(blue.snapshot, blue.fleet, "")
+    children = [c for c in blue.snapshot.deployments if c.edition == _edition_of(bare)]
+    by_tier = {share.tier: share.replicas for share in _shares(blue.fleet)}
+    why = "what serves is left as it is until its engine may change"
+    scaled = tuple(
+        (child, by_tier[child.tier], why)
+        for child in children
+        if by_tier.get(child.tier, child.replicas) != child.replicas and not child.deleting
+    )
+    return replace(bare, rollover=Rollover(shrink=scaled))
+
+
+def _edition_of(side: SideView) -> str:
+    known = {child.revision: child.edition for child in side.snapshot.deployments}
+    return known.get(side.state.active, "")
+
+
+def _shares(fleet: FleetVerdict) -> Sequence[Share]:
+    return fleet.assignment.shares if fleet.assignment else ()
 
 
 def _part(snapshot: Snapshot, children: Sequence[Child]) -> Snapshot:

@@ -20,6 +20,7 @@ from tierwise_core.stable import (
     Rejected,
     Stable,
     changed_adapters,
+    engine_digest,
     model_digest,
     read_stable,
     same,
@@ -78,6 +79,20 @@ class Sides:
         return self.order is not None and self.order.promoted
 
     @property
+    def holds(self) -> bool:
+        """Whether what serves keeps its engine.
+
+        It does while a candidate is tried, which tries a changed engine too, and after that one was
+        rejected with the engine it was tried with.
+        """
+        if self.green or self.opens:
+            return True
+        if self.stable is None or self.stable.rejected is None:
+            return False
+        refused = self.stable.rejected.engine
+        return refused == engine_digest(self.spec.engine) and refused != self.stable.engine
+
+    @property
     def still(self) -> bool:
         """Whether green's pods stay as they are."""
         return self.order is None or self.order.stage in STILL
@@ -100,6 +115,7 @@ def sides(specialist: Specialist, orders: Collection[Order] = (), *, serves: boo
         return Sides(specialist, specialist, order=current(orders))
     stable, ended = _taken_in(specialist, model, stable, orders)
     order, wanted = current(orders), model_digest(model, stable.model)
+    stable = _given_another_chance(specialist, stable, wanted)
     if same(model, stable.model):
         stable = _adopted(stable, model, wanted)
     elif stable.answers != wanted and order is None and not serves and _past_mending(specialist):
@@ -175,6 +191,16 @@ def _adopted(stable: Stable, model: ModelSpec, wanted: str) -> Stable:
     return replace(stable, model=model, answers=wanted, rejected=None)
 
 
+def _given_another_chance(specialist: Specialist, stable: Stable, wanted: str) -> Stable:
+    """A candidate that was rejected is news again in another engine."""
+    lost = stable.rejected
+    if lost is None or lost.revision != wanted:
+        return stable
+    if lost.engine in {"", engine_digest(specialist.engine)}:
+        return stable
+    return replace(stable, answers="", rejected=None)
+
+
 def _past_mending(specialist: Specialist) -> bool:
     """Say whether blue does not serve and will not by itself; one that sleeps or starts will."""
     return any(
@@ -194,7 +220,7 @@ def _taken_in(
         if not order.ended or order.candidate is None or order.name == stable.rollout:
             continue
         if order.name == named or _unseen(order, model, stable):
-            return _after(order, order.candidate, model, stable), order
+            return _after(order, order.candidate, specialist, stable), order
     return stable, None
 
 
@@ -207,7 +233,8 @@ def _unseen(order: Order, model: ModelSpec, stable: Stable) -> bool:
     return wanted != stable.answers and wanted == model_digest(order.candidate, stable.model)
 
 
-def _after(order: Order, candidate: ModelSpec, model: ModelSpec, stable: Stable) -> Stable:
+def _after(order: Order, candidate: ModelSpec, spec: Specialist, stable: Stable) -> Stable:
+    model = spec.model or stable.model
     known = replace(stable, rollout=order.name, rollout_created=order.created)
     tried, wanted = (model_digest(one, stable.model) for one in (candidate, model))
     if order.promoted:
@@ -224,7 +251,8 @@ def _after(order: Order, candidate: ModelSpec, model: ModelSpec, stable: Stable)
     if wanted != tried and order.trigger == MODEL_CHANGED:
         return known
     answers = wanted if wanted == tried else stable.answers
-    return replace(known, answers=answers, rejected=Rejected(tried, order.name, *_verdict(order)))
+    lost = Rejected(tried, order.name, *_verdict(order), engine=engine_digest(spec.engine))
+    return replace(known, answers=answers, rejected=lost)
 
 
 def _verdict(order: Order) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from tierwise_core.adapter_status import adapters_verdict
@@ -23,7 +24,7 @@ from tierwise_core.sides import GREEN, Sides
 from tierwise_core.snapshot import Snapshot
 from tierwise_core.specialist import ReadingFailed
 from tierwise_core.specialist_status import endpoint_rows
-from tierwise_core.stable import first
+from tierwise_core.stable import Stable, engine_digest, first
 from tierwise_core.staging import marks, workload_actions
 
 __all__ = ["green_state", "lacking_adapters", "rollout_verdicts", "side_actions", "sides_status"]
@@ -43,7 +44,7 @@ def side_actions(snapshot: Snapshot, seen: Views) -> tuple[Action, ...]:
     leaving = tuple(removal(child, why) for child, why in seen.leftovers)
     one = blue.snapshot
     own = workload_actions(one.specialist, blue.staged, blue.rollover, one.deployments)
-    work = (*(own if blue.staged else ()), *_greens(sides, green), *leaving)
+    work = (*own, *_greens(sides, green), *leaving)
     marked = marks(snapshot.pods, snapshot.departing) if blue.staged else ()
     front = _front(sides, blue, green, snapshot.service)
     # One that turns to other pods does so before those that it turns from leave.
@@ -106,6 +107,8 @@ def sides_status(
     found: dict[str, Any] = {}
     stable = sides.stable or _begun(sides, seen.blue)
     if stable is not None:
+        if seen.blue.staged and seen.blue.state.endpoints and not seen.blue.state.outdated:
+            stable = replace(stable, engine=engine_digest(sides.spec.engine))
         found["stable"] = stable.wire()
     if sides.order is not None and sides.stable is not None:
         stage, percent = sides.order.stage.value, sides.order.percent
@@ -118,7 +121,7 @@ def sides_status(
     return {name: value for name, value in found.items() if value}
 
 
-def _begun(sides: Sides, blue: SideView) -> Any:
+def _begun(sides: Sides, blue: SideView) -> Stable | None:
     """Return the first stable model: the spec's, once pods of it serve and no older ones do."""
     state, model = blue.state, sides.spec.model
     if model is None or not state.endpoints or state.outdated or not blue.staged:

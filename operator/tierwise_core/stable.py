@@ -12,28 +12,44 @@ from typing import Any
 
 from tierwise_core.model_wire import read_model, wire_model
 from tierwise_core.revision import digest
-from tierwise_core.specialist import ModelSpec
+from tierwise_core.specialist import EngineSpec, ModelSpec
 
-__all__ = ["Rejected", "Stable", "first", "model_digest", "read_stable", "same", "served"]
+__all__ = [
+    "Rejected",
+    "Stable",
+    "changed_adapters",
+    "engine_digest",
+    "first",
+    "model_digest",
+    "read_stable",
+    "same",
+    "served",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The candidate that was last rejected: its digest, its Rollout, and why."""
+    """The candidate that was last rejected: its digest, its Rollout, and why.
+
+    ``engine`` is the digest of the ``spec.engine`` that it was tried with.
+    """
 
     revision: str
     rollout: str
     reason: str
     message: str
+    engine: str = ""
 
     def wire(self) -> dict[str, str]:
         """Give it as the status keeps it."""
-        return {
+        found = {
             "revision": self.revision,
             "rollout": self.rollout,
             "reason": self.reason,
             "message": self.message,
+            "engine": self.engine,
         }
+        return {name: value for name, value in found.items() if value or name == "message"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +59,7 @@ class Stable:
     Attributes:
         model: the model.
         answers: the digest of the ``spec.model`` it stands for; a spec of another digest is news.
+        engine: the digest of the ``spec.engine`` that it serves with.
         mark: see ``Specialist.mark``; it stays with the pods when they are promoted.
         rollout: the last Rollout whose end was taken in.
         rollout_created: when that one was created, in RFC 3339.
@@ -52,6 +69,7 @@ class Stable:
 
     model: ModelSpec
     answers: str
+    engine: str = ""
     mark: str = ""
     rollout: str = ""
     rollout_created: str = ""
@@ -63,6 +81,7 @@ class Stable:
         found = {
             "model": wire_model(self.model),
             "answers": self.answers,
+            "engine": self.engine,
             "mark": self.mark,
             "rollout": self.rollout,
             "rolloutCreated": self.rollout_created,
@@ -85,7 +104,8 @@ def read_stable(status: Mapping[str, Any]) -> Stable | None:
         lost = row.get("rejected")
         return Stable(
             model=read_model(row["model"]),
-            answers=str(row["answers"]),
+            answers=str(row.get("answers", "")),
+            engine=str(row.get("engine", "")),
             mark=str(row.get("mark", "")),
             rollout=str(row.get("rollout", "")),
             rollout_created=str(row.get("rolloutCreated", "")),
@@ -101,6 +121,12 @@ def read_stable(status: Mapping[str, Any]) -> Stable | None:
 def first(model: ModelSpec) -> Stable:
     """Return what is stable once the first model of a Specialist serves."""
     return Stable(model, model_digest(model, model))
+
+
+def engine_digest(engine: EngineSpec) -> str:
+    """Return the digest of ``spec.engine``."""
+    parts = (engine.image, engine.args, engine.env, engine.pod_template)
+    return digest(parts)
 
 
 def model_digest(model: ModelSpec, beside: ModelSpec) -> str:

@@ -363,7 +363,37 @@ def test_an_engine_changed_with_the_model_is_tried_by_green_and_what_serves_is_l
     world.pods[1] = replace(world.pods[1], ready=False, waiting_reason="ImagePullBackOff")
     end(world, Stage.ROLLED_BACK)
     assert endpoints(world) == ["blue"]
-    assert [_source(child.live) for child in world.deployments] == ["v1", "v1"]
+    assert world.deployments == [before]  # the broken engine went back together with the model
+    assert said(world, "Ready")[0] == "True"
+    world.edit(source=NEW, image="vllm:2")  # mended: tried once more
+    world.settle()
+    assert len(world.orders) == 2
+    assert "RolloutRejected" not in world.conditions()
+    assert [child.side for child in world.deployments] == ["", "green"]
+    assert "vllm:2" in world.deployments[1].live
+
+
+def test_what_serves_is_scaled_while_its_engine_waits() -> None:
+    world = serving_world(tiers=["rtx-4090"])
+    world.edit(tiers=["rtx-4090"], source=NEW, image="vllm:2")
+    world.settle()
+    world.edit(tiers=["rtx-4090"], source=NEW, image="vllm:2", replicas=2)
+    world.settle()
+    assert {child.side: child.replicas for child in world.deployments} == {"": 2, "green": 1}
+
+
+def test_what_serves_does_not_give_way_while_the_candidate_still_holds_a_gpu() -> None:
+    world = serving_world(tiers=["rtx-4090"])
+    world.nodes[0] = a_node("n1", gpus=2)
+    world.edit(tiers=["rtx-4090"], source=NEW)
+    world.settle()
+    world.run_pods()
+    before = world.deployments[0]
+    world.edit(tiers=["rtx-4090"], image="vllm:2")
+    world.stage(Stage.ABORTED)
+    plan = world.look()
+    assert before.name not in removed(plan)
+    assert len(removed(plan)) == 1
 
 
 def test_an_engine_changed_with_the_model_serves_on_once_it_is_promoted() -> None:
