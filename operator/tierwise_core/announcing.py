@@ -9,7 +9,9 @@ from tierwise_core.specialist import Specialist
 __all__ = ["announcements", "deeds"]
 
 OWN_TROUBLE = frozenset({"ApplyRejected", "InternalError", "InvalidSpec", "NameTaken"})
-QUIET = frozenset({"CacheFetching", "Loading", "NotAdmitted", "PodsStarting", "ScaledToZero"})
+QUIET = frozenset(
+    {"CacheFetching", "Loading", "NotAdmitted", "PodsStarting", "ScaledToZero", "WaitsForBlue"}
+)
 TOLD = frozenset({"Deployment", "LeaderWorkerSet", "Rollout"})
 
 

@@ -56,6 +56,7 @@ class Sides:
         superseded: the digest of a newer ``spec.model``, which the Rollout's candidate is not.
         refused: why the candidate cannot be tried.
         opens: the name of the Rollout to create for ``spec.model``; empty for none.
+        waits: whether one has to be created, and nothing serves yet to compare with.
     """
 
     spec: Specialist
@@ -67,6 +68,7 @@ class Sides:
     superseded: str = ""
     refused: str = ""
     opens: str = ""
+    waits: bool = False
 
     @property
     def adopts(self) -> bool:
@@ -120,8 +122,12 @@ def sides(specialist: Specialist, orders: Collection[Order] = (), *, serves: boo
         stable = _adopted(stable, model, wanted)
     elif stable.answers != wanted and order is None and not serves and _past_mending(specialist):
         return Sides(specialist, specialist, ended=ended)  # nothing serves that could be compared
-    blue = replace(specialist, model=served(model, stable), mark=stable.mark)
-    stable = replace(stable, model=served(model, stable))
+    serving = served(model, stable)
+    blue = specialist
+    if (serving, stable.mark) != (model, ""):
+        blue = replace(specialist, model=serving, mark=stable.mark)
+    if serving != stable.model:
+        stable = replace(stable, model=serving)
     found = Sides(specialist, blue, stable=stable, order=order, ended=ended)
     return _beside(found, wanted, {one.name for one in orders}, serves=serves)
 
@@ -135,9 +141,10 @@ def _beside(found: Sides, wanted: str, taken: Collection[str], *, serves: bool) 
     if is_news and stable.rejected is not None:
         stable = replace(stable, rejected=None)
     if order is None:
-        opens = is_news and serves and not found.adopts
-        name = _free_name(found.spec.name, wanted, taken) if opens else ""
-        return replace(found, stable=stable, opens=name)
+        if not is_news or found.adopts:
+            return found if stable is found.stable else replace(found, stable=stable)
+        name = _free_name(found.spec.name, wanted, taken) if serves else ""
+        return replace(found, stable=stable, opens=name, waits=not serves)
     if order.candidate is None:
         return replace(found, stable=stable)
     tried = model_digest(order.candidate, stable.model)

@@ -130,8 +130,19 @@ def _begun(sides: Sides, blue: SideView) -> Stable | None:
 
 
 def rollout_verdicts(sides: Sides | None) -> tuple[Verdict, ...]:
-    """Return ``RolloutRejected``, for as long as the spec asks for what was rejected."""
-    lost = sides.stable.rejected if sides is not None and sides.stable is not None else None
+    """Return ``RolloutRejected``, for as long as the spec asks for what was rejected.
+
+    It is False while a candidate waits for something to be compared with.
+    """
+    if sides is None or sides.stable is None:
+        return ()
+    if sides.waits:
+        message = (
+            "spec.model is not the model that serves, and no replica of that is ready to compare "
+            "it with: its rollout begins with the next one"
+        )
+        return (Verdict(REJECTED, FALSE, "WaitsForBlue", message),)
+    lost = sides.stable.rejected
     if lost is None:
         return ()
     message = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from tierwise_core.model_wire import read_model, wire_model
@@ -129,6 +130,7 @@ def engine_digest(engine: EngineSpec) -> str:
     return digest(parts)
 
 
+@lru_cache(maxsize=32_768)  # asked for every Specialist whenever the fleet is planned
 def model_digest(model: ModelSpec, beside: ModelSpec) -> str:
     """Return the digest of what decides about a model's answers, seen from the one that serves.
 

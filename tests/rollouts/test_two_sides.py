@@ -19,13 +19,16 @@ from tests._support.observed import (
     serving_world,
 )
 
+from tierwise_core.adapter_checks import Finding
+from tierwise_core.adapter_status import AdaptersSeen
+from tierwise_core.adapters import Sight
 from tierwise_core.children import EDITION, SIDE
 from tierwise_core.plan import Apply, Delete, Plan
 from tierwise_core.rollout.green_state import GreenState
 from tierwise_core.rollout.order import Order
 from tierwise_core.rollout.stages import Stage
 from tierwise_core.sides_observed import state_of_sides
-from tierwise_core.specialist import ReadingFailed
+from tierwise_core.specialist import Adapter, ReadingFailed
 
 NEW = "file:///models/sorter-v2"
 
@@ -447,9 +450,41 @@ def test_a_pod_of_blues_that_is_just_starting_is_waited_for() -> None:
     world.settle()
     assert sources(world) == {"blue": "v1"}
     assert world.orders == []
+    assert said(world, "RolloutRejected") == ("False", "WaitsForBlue")
     world.run_pods()
     world.settle()
     assert len(world.orders) == 1
+    assert "RolloutRejected" not in world.conditions()
+
+
+def test_a_specialist_that_sleeps_wakes_as_what_it_was_and_then_tries_the_candidate() -> None:
+    world = serving_world()
+    world.edit(replicas=0)
+    world.settle()
+    world.pods.clear()
+    world.edit(replicas=0, source=NEW)
+    world.settle()
+    assert sources(world) == {"blue": "v1"}
+    assert world.orders == []
+    world.edit(replicas=1, source=NEW)
+    world.settle()
+    world.run_pods()
+    world.settle()
+    assert sources(world) == {"blue": "v1", "green": "v2"}
+
+
+def test_green_is_not_ready_before_it_has_its_adapters() -> None:
+    world = tried(adapters=[("one", "file:///models/one")])
+    snapshot = world.snapshot(world.specialist())
+    green = snapshot.green or pytest.fail("no candidate")
+    adapter = Adapter("one", "file:///models/one")
+    finding = Finding(adapter, "sorter:one", "/models/one")
+    (pod,) = (pod.name for pod in world.pods if pod.revision in seen(world).green_revisions)
+    for loaded, ready in (({}, False), ({"sorter:one": "/models/one"}, True)):
+        known = AdaptersSeen((finding,), {pod: Sight(loaded)})
+        told = state_of_sides(replace(snapshot, green=replace(green, adapters=known)))
+        assert told is not None
+        assert (told.ready, told.fault) == (ready, "")
 
 
 def test_sizes_credentials_and_added_adapters_need_no_rollout() -> None:
