@@ -62,8 +62,8 @@ class Adapter(Spec):
     )
     source: Source = Field(
         description="Where the adapter's files are: a directory with adapter_config.json and "
-        "adapter_model.safetensors, as PEFT writes them. A new source is a new adapter, which is "
-        "loaded in place of the old one.",
+        "adapter_model.safetensors, as PEFT writes them. A new source under the same name is a "
+        "candidate, which a rollout tries beside the old one.",
         examples=["file:///models/adapters/customer-a"],
     )
 
