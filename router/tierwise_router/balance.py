@@ -12,16 +12,15 @@ import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from tierwise_core.breaker import Breaker, BreakerState
+from tierwise_core.breaker import BreakerState
 from tierwise_core.errors import NoEndpointError
-from tierwise_core.outliers import EndpointSample
 from tierwise_core.policy_resilience import AffinityRules
 from tierwise_core.route_table import Endpoint, Route
-from tierwise_router.engine_load import EngineLoad
+from tierwise_router.endpoint_load import EndpointLoad
 from tierwise_router.pod_scoring import PodScoring
 from tierwise_router.sides import Sides, sides_of
 from tierwise_router.spreading import spread
-from tierwise_router.upstream.target import Target, parse_target
+from tierwise_router.upstream.target import parse_target
 
 __all__ = ["Balancer", "EndpointLoad", "Siblings", "no_endpoint"]
 
@@ -29,32 +28,6 @@ AFFINITY_SLACK = 4
 CLOSED = BreakerState.CLOSED
 NO_LIMIT = 1 << 30
 DEFAULT_AFFINITY = AffinityRules()
-
-
-class EndpointLoad:
-    """One endpoint and what this dispatcher knows of it.
-
-    ``in_flight`` counts our own requests there, ``failures`` those that failed in a row and
-    ``failed_for`` who sent the last of them. ``sample`` is what it did since it was last compared
-    with its siblings, and ``engine`` what it told of itself. Until ``shut_until`` a provider wants
-    to be left alone. ``prefixes`` are prompts' beginnings that it has read, where pods are scored.
-    """
-
-    __slots__ = (
-        "breaker", "engine", "failed_for", "failures", "in_flight", "prefixes", "sample",
-        "shut_until", "target",
-    )  # fmt: skip
-
-    def __init__(self, target: Target) -> None:
-        self.target = target
-        self.in_flight = 0
-        self.failures = 0
-        self.failed_for = ""
-        self.breaker = Breaker()
-        self.sample = EndpointSample()
-        self.engine = EngineLoad()
-        self.shut_until = 0.0
-        self.prefixes: dict[bytes, None] = {}
 
 
 class Siblings:

@@ -6,15 +6,13 @@ Without such a weight the balancer's own rule holds: two at random, homes for se
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 
 from tierwise_core.load_signal import LoadSignal
 from tierwise_core.policy_decision import ScorerWeight
 from tierwise_core.scoring import BUILT_IN_SCORERS, Facts, Weighted
+from tierwise_router.endpoint_load import EndpointLoad
 from tierwise_router.spreading import spread
-
-if TYPE_CHECKING:
-    from tierwise_router.balance import EndpointLoad
 
 __all__ = ["PodScoring"]
 

@@ -7,20 +7,18 @@ blue is tried all the same, and green only takes over from what has really faile
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from tierwise_core.breaker import BreakerState
 from tierwise_core.outliers import room_to_eject
 from tierwise_core.policy_resilience import OutlierRules
 from tierwise_core.route_split import GREEN, Split
 from tierwise_core.route_table import Endpoint
-
-if TYPE_CHECKING:
-    from tierwise_router.balance import EndpointLoad
+from tierwise_router.endpoint_load import EndpointLoad
 
 __all__ = ["Sides", "sides_of"]
 
-Loads = tuple["EndpointLoad", ...]
+Loads = tuple[EndpointLoad, ...]
 CLOSED = BreakerState.CLOSED
 
 

@@ -10,7 +10,8 @@ import pytest
 from dispatchers import Running, route
 
 from tierwise_router.exchange import Exchange
-from tierwise_router.http1.connection import LINGER_S, LONGEST_HEAD_BYTES
+from tierwise_router.http1.connection import LONGEST_HEAD_BYTES
+from tierwise_router.http1.line import LINGER_S
 from tierwise_router.http1.server import KEEP_ALIVE_S, STALL_S, Server
 
 Run = Callable[..., Awaitable[Running]]

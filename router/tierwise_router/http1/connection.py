@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Final, cast
+from collections.abc import Coroutine
+from typing import Any, Final, Protocol, cast
 
 import httptools
 import orjson
@@ -12,23 +13,36 @@ import orjson
 from tierwise_router.errors import ErrorAnswer
 from tierwise_router.exchange import JSON_TYPE
 from tierwise_router.http1.head import BadTargetError, head_bytes, read_target
+from tierwise_router.http1.line import Line, Patience
 from tierwise_router.http1.served import ServedExchange
+from tierwise_router.http1.wire import Answered
 from tierwise_router.upstream.response import Headers
 
-if TYPE_CHECKING:
-    from tierwise_router.http1.server import Server
-
-__all__ = ["LONGEST_HEAD_BYTES", "ClientConnection"]
+__all__ = ["LONGEST_HEAD_BYTES", "ClientConnection", "Host"]
 
 LONGEST_HEAD_BYTES: Final = 64 * 1024
 """How long a head may be; what frames a body may be as long, and the body's length on top."""
 
 MOST_HEADERS: Final = 256
 VERSIONS: Final = ("1.1", "1.0")
-LINGER_S: Final = 5.0
 
 
-class ClientConnection(asyncio.Protocol):
+class Host(Patience, Protocol):
+    """Whose connections these are: what all of them share, and who answers."""
+
+    loop: asyncio.AbstractEventLoop
+    connections: set[ClientConnection]
+    draining: bool
+    date: bytes
+
+    def serve(self, exchange: ServedExchange) -> Coroutine[Any, Any, None]:
+        """Have a request answered."""
+
+    def forget(self, connection: ClientConnection) -> None:
+        """Learn that a connection has ended."""
+
+
+class ClientConnection(Line):
     """Reads requests and starts an answer to each as soon as its head is here.
 
     A request that comes before the one in front of it is answered (pipelining) waits, and nothing
@@ -37,17 +51,14 @@ class ClientConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_arriving", "_closing_at", "_drain", "_excess_bytes", "_headers", "_held", "_in_head",
-        "_parser", "_queue", "_raw_left", "_reading_paused", "_refusal", "_running", "_since",
-        "_target", "_transport", "_unsent_bytes", "_used", "full", "loop", "server", "task",
+        "_arriving", "_excess_bytes", "_headers", "_held", "_in_head", "_parser", "_queue",
+        "_raw_left", "_refusal", "_running", "_target", "_used", "server", "task",
     )  # fmt: skip
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Host) -> None:
+        super().__init__(server.loop, server)
         self.server = server
-        self.loop = server.loop
-        self.full = False
         self.task: asyncio.Task[None] | None = None
-        self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpRequestParser(self)
         self._running: ServedExchange | None = None
         self._arriving: ServedExchange | None = None
@@ -59,12 +70,7 @@ class ClientConnection(asyncio.Protocol):
         self._used = False
         self._excess_bytes = 0
         self._raw_left = 0
-        self._reading_paused = False
         self._refusal: ErrorAnswer | None = None
-        self._drain: asyncio.Future[None] | None = None
-        self._unsent_bytes = 0
-        self._since = 0.0
-        self._closing_at = 0.0
 
     # What asyncio tells us.
 
@@ -82,15 +88,6 @@ class ClientConnection(asyncio.Protocol):
         self._wake()
         if self._running is not None:
             self._running.lost()
-
-    def pause_writing(self) -> None:
-        """Learn that the client reads more slowly than we write."""
-        self.full = True
-
-    def resume_writing(self) -> None:
-        """Learn that it has caught up."""
-        self.full = False
-        self._wake()
 
     def data_received(self, data: bytes) -> None:
         """Read on; what comes while an answer is being made is kept for after it."""
@@ -198,18 +195,7 @@ class ClientConnection(asyncio.Protocol):
         self._running = exchange
         self.task = self.loop.create_task(self.server.serve(exchange))
 
-    def write(self, data: bytes) -> None:
-        """Send bytes, unless the client is gone."""
-        if self._transport is not None:
-            self._transport.write(data)
-
-    async def writable(self) -> None:
-        """Wait until the client has read most of what was sent, or is gone."""
-        while self.full and self._transport is not None:
-            self._drain = self.loop.create_future()
-            await self._drain
-
-    def finished(self, exchange: ServedExchange) -> None:
+    def finished(self, exchange: Answered) -> None:
         """Go on after an answer: with the next request, or to the end of the connection."""
         if self._arriving is exchange:
             # It still sends a body that nobody reads. Closing now would reset the connection, and
@@ -262,67 +248,17 @@ class ClientConnection(asyncio.Protocol):
         self.write(head + b"connection: close\r\n\r\n" + body)
         self._linger(say_so=True)
 
-    def pause_reading(self) -> None:
-        """Read no more until :meth:`resume_reading`."""
-        if not self._reading_paused and self._transport is not None:
-            self._reading_paused = True
-            self._transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        """Read on."""
-        if self._reading_paused and self._transport is not None:
-            self._reading_paused = False
-            self._since = self.loop.time()
-            self._transport.resume_reading()
-
-    def _wake(self) -> None:
-        if self._drain is not None and not self._drain.done():
-            self._drain.set_result(None)
-
     # The end.
-
-    def _linger(self, *, say_so: bool) -> None:
-        self._closing_at = self.loop.time() + LINGER_S
-        self.resume_reading()
-        if say_so and self._transport is not None and not self._transport.is_closing():
-            self._transport.write_eof()
-
-    def close(self) -> None:
-        """Close once everything is sent; what the client does not take in time is dropped."""
-        self._closing_at = self.loop.time() + self.server.patience_s
-        if self._transport is not None:
-            self._transport.close()
-
-    def abort(self) -> None:
-        """Drop the connection at once."""
-        if self._transport is not None:
-            self._transport.abort()
 
     def drain(self) -> None:
         """Close unless there is a request to be answered first."""
         if self._running is None and not self._in_head:
             self.close()
 
-    def look(self, now: float) -> None:
-        """Close the connection if its client has been waited for long enough."""
-        transport = self._transport
-        if transport is None:
-            return
-        if self._closing_at:
-            if now >= self._closing_at:
-                transport.abort()
-            return
-        unsent = transport.get_write_buffer_size()
-        if unsent != self._unsent_bytes:
-            self._unsent_bytes = unsent
-            self._since = now
-        elif now - self._since >= self._limit_s():
-            self.abort() if unsent else self.close()
-
     def _limit_s(self) -> float:
         server = self.server
         if self._unsent_bytes:
-            return server.stall_s
+            return super()._limit_s()
         if self._running is not None:
             waiting = self._arriving is not None and not self._reading_paused
             return server.patience_s if waiting else float("inf")

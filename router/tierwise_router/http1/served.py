@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any
 
 from tierwise_router.exchange import (
     JSON_TYPE,
@@ -14,10 +14,9 @@ from tierwise_router.exchange import (
     too_large,
 )
 from tierwise_router.http1.head import CONTINUE, bodiless, head_bytes
+from tierwise_router.http1.watch import Watch
+from tierwise_router.http1.wire import Wire
 from tierwise_router.upstream.response import Headers
-
-if TYPE_CHECKING:
-    from tierwise_router.http1.connection import ClientConnection
 
 __all__ = ["ServedExchange"]
 
@@ -41,7 +40,7 @@ class ServedExchange(Exchange):
 
     def __init__(  # noqa: PLR0913, PLR0917 - what a request's head says
         self,
-        connection: ClientConnection,
+        connection: Wire,
         method: str,
         path: str,
         query: bytes,
@@ -298,25 +297,3 @@ class ServedExchange(Exchange):
         self.complete = True
         self._body.clear()
         self._connection.finished(self)
-
-
-class Watch:
-    """Lets the task it was entered in be cancelled when the client hangs up, and says so."""
-
-    __slots__ = ("_exchange",)
-
-    def __init__(self, exchange: ServedExchange) -> None:
-        self._exchange = exchange
-
-    def __enter__(self) -> Self:
-        if self._exchange.gone:
-            raise ClientGoneError
-        self._exchange.task = self._exchange.connection_task
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_rest: object) -> None:
-        exchange = self._exchange
-        task, exchange.task = exchange.task, None
-        if exchange.gone and kind is asyncio.CancelledError and task is not None:
-            task.uncancel()
-            raise ClientGoneError
