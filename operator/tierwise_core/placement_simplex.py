@@ -3,8 +3,7 @@
 Groups are many and rows few, so the groups' own equations (every replica has one option) are kept
 out of the basis, by generalised upper bounding (Dantzig and Van Slyke, J. Computer and System
 Sciences 1, 1967): each group has a *key* option that takes whatever its other options do not, and
-the basis has one column per row of the program. Its inverse is updated in place, entry by entry,
-for nearly all entries are zero.
+the basis has one column per row of the program, its inverse in :mod:`.placement_inverse`.
 
 The prices of the rows that come out are what one more place on a tier would be worth. They prove
 how good a placement can be at most (``bound``) and guide the search for one of whole replicas.
@@ -17,13 +16,13 @@ from dataclasses import dataclass, replace
 from operator import add
 from typing import Final
 
+from tierwise_core.placement_inverse import Inverse, change_key, exchange
 from tierwise_core.placement_program import Program
 
 __all__ = ["FORBIDDEN", "Simplex"]
 
 FORBIDDEN: Final = 1e15
 TINY: Final = 1e-9
-DUST: Final = 1e-12
 GAIN: Final = 1e-7
 BLOCKS: Final = 12
 
@@ -64,7 +63,7 @@ class Simplex:
             for row, weight in takes:
                 self._touching[row].append((column, weight))
         size = len(room)
-        self._inverse: list[dict[int, float]] = [{row: 1.0} for row in range(size)]
+        self._inverse: Inverse = [{row: 1.0} for row in range(size)]
         self._basic: list[Basic] = [None] * size
         self._level = list(room)
         self._duals = [0.0] * size
@@ -210,15 +209,7 @@ class Simplex:
         row = max(mine, key=lambda i: abs(change.get(i, 0.0)))
         basic = self._basic[row]
         assert basic is not None  # noqa: S101 - ``_others`` lists rows of options only
-        for column in self._inverse:
-            value = 0.0
-            for i in mine:
-                if i in column:
-                    value -= column[i]
-            if value:
-                column[row] = value
-            elif row in column:
-                del column[row]
+        change_key(self._inverse, mine, row)
         self._basic[row] = (group, self._key[group])
         self._key[group] = basic[1]
         self._level[row], self._key_level[group] = self._key_level[group], self._level[row]
@@ -239,26 +230,7 @@ class Simplex:
         old = self._basic[leaving]
         if old is not None:
             self._others[old[0]].remove(leaving)
-        pivot = change[leaving]
-        others = [(i, each) for i, each in change.items() if i != leaving]
-        entries = []
-        for row, column in enumerate(self._inverse):
-            if leaving in column:
-                value = column[leaving] / pivot
-                column[leaving] = value
-                entries.append((row, value))
-                # Most of the time goes here; without a call it takes half of it.
-                for i, factor in others:
-                    if i in column:
-                        left = column[i] - factor * value
-                        if left > DUST or left < -DUST:
-                            column[i] = left
-                        else:
-                            del column[i]
-                    else:
-                        left = factor * value
-                        if left > DUST or left < -DUST:
-                            column[i] = -left
+        entries = exchange(self._inverse, leaving, change)
         self._basic[leaving] = None
         if entering.group is not None:
             self._basic[leaving] = (entering.group, entering.choice)
