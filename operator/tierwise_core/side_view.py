@@ -18,7 +18,7 @@ from tierwise_core.placement import Assignment, Share
 from tierwise_core.rollout.order import Order
 from tierwise_core.rollout.stages import Stage
 from tierwise_core.rollover import Rollover, Situation, roll_over
-from tierwise_core.sides import GREEN
+from tierwise_core.sides import GREEN, SAME_PODS
 from tierwise_core.snapshot import Snapshot
 from tierwise_core.staging import Staged, stage
 
@@ -26,11 +26,6 @@ __all__ = ["SideView", "Views", "side_view", "views"]
 
 FEW: Final = frozenset({Stage.PENDING, Stage.BENCHMARK, Stage.CANARY})
 """Stages in which green needs no more pods than its first share takes."""
-
-SAME_PODS: Final = (
-    "the candidate's pods would be the very same as those that serve: nothing that the engine is "
-    "told differs"
-)
 
 
 @dataclass(frozen=True, slots=True)

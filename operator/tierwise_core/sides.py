@@ -39,6 +39,12 @@ LAST: Final = -(10**9)
 STILL: Final = frozenset({Stage.PAUSED, Stage.ROLLING_BACK})
 """Stages in which green's pods stay as they are and none is started."""
 
+SAME_PODS: Final = (
+    "the candidate's pods would be the very same as those that serve: nothing that the engine is "
+    "told differs"
+)
+"""Such a candidate serves already, under another name."""
+
 PAST_MENDING: Final = BROKEN | {"NoCapacity", "Unschedulable"}
 
 
@@ -257,6 +263,8 @@ def _after(order: Order, candidate: ModelSpec, spec: Specialist, stable: Stable)
         )
     if wanted != tried and order.trigger == MODEL_CHANGED:
         return known
+    if wanted == tried and SAME_PODS in _verdict(order)[1]:
+        return replace(known, model=candidate, answers=model_digest(candidate, candidate))
     answers = wanted if wanted == tried else stable.answers
     lost = Rejected(tried, order.name, *_verdict(order), engine=engine_digest(spec.engine))
     return replace(known, answers=answers, rejected=lost)

@@ -266,8 +266,13 @@ def test_a_candidate_that_would_run_in_the_very_same_pods_is_refused() -> None:
     world = serving_world()
     world.edit(model_revision="v2")  # of files on a node there is only one
     world.settle()
-    assert "very same" in seen(world).refused
+    why = seen(world).refused
+    assert "very same" in why
     assert list(sources(world)) == ["blue"]
+    end(world, Stage.ABORTED, why)
+    assert status(world)["stable"]["model"]["revision"] == "v2"  # it serves already
+    assert "RolloutRejected" not in world.conditions()
+    assert len(world.orders) == 1
 
 
 def test_a_candidate_that_fits_no_tier_is_refused_before_anything_is_touched() -> None:
