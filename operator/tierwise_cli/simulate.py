@@ -87,17 +87,13 @@ def rollout(  # noqa: PLR0913, PLR0917 - the options of a command
                 chance = Random(f"{seed} {number}").random  # noqa: S311 - chance, not a secret
                 endings.append(play(Guarded(wish, baseline), scenario, chance))
                 advance()
-        ahead = forecast(yardstick, baseline.variance)
+        ahead = forecast(wish, baseline.variance)
         said = _said(endings, ahead, yardstick)
         if output is Output.JSON:
             asked = {"field": field, "blue": blue, "green": green, "strategy": strategy}
             print_json({**asked, **said})
         else:
-            if strategy == "Utility":
-                begins = "On average"
-            else:
-                begins = "Were shares to follow the evidence, on average"
-            _print(page(), said, begins, ahead, answers_per_hour)
+            _print(page(), said, ahead, answers_per_hour)
 
 
 def _judgement(field: str) -> FieldJudgement:
@@ -141,9 +137,7 @@ def _said(endings: Sequence[Ending], ahead: Forecast, yardstick: Yardstick) -> d
     }
 
 
-def _print(
-    out: Console, said: dict[str, Any], begins: str, ahead: Forecast, per_hour: float | None
-) -> None:
+def _print(out: Console, said: dict[str, Any], ahead: Forecast, per_hour: float | None) -> None:
     table = plain_table("OF THE ROLLOUTS", "SHARE>")
     for name, key in ENDS:
         if said[key] or key != "leftToAPerson":
@@ -158,7 +152,7 @@ def _print(
         "average beside always asking the better side.",
         soft_wrap=True,
     )
-    out.print(f"\n{begins} it takes {ahead.told(per_hour)}.", soft_wrap=True)
+    out.print(f"\nOn average it takes {ahead.told(per_hour)}.", soft_wrap=True)
     out.print(f"A change of utility counts from {said['delta']:g} on.")
 
 

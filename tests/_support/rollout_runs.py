@@ -82,7 +82,7 @@ class Recorder:
             trigger=MODEL_CHANGED, status=self.bodies[-1]["status"] if self.bodies else {},
             trigger_message="spec.model of generation 2 is not the model that serves",
         )  # fmt: skip
-        ahead = forecast(self.wish.yardstick, plan.standing.evidence.baseline.variance)
+        ahead = forecast(self.wish, plan.standing.evidence.baseline.variance)
         kept = {"sides": SIDES, "forecast": {"message": f"on average {ahead.told(14_400)}"}}
         percent = plan.standing.percent
         moment = datetime.fromtimestamp(now, UTC)

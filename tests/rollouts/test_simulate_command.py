@@ -56,4 +56,18 @@ def test_what_only_listens_is_left_to_a_person() -> None:
     said = told("--green", "0.97", "--blue", "0.7", "--runs", "2", "--strategy", "Shadow")
 
     assert "left to a person  100.0 %" in said
-    assert "Were shares to follow the evidence, on average it takes" in said
+
+
+def test_a_forecast_is_that_of_the_strategy() -> None:
+    def ahead(strategy: str) -> dict[str, int]:
+        said = told("--green", "0.2", "--runs", "1", "--strategy", strategy, "-o", "json")
+        forecast: dict[str, int] = json.loads(said)["forecast"]
+        return forecast
+
+    by_utility, by_stages, unseen, at_once = map(
+        ahead, ("Utility", "Stages", "Shadow", "BlueGreen")
+    )
+
+    assert by_utility["equal"] < by_stages["equal"] < unseen["equal"]
+    assert (at_once["equal"], at_once["worse"]) == (0, 0)
+    assert 0 < at_once["broken"] < by_utility["broken"]

@@ -10,15 +10,12 @@ from typing import Final
 from tierwise_core.rollout.alarms import Alarm
 from tierwise_core.rollout.judgement import Finding, Judgement, earned_percent, judge
 from tierwise_core.rollout.moves import begin_serving, enter, go, promote, roll_back
-from tierwise_core.rollout.ramp import Step, Strategy
+from tierwise_core.rollout.ramp import HALF, Step, Strategy
 from tierwise_core.rollout.situation import Plan, Seen, Standing, Wish
 from tierwise_core.rollout.stages import COMPARED, Stage
 
 __all__ = ["compare", "realigned"]
 
-STEP_WINDOWS: Final = 10
-"""How many of the field's windows a stage lasts at least, where it does not say."""
-HALF: Final = 50
 MOST_RETURNS: Final = 2
 """How often a signal may send a ramp one stage back before it is taken back for good."""
 
@@ -132,8 +129,7 @@ def _ramped(wish: Wish, standing: Standing) -> bool:
 
 def _answers_left(wish: Wish, standing: Standing) -> int:
     step = wish.ramp[_step(wish, standing)]
-    needed = step.answers or STEP_WINDOWS * wish.yardstick.step
-    return needed - (standing.evidence.green.judged - standing.step_from)
+    return step.least(wish.yardstick.step) - (standing.evidence.green.judged - standing.step_from)
 
 
 def _undecidable(wish: Wish, standing: Standing, found: Judgement) -> Plan | None:

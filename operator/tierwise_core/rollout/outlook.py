@@ -28,12 +28,15 @@ def outlook(wish: Wish, known: Baseline | None, judged_per_hour: float | None) -
     answers = None
     if wish.deadline_s is not None and judged_per_hour:
         answers = judged_per_hour * wish.deadline_s / HOUR_S
-    ahead = forecast(wish.yardstick, baseline.variance, wish.certainty, answers)
-    told: dict[str, Any] = {
+    ahead = forecast(wish, baseline.variance, answers)
+    cases = {
         "equal": ahead.equal,
         "better": ahead.better,
         "worse": ahead.worse,
         "broken": ahead.broken,
+    }
+    told: dict[str, Any] = {
+        **{case: judged for case, judged in cases.items() if judged},
         "delta": round(wish.yardstick.delta, 6),
         "message": _head(known) + ahead.told(judged_per_hour),
     }

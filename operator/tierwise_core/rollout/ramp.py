@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-__all__ = ["RAMP", "Step", "Strategy"]
+__all__ = ["HALF", "RAMP", "Step", "Strategy"]
+
+STEP_WINDOWS: Final = 10
+HALF: Final = 50
+"""The share, in percent, beyond which most users are served by green, and proof comes first."""
 
 Strategy = Literal["Utility", "Stages", "BlueGreen", "Shadow"]
 """Utility: the share follows the evidence. Stages: fixed shares, one after another. BlueGreen: all
@@ -23,6 +27,14 @@ class Step:
     percent: int = 0
     shadow_percent: int = 0
     answers: int | None = None
+
+    def least(self, window: int) -> int:
+        """Return the answers of green's that it takes, in a field whose window is so long.
+
+        >>> Step(10).least(4), Step(10, answers=500).least(4)
+        (40, 500)
+        """
+        return self.answers or STEP_WINDOWS * window
 
 
 RAMP: Final = (Step(shadow_percent=10), Step(10), Step(25), Step(50), Step(90))
