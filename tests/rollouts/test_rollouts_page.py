@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from tierwise_api import KINDS
 from tierwise_cli.main import app
 from tierwise_cli.rollouts.following import recorded
 from tierwise_cli.rollouts.picture import picture
+from tierwise_core.examining.questions import read_questions
 from tierwise_core.rollout.stages import Stage
 
 PAGE = ROOT / "docs/rollouts.md"
@@ -91,16 +91,16 @@ def test_every_resource_is_right(body: dict[str, Any]) -> None:
 
 def test_the_held_out_questions_of_the_examples_can_be_read() -> None:
     sets = [body for _, body in documents() if body["kind"] == "ConfigMap"]
-    lines = [
-        json.loads(line)
+    texts = [
+        (body["metadata"]["name"], text)
         for body in sets
         for name, text in body["data"].items()
         if name.endswith(".jsonl")
-        for line in text.splitlines()
     ]
 
-    assert lines
-    assert all(line["question"] and line["answer"] for line in lines)
+    assert texts
+    for name, text in texts:
+        assert read_questions(text, "refusal" if name == "refusals" else "exact", 1000)
 
 
 def _percent(cell: str) -> float:

@@ -56,6 +56,7 @@ class _Known:
     training: Training
     said: tuple[object, ...] = ()
     said_at: float = float("-inf")
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,18 +119,22 @@ class DriftWatch:
         await self.lessons.close()
 
     async def _look_safely(self, specialist: Specialist) -> None:
+        known = self._known.setdefault(specialist.key, _kept(specialist))
+        trouble = ""
         try:
-            await self._look(specialist)
+            await self._look(specialist, known)
         except TierwiseError as error:  # the ledger or the API server is away: nothing is judged
-            log.warning("drift not judged", specialist=specialist.key, error=str(error))
+            trouble = str(error)
+            if trouble != known.trouble:
+                log.warning("drift not judged", specialist=specialist.key, error=trouble)
         except Exception:  # whatever is odd about one Specialist, the others are looked at
             log.exception("drift not judged", specialist=specialist.key)
+        known.trouble = trouble
 
-    async def _look(self, specialist: Specialist) -> None:
+    async def _look(self, specialist: Specialist, known: _Known) -> None:
         scene = self._scene(specialist)
         if scene is None:
             return
-        known = self._known.setdefault(specialist.key, _kept(specialist))
         if current(self.store.rollouts.of(specialist.key)) is None:
             known.course = await self._followed(scene, known.course)
         # What was found is written before anything follows from it: a killed operator finds it.

@@ -1,0 +1,284 @@
+"""Users begin to ask in other words: that is found out, and the model trained again proves itself.
+
+Nobody lends a hand: what users say of the answers is all there is.
+"""
+
+import json
+import secrets
+import subprocess
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+from cluster import ROOT, Cluster, answer, eventually
+
+from forge.questions import Question, newly_worded_questions, some_questions
+from localcluster.tools import binary
+
+NAME = "student"
+SHELF = "trained"
+SYSTEM = "tierwise-system"
+KEYS = "tierwise-contents"
+MODELS = ROOT / "examples" / "models"
+ENDED = {"Complete", "RolledBack", "Aborted"}
+AT_ONCE = 4
+FIRST_ANSWERS = 120
+
+
+@pytest.fixture(scope="module")
+def kept_contents(cluster: Cluster) -> Iterator[None]:
+    """A ledger that keeps what was asked and answered: there is nothing to learn from otherwise."""
+    made = ("create", "secret", "generic", KEYS, "-n", SYSTEM, "--from-literal")
+    cluster.kubectl(*made, f"2026-11={secrets.token_hex(32)}")
+    upgrade(cluster, {"tenants": ["*"], "keysSecret": KEYS})
+    yield
+    upgrade(cluster, {"tenants": [], "keysSecret": ""})
+    cluster.kubectl("delete", "secret", KEYS, "-n", SYSTEM)
+
+
+def upgrade(cluster: Cluster, contents: dict[str, Any]) -> None:
+    """Change the release as a person would."""
+    subprocess.run(
+        [
+            *(str(binary("helm")), "upgrade", "tierwise", str(ROOT / "charts" / "tierwise")),
+            *("--namespace", SYSTEM, "--reuse-values", "--skip-crds", "--values", "-"),
+        ],
+        input=yaml.safe_dump({"ledger": {"contents": contents}}),
+        text=True,
+        check=True,
+        capture_output=True,
+        env=cluster.environment,
+    )
+    for name in ("ledger", "router"):
+        cluster.kubectl(
+            *("rollout", "status", f"deployment/tierwise-{name}", "-n", SYSTEM, "--timeout=180s")
+        )
+
+
+@pytest.fixture(scope="module")
+def shelf(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A claim that the trainer writes to, and pods read from."""
+    folder = tmp_path_factory.mktemp("trained")
+    for each in (folder, *list(folder.parents)[:2]):
+        each.chmod(0o777 if each == folder else 0o755)
+    cluster.apply(*claim(folder))
+    yield
+    for kind in ("pvc", "pv", "storageclass"):
+        cluster.delete(kind, SHELF)
+
+
+def claim(folder: Path) -> list[dict[str, Any]]:
+    text = f"""
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {{name: {SHELF}}}
+provisioner: kubernetes.io/no-provisioner
+volumeBindingMode: WaitForFirstConsumer
+---
+apiVersion: v1
+kind: PersistentVolume
+metadata: {{name: {SHELF}}}
+spec:
+  storageClassName: {SHELF}
+  capacity: {{storage: 1Gi}}
+  accessModes: [ReadWriteMany]
+  hostPath: {{path: {folder}}}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {{name: {SHELF}, namespace: default}}
+spec:
+  storageClassName: {SHELF}
+  accessModes: [ReadWriteMany]
+  resources: {{requests: {{storage: 1Gi}}}}
+"""
+    return list(yaml.safe_load_all(text))
+
+
+@pytest.fixture(scope="module")
+def student(cluster: Cluster, kept_contents: None, shelf: None) -> Iterator[None]:
+    """A Specialist that sorts well what it is asked in words that it knows."""
+    idle = ("reverser", "generalist")
+    for name in idle:
+        cluster.kubectl("scale", "specialist", name, "--replicas=0")
+    eventually(
+        lambda: int(cluster.get("gputier", "rtx-4090")["status"]["gpus"]["free"]),
+        lambda free: free >= len(idle),
+        120,
+    )
+    spec = cluster.get("specialist", "sorter")["spec"]
+    model = {**spec["model"], "source": f"file://{MODELS}/sorter"}
+    cluster.apply(
+        held_out(),
+        {
+            "apiVersion": "tierwise.dev/v1alpha1",
+            "kind": "Specialist",
+            "metadata": {"name": NAME, "namespace": "default"},
+            "spec": {
+                "field": "studies",
+                "model": model,
+                "engine": spec["engine"],
+                "placement": spec["placement"],
+                "routing": {"confidenceFloor": 0.01},
+                "rollout": strategy(spec["engine"]),
+            },
+        },
+    )
+    cluster.wait(f"specialist/{NAME}", "condition=Ready")
+    yield
+    cluster.delete("specialist", NAME)
+    cluster.delete("configmap", "studies-held-out")
+    for name in idle:
+        cluster.kubectl("scale", "specialist", name, "--replicas=1")
+
+
+def held_out() -> dict[str, Any]:
+    """Questions in old and in new words, none of which users ask."""
+    asked = some_questions("sorting", "checking", 15, 1) + newly_worded_questions("sorting", 15, 99)
+    lines = [json.dumps({"question": one.text, "answer": one.answer}) for one in asked]
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "studies-held-out", "namespace": "default"},
+        "data": {"questions.jsonl": "\n".join(lines)},
+    }
+
+
+def strategy(engine: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "initialWeightPercent": 50,
+        "minInteractions": 10,
+        "windowInteractions": 5,
+        "cooldown": "5s",
+        "onInconclusive": "Promote",
+        "skipGates": ["MeasuredCost", "Compliance", "RollbackPath", "RampPlan"],
+        "benchmark": {"configMap": {"name": "studies-held-out"}},
+        "training": {"minPairs": 60, "jobTemplate": {"spec": {"template": trainer(engine)}}},
+    }
+
+
+def trainer(engine: dict[str, Any]) -> dict[str, Any]:
+    """The example's trainer, in the Python that vLLM has here, on the processors."""
+    pod = engine["podTemplate"]["spec"]
+    mounts = pod["containers"][0]["volumeMounts"]
+    examples = {"name": "examples", "hostPath": {"path": str(MODELS), "type": "Directory"}}
+    trained = {"name": SHELF, "persistentVolumeClaim": {"claimName": SHELF}}
+    return {
+        "spec": {
+            "restartPolicy": "Never",
+            "containers": [
+                {
+                    "name": "train",
+                    "image": engine["image"],
+                    "imagePullPolicy": "Never",
+                    "command": ["python", "-m", "forge", "retrain"],
+                    "args": [
+                        "--out=/trained/$(TIERWISE_RUN)",
+                        f"--source=pvc://{SHELF}/$(TIERWISE_RUN)",
+                    ],
+                    "env": [*engine["env"], {"name": "PYTHONPATH", "value": str(MODELS)}],
+                    "volumeMounts": [
+                        *mounts,
+                        {"name": "examples", "mountPath": str(MODELS), "readOnly": True},
+                        {"name": SHELF, "mountPath": "/trained"},
+                    ],
+                }
+            ],
+            "volumes": [*pod["volumes"], examples, trained],
+        }
+    }
+
+
+class Users:
+    """They ask, and tell what would have been right where it was not."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.codes: list[int] = []
+
+    def ask(self, question: Question) -> bool:
+        response = self.cluster.ask(question.text, model=NAME, user=question.payload)
+        self.codes.append(response.status_code)
+        if response.status_code != httpx.codes.OK:
+            return False
+        right = answer(response) == question.answer
+        said = {"decision": response.headers["x-tierwise-decision"], "accepted": right}
+        if not right:
+            said["corrected"] = question.answer
+        httpx.post(f"{self.cluster.url}/v1/feedback", json=said, timeout=20)
+        return right
+
+    def ask_all(self, questions: list[Question]) -> float:
+        """Ask, some at a time; return the share of right answers."""
+        with ThreadPoolExecutor(AT_ONCE) as crowd:
+            return sum(crowd.map(self.ask, questions)) / len(questions)
+
+
+def drift(cluster: Cluster) -> str:
+    return str(cluster.condition(NAME, "DriftDetected").get("reason", ""))
+
+
+def drifted_rollout(cluster: Cluster) -> str:
+    found = cluster.get("specialist", NAME)["status"].get("training") or {}
+    assert found.get("state") != "Failed", found
+    return str(found.get("rollout", ""))
+
+
+def test_a_model_that_users_outgrow_is_trained_again_and_promoted(
+    cluster: Cluster, student: None
+) -> None:
+    users = Users(cluster)
+    assert users.ask_all(some_questions("sorting", "held out", FIRST_ANSWERS, 3)) > 0.9
+    eventually(lambda: drift(cluster), lambda reason: reason == "Steady", 90)
+
+    anew = iter(newly_worded_questions("sorting", 1500, 7))
+    assert users.ask_all([next(anew) for _ in range(100)]) < 0.2
+    eventually(lambda: drift(cluster), lambda reason: reason == "UtilityFell", 90)
+    found = cluster.condition(NAME, "DriftDetected")
+    assert "utility fell to" in found["message"]
+
+    name = eventually(lambda: drifted_rollout(cluster), bool, 240)
+    rollout = cluster.get("rollout", name)
+    assert rollout["metadata"]["annotations"]["tierwise.dev/trigger"] == "Drift"
+    assert rollout["spec"]["candidate"]["model"]["source"].startswith(f"pvc://{SHELF}/")
+
+    ended = threading.Event()
+
+    def keep_asking() -> None:
+        while not ended.is_set():
+            users.ask_all([next(anew) for _ in range(AT_ONCE)])
+
+    crowd = threading.Thread(target=keep_asking)
+    crowd.start()
+    try:
+        eventually(
+            lambda: cluster.get("rollout", name).get("status", {}).get("stage"),
+            lambda stage: stage in ENDED,
+            300,
+        )
+    finally:
+        ended.set()
+        crowd.join()
+
+    status = cluster.get("rollout", name)["status"]
+    assert status["stage"] == "Complete", status
+    assert status["benchmark"]["onlyGreen"] > status["benchmark"]["onlyBlue"]
+    assert set(users.codes) == {200}
+    stable = eventually(
+        lambda: cluster.get("specialist", NAME)["status"].get("stable", {}),
+        lambda stable: stable.get("model", {}).get("source", "").startswith("pvc://"),
+        60,
+    )
+    assert stable["utility"]["base"] > found_utility(found)
+    assert users.ask_all([next(anew) for _ in range(30)]) > 0.8
+    assert drift(cluster) in {"Learning", "Steady"}
+
+
+def found_utility(condition: dict[str, Any]) -> float:
+    """The utility that a condition says it has fallen to."""
+    return float(condition["message"].split("fell to ")[1].split()[0])
