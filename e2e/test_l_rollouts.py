@@ -38,18 +38,18 @@ def apprentice(cluster: Cluster) -> Iterator[dict[str, Any]]:
     idle = ("reverser", "generalist")
     for name in idle:
         cluster.kubectl("scale", "specialist", name, "--replicas=0")
-    eventually(
-        lambda: int(cluster.get("gputier", "rtx-4090")["status"]["gpus"]["free"]),
-        lambda free: free >= len(idle),
-        120,
-    )
+    eventually(lambda: free_gpus(cluster), lambda free: free >= len(idle), 120)
     spec = cluster.get("specialist", "sorter")["spec"] | {"field": "apprenticeship"}
     spec.pop("routing", None)
     manifest = {
         "apiVersion": "tierwise.dev/v1alpha1",
         "kind": "Specialist",
         "metadata": {"name": NAME, "namespace": "default"},
-        "spec": {**spec, "rollout": STRATEGY},
+        "spec": {
+            **spec,
+            "placement": {**spec.get("placement", {}), "tiers": ["rtx-4090"]},
+            "rollout": STRATEGY,
+        },
     }
     manifest = with_model(manifest, "reverser")
     cluster.apply(manifest)
@@ -58,6 +58,10 @@ def apprentice(cluster: Cluster) -> Iterator[dict[str, Any]]:
     cluster.delete("specialist", NAME)
     for name in idle:
         cluster.kubectl("scale", "specialist", name, "--replicas=1")
+
+
+def free_gpus(cluster: Cluster) -> int:
+    return int(cluster.get("gputier", "rtx-4090")["status"]["gpus"]["free"])
 
 
 def with_model(manifest: dict[str, Any], model: str) -> dict[str, Any]:
@@ -237,6 +241,30 @@ def test_an_image_that_cannot_be_pulled_never_reaches_a_user(
     cluster.apply(with_model(apprentice, "sorter"))  # what serves: adopted without a rollout
     eventually(lambda: pods(cluster), lambda seen: seen == before, 90)
     assert cluster.condition(NAME, "RolloutRejected") == {}
+
+
+def test_without_room_it_is_said_what_would_help_before_anything_is_touched(
+    cluster: Cluster, apprentice: dict[str, Any]
+) -> None:
+    before = pods(cluster)
+    cluster.kubectl("scale", "specialist", "generalist", "--replicas=1")
+    eventually(lambda: free_gpus(cluster), lambda free: free == 0, 60)
+
+    rollout = rollout_of(cluster, with_model(apprentice, "frontier"))
+
+    waits = eventually(
+        lambda: str(cluster.get("rollout", rollout).get("status", {}).get("waitsFor")),
+        lambda told: "no room" in told,
+        60,
+    )
+    assert "tier rtx-4090 has 0 of 4 free" in waits
+    assert "allow tier h100" in waits
+    assert "USD/h" in waits
+    assert pods(cluster) == before
+    cluster.kubectl("scale", "specialist", "generalist", "--replicas=0")
+    cluster.apply(with_model(apprentice, "sorter"))
+    eventually(lambda: stage(cluster, rollout), lambda now: now == "Aborted", 60)
+    assert pods(cluster) == before
 
 
 def test_a_rollout_of_a_specialist_that_is_deleted_goes_with_it(
