@@ -56,7 +56,7 @@ def bare(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _live(looks: Iterable[Look], out: Console) -> Look | None:
-    screen = _Screen()
+    screen = _Screen(out.width)
     with Live(get_renderable=screen.drawn, console=out, refresh_per_second=_PER_SECOND):
         for look in looks:
             screen.look = look
@@ -66,11 +66,13 @@ def _live(looks: Iterable[Look], out: Console) -> Look | None:
 class _Screen:
     """The last look, drawn with the time that it is when it is drawn."""
 
-    look: Look | None = None
+    def __init__(self, columns: int) -> None:
+        self.look: Look | None = None
+        self._columns = columns
 
     def drawn(self) -> RenderableType:
         """What the terminal shows now."""
-        return "" if self.look is None else scene(self.look, datetime.now(UTC))
+        return "" if self.look is None else scene(self.look, datetime.now(UTC), self._columns)
 
 
 def _log(looks: Iterable[Look]) -> Look | None:

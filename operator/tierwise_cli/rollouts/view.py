@@ -18,6 +18,8 @@ __all__ = ["bar", "interval", "scene", "sparkline"]
 
 BAR_COLUMNS: Final = 24
 AXIS_COLUMNS: Final = 22
+FIGURE_COLUMNS: Final = 50
+"""What the figures of a side take beside its bar and its axis."""
 SHOWN_STEPS: Final = 5
 STEP_COLUMNS: Final = (8, 12, 5)
 LEAST_AXIS: Final = 0.02
@@ -26,9 +28,9 @@ _LEVELS: Final = "▁▂▃▄▅▆▇█"
 STYLES: Final = {"blue": "bright_blue", "green": "green"}
 
 
-def scene(look: Look, now: datetime | None = None) -> RenderableType:
-    """Everything there is to see of a Rollout, for 100 columns; with ``now``, for how long too."""
-    parts: list[RenderableType] = [_head(look, now), Text(), _sides(look)]
+def scene(look: Look, now: datetime | None = None, columns: int = 100) -> RenderableType:
+    """Everything there is to see of a Rollout; with ``now``, for how long it has been so too."""
+    parts: list[RenderableType] = [_head(look, now), Text(), _sides(look, columns)]
     for part in (_bets(look), _path(look), _facts(look), _steps(look)):
         if part is not None:
             parts += [Text(), part]
@@ -52,7 +54,9 @@ def _head(look: Look, now: datetime | None) -> Table:
     return table
 
 
-def _sides(look: Look) -> Table:
+def _sides(look: Look, columns: int) -> Table:
+    bars = max(6, min(BAR_COLUMNS, (columns - FIGURE_COLUMNS) // 2))
+    axes = max(10, min(AXIS_COLUMNS, columns - FIGURE_COLUMNS - bars))
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for title in ("", "SHARE", "", "ANSWERS", "U", "95 % INTERVAL"):
         right = title in {"ANSWERS", "U"}
@@ -60,20 +64,15 @@ def _sides(look: Look) -> Table:
     axis = _axis([window for _, window in look.sides])
     for name, window in look.sides:
         percent = look.green_percent if name == "green" else 100 - look.green_percent
-        shadow = f", shadows {look.status.shadow_percent} %" if _shadows(look, name) else ""
         table.add_row(
             Text(name, style=STYLES[name]),
-            Text(bar(percent / 100, BAR_COLUMNS), style=STYLES[name]),
-            f"{percent:>3} %{shadow}",
+            Text(bar(percent / 100, bars), style=STYLES[name]),
+            f"{percent:>3} %",
             f"{window.interactions:,}",
             "-" if window.utility is None else f"{window.utility:.3f}",
-            _interval(window, axis, STYLES[name]),
+            _interval(window, axis, axes, STYLES[name]),
         )
     return table
-
-
-def _shadows(look: Look, side: str) -> bool:
-    return side == "green" and bool(look.status.shadow_percent)
 
 
 def bar(share: float, columns: int) -> str:
@@ -103,11 +102,11 @@ def _axis(windows: Sequence[RolloutWindow]) -> tuple[float, float]:
     return low - spare, high + spare
 
 
-def _interval(window: RolloutWindow, axis: tuple[float, float], style: str) -> Text:
+def _interval(window: RolloutWindow, axis: tuple[float, float], columns: int, style: str) -> Text:
     low, middle, high = window.utility_low, window.utility, window.utility_high
     if low is None or middle is None or high is None:
         return Text("-")
-    drawn = interval((low, middle, high), axis, AXIS_COLUMNS)
+    drawn = interval((low, middle, high), axis, columns)
     return Text.assemble((drawn, style), f" {low:.3f} to {high:.3f}")
 
 
@@ -184,6 +183,8 @@ def _rows_of_facts(look: Look) -> Iterator[tuple[str, str, str]]:
         yield "waits for", status.waits_for, ""
     if status.applied_percent is not None and status.applied_percent != look.green_percent:
         yield "routers", f"still send {status.applied_percent} % to green", "yellow"
+    if status.shadow_percent:
+        yield "shadows", f"green answers {status.shadow_percent} % of the requests unseen", ""
     for signal in status.signals:
         yield "signal", f"{signal.name}: {signal.message}", "yellow"
     settled = look.ended or look.serves
