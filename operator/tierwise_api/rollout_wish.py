@@ -6,7 +6,8 @@ from typing import Final
 
 from tierwise_api.fieldprofile import FieldProfileSpec
 from tierwise_api.rollout import RolloutSpec
-from tierwise_api.rollout_strategy import RolloutSignals, RolloutStrategy
+from tierwise_api.rollout_ramp import RolloutSignals
+from tierwise_api.rollout_strategy import RolloutStrategy
 from tierwise_core.field_profiles import FieldJudgement, judgement_of
 from tierwise_core.rollout.evidence import Yardstick
 from tierwise_core.rollout.gates import Gate

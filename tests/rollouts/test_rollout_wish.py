@@ -8,7 +8,8 @@ import pytest
 
 from tierwise_api.fieldprofile import FieldProfileSpec
 from tierwise_api.rollout import RolloutSpec
-from tierwise_api.rollout_strategy import GateName, RolloutStrategy, SignalName
+from tierwise_api.rollout_ramp import GateName, SignalName
+from tierwise_api.rollout_strategy import RolloutStrategy
 from tierwise_api.rollout_wish import judgement_by, wish_of
 from tierwise_core.rollout.gates import Gate
 from tierwise_core.rollout.ramp import RAMP, Step
