@@ -17,7 +17,7 @@ from tierwise_core.rollout.judgement import Certainty
 from tierwise_core.rollout.order import standing_of
 from tierwise_core.rollout.stages import FINAL, Stage
 
-__all__ = ["SERVES", "Evidence", "Look", "model_words", "row"]
+__all__ = ["SERVES", "Evidence", "Look", "model_words", "row", "told_apart"]
 
 SERVES: Final = frozenset({Stage.PROMOTED.value, Stage.COMPLETE.value})
 _FINAL: Final = frozenset(stage.value for stage in FINAL)
@@ -147,7 +147,7 @@ class Look:
         green = (sides.green.model if sides else None) or self.spec.get("candidate", {}).get(
             "model", {}
         )
-        return model_words((sides.blue.model if sides else None) or {}), model_words(green)
+        return told_apart((sides.blue.model if sides else None) or {}, green)
 
     @property
     def news(self) -> str:
@@ -158,6 +158,23 @@ class Look:
         if self.status.waits_for:
             return f"waits for {self.status.waits_for}"
         return self.status.trajectory[-1].reason if self.status.trajectory else ""
+
+
+def told_apart(blue: Object, green: Object) -> tuple[str, str]:
+    """Both models in a line each; where source and revision are the same, by what is not.
+
+    >>> told_apart({"source": "hf://a/b", "maxModelLen": 256}, {"source": "hf://a/b"})
+    ('hf://a/b, maxModelLen 256', 'hf://a/b, maxModelLen unset')
+    """
+    words = model_words(blue), model_words(green)
+    if words[0] != words[1]:
+        return words
+    others = [name for name in sorted({*blue, *green}) if blue.get(name) != green.get(name)]
+    shown = [
+        "".join(f", {name} {model.get(name, 'unset')}" for name in others)
+        for model in (blue, green)
+    ]
+    return words[0] + shown[0], words[1] + shown[1]
 
 
 def model_words(model: Object) -> str:
