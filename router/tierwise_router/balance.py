@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from tierwise_core.breaker import BreakerState
 from tierwise_core.errors import NoEndpointError
 from tierwise_core.policy_resilience import AffinityRules
+from tierwise_core.route_split import Split
 from tierwise_core.route_table import Endpoint, Route
 from tierwise_router.endpoint_load import EndpointLoad
 from tierwise_router.pod_scoring import PodScoring
@@ -34,15 +35,22 @@ class Siblings:
     """The endpoints of one route, looked up once for each table.
 
     ``sides`` parts them while a rollout has some on either side, None where all are of one.
-    ``sweep_at`` is when they are compared next.
+    ``width`` is how many of them share the requests: a side that gets few of them does not make
+    room for more. ``sweep_at`` is when they are compared next.
     """
 
-    __slots__ = ("endpoints", "loads", "sides", "sweep_at")
+    __slots__ = ("endpoints", "loads", "sides", "sweep_at", "width")
 
-    def __init__(self, endpoints: tuple[Endpoint, ...], loads: tuple[EndpointLoad, ...]) -> None:
+    def __init__(
+        self,
+        endpoints: tuple[Endpoint, ...],
+        loads: tuple[EndpointLoad, ...],
+        split: Split | None = None,
+    ) -> None:
         self.endpoints = endpoints
         self.loads = loads
         self.sides: Sides | None = sides_of(endpoints, loads)
+        self.width = len(loads) if self.sides is None else self.sides.width(split)
         self.sweep_at = 0.0
 
     @property
@@ -82,7 +90,7 @@ class Balancer:
         known = self._siblings.get(route.title)
         if known is None or known.endpoints is not route.endpoints:
             loads = tuple(self._load(endpoint.url) for endpoint in route.endpoints)
-            known = self._siblings[route.title] = Siblings(route.endpoints, loads)
+            known = self._siblings[route.title] = Siblings(route.endpoints, loads, route.split)
         return known
 
     def pick(

@@ -73,7 +73,7 @@ class Guard:
         siblings.sweep_at = self.siblings.sweep_at
         self.siblings = siblings
         rules = policy.queue.share(dispatchers)
-        self.slots = rules.max_in_flight_per_endpoint * len(siblings.loads)
+        self.slots = int(rules.max_in_flight_per_endpoint * siblings.width)
         self.gate.resize(self.slots, rules.max_queued)
         self._show_ejected()
 

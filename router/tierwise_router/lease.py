@@ -67,8 +67,8 @@ class Draw:
         self.fallen = 0
 
     def note(self, fallen: Fallen) -> None:
-        """Tell of an attempt that failed."""
-        if self.fell is not None:
+        """Tell of an attempt that failed, if it has."""
+        if fallen.word and self.fell is not None:
             self.fallen += 1
             self.fell(fallen)
 

@@ -194,6 +194,7 @@ class DispatcherReplica:
         if self._listener is not None and self._dispatcher is not None:
             await self._listener.drain()
             if self._app is not None:
+                self._app.unseen.cancel()
                 await asyncio.to_thread(self._app.close)
             leave_tally(self._dispatcher)
             if self._dispatcher.journal is not None:

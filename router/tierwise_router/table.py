@@ -171,15 +171,25 @@ def _verifiers(
 
 
 def _context_tokens(item: Specialist) -> int:
-    """Tell the longest context it is served with: what the spec asks for, else the model's own."""
-    external, model, seen = item.spec.external, item.spec.model, item.status.model
+    """Tell the longest context it is served with: what its model is set to, else the model's own.
+
+    That is the model that serves; while a rollout is under way the spec has the candidate's.
+    """
+    external, seen = item.spec.external, item.status.model
     if external is not None:
         return (external.limits.context_tokens if external.limits is not None else None) or 0
     given = last_value(item.spec.engine.args, "--max-model-len")
     if given is not None:
         return int(given) if given.isdigit() else 0
-    asked = model.max_model_len if model is not None else None
-    return asked or (seen.context_length if seen is not None else None) or 0
+    return _asked_length(item) or (seen.context_length if seen is not None else None) or 0
+
+
+def _asked_length(item: Specialist) -> int | None:
+    model, stable = item.spec.model, item.status.stable
+    if stable is not None and stable.model is not None:
+        found = stable.model.get("maxModelLen")
+        return found if isinstance(found, int) else None
+    return model.max_model_len if model is not None else None
 
 
 def _tasks(item: Specialist) -> tuple[Task, ...]:

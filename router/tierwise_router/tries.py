@@ -7,7 +7,7 @@ one takes over from what fails there.
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
-from typing import Final
+from typing import Final, NamedTuple
 from zlib import crc32
 
 from tierwise_core.errors import NoEndpointError
@@ -28,8 +28,21 @@ from tierwise_router.sides import Loads, Sides
 
 __all__ = ["Tries"]
 
+FIRST_ERROR: Final = 400
 FIRST_SERVER_ERROR: Final = 500
+PERHAPS_THE_CLIENTS: Final = frozenset({400, 404})
 NOBODY: Final = Draw(b"")
+
+
+class GaveWay(NamedTuple):
+    """Why a side gave way to the other one: a failure's word and endpoint.
+
+    The word is empty where nothing has failed; ``client`` says that the request may be to blame.
+    """
+
+    word: str = ""
+    url: str = ""
+    client: bool = False
 
 
 class Tries:
@@ -79,37 +92,49 @@ class Tries:
         found = await self._first(route, asked, guard, first, attempts)
         if isinstance(found, Lease):
             return found
-        word, url = found
-        if word:
-            draw.note(Fallen(url, word, self._clock() - began_at))
+        fallen = Fallen(found.url, found.word, self._clock() - began_at)
         self._counts[route.key] += 1
-        return await self._among(route, asked, guard, second, min(most - attempts, len(second)))
+        try:
+            lease = await self._among(
+                route, asked, guard, second, min(most - attempts, len(second))
+            )
+        except BaseException:
+            draw.note(fallen)
+            raise
+        # What both refuse is the request's own fault, and nobody's failure.
+        if lease.response.status < FIRST_ERROR or not found.client:
+            draw.note(fallen)
+        return lease
 
     async def _first(
         self, route: Route, asked: Ask, guard: Guard, first: Loads, attempts: int
-    ) -> Lease | tuple[str, str]:
-        """Ask one side; gives a failure's word and endpoint where the other one is to be asked.
+    ) -> Lease | GaveWay:
+        """Ask one side, and say so where the other one is to be asked.
 
-        An error of its own is such a failure if it is green's: the candidate is on trial, and its
-        client is not. The word is empty where nothing has failed.
+        An error of its own is a reason if it is green's: the candidate is on trial, and its client
+        is not. It may read less than blue, or do less, which is a refusal (400).
         """
         try:
             lease = await self._among(route, asked, guard, first, attempts, spare=True)
         except AdapterAbsentError:
-            return "", ""
+            return GaveWay()
         except PassedOverError as error:
-            return f"status-{error.status}", error.endpoint
+            return GaveWay(f"status-{error.status}", error.endpoint)
         except (UpstreamUnreachableError, UpstreamDiedError) as error:
             if not self._repeats(error, asked, guard):
                 raise
-            return failure_word(error), error.endpoint
+            return GaveWay(failure_word(error), error.endpoint)
         status, sides = lease.response.status, guard.siblings.sides
-        if status < FIRST_SERVER_ERROR or sides is None or first is not sides.green:
-            return lease
-        if not (asked.idempotent and guard.may_retry(self._clock(), self._policy)):
+        refuses = status in PERHAPS_THE_CLIENTS
+        gives_way = (
+            (refuses or status >= FIRST_SERVER_ERROR)
+            and (sides is not None and first is sides.green)
+            and (asked.idempotent and guard.may_retry(self._clock(), self._policy))
+        )
+        if not gives_way:
             return lease
         lease.release()
-        return f"status-{status}", lease.url
+        return GaveWay(f"status-{status}", lease.url, client=refuses)
 
     async def _among(  # noqa: PLR0913 - a request, and who may answer it how often
         self,

@@ -99,6 +99,11 @@ class Unseen:
         """Wait for what runs now."""
         await asyncio.gather(*self._running, return_exceptions=True)
 
+    def cancel(self) -> None:
+        """Give up what runs: the pod ends."""
+        for task in self._running:
+            task.cancel()
+
     def _forget(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:

@@ -143,6 +143,17 @@ def test_a_new_share_is_a_new_table() -> None:
     assert first.version != second.version
 
 
+def test_the_context_is_that_of_the_model_that_serves() -> None:
+    """While a rollout is under way the spec has the candidate's."""
+    item = a_specialist(BLUE, GREEN, rollout="sorter-v2")
+    item["spec"]["model"]["maxModelLen"] = 32_768
+    item["status"]["stable"] = {"model": {"source": "file:///models/sorter", "maxModelLen": 4096}}
+
+    table = table_of(item, a_rollout(weights={"blue": 95, "green": 5}))
+
+    assert table.routes["demo/sorter"].context_tokens == 4096
+
+
 def test_adapters_follow_their_specialist() -> None:
     split = Split("sorter-v2", 20)
     base = Route(

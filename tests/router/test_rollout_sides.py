@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from tierwise_core.decision_record import DecisionRecord
 from tierwise_core.decision_story import story
 from tierwise_core.errors import NoEndpointError
-from tierwise_core.policy_resilience import ResiliencePolicy, RetryRules
+from tierwise_core.policy_resilience import QueueRules, ResiliencePolicy, RetryRules
 from tierwise_core.route_split import Split
 from tierwise_core.route_table import AdapterRoute, Endpoint, Route, RouteTable
 from tierwise_router.balance import Balancer
@@ -208,6 +208,29 @@ async def test_when_both_sides_fail_both_are_recorded(engine: Engine, recorded: 
     ]
 
 
+async def test_what_green_alone_refuses_is_greens_failure(engine: Engine, recorded: Run) -> None:
+    """It may have a shorter context, or no parser for tools."""
+    blue, green = await engine(answers("blue")), await engine(refuses(400, "too long"))
+    router = await recorded(trying(blue.url, green.url, percent=100))
+
+    reply = await router.chat("sort", "sorter")
+
+    assert (reply.status_code, reply.headers["x-tierwise-side"]) == (200, "blue")
+    record = await steps(router, reply.headers["x-tierwise-decision"])
+    assert [step.failure for step in record.steps] == ["status-400", ""]
+
+
+async def test_what_both_refuse_is_nobodys_failure(engine: Engine, recorded: Run) -> None:
+    blue, green = [await engine(refuses(400, who)) for who in ("blue", "green")]
+    router = await recorded(trying(blue.url, green.url, percent=100))
+
+    reply = await router.chat("sort", "sorter")
+
+    assert (reply.status_code, reply.json()["error"]["message"]) == (400, "blue")
+    record = await steps(router, reply.headers["x-tierwise-decision"])
+    assert [(step.side, step.failure) for step in record.steps] == [("", "status-400")]
+
+
 async def test_another_pod_of_the_side_is_asked_first(engine: Engine, recorded: Run) -> None:
     blue, dying, green = [await engine(one) for one in (answers("b"), dies, answers("g"))]
     router = await recorded(trying(blue.url, dying.url, green.url, percent=100))
@@ -256,6 +279,30 @@ def test_the_side_that_is_drawn_is_asked_unless_all_of_green_sits_out(
     wants_green = sorter.split.goes_green(key) and awake
     assert first == (siblings.sides.green if wants_green else siblings.sides.blue)
     assert {*first, *second} == set(siblings.loads)
+
+
+@given(
+    percent=st.integers(0, 100),
+    blues=st.integers(1, 6),
+    greens=st.integers(1, 6),
+    most=st.integers(1, 64),
+)
+def test_no_side_gets_more_than_its_endpoints_take(
+    percent: int, blues: int, greens: int, most: int
+) -> None:
+    sorter = trying(
+        *(f"http://10.0.0.{at}:8000" for at in range(blues + greens)), percent=percent, blue=blues
+    )
+    siblings = Balancer(lambda: 0.0).siblings(sorter)
+    rules = QueueRules(max_in_flight_per_endpoint=most)
+    guard = Guard("demo/sorter", siblings, POLICY, Pressure(), 0.0)
+
+    guard.learn(siblings, replace(POLICY, queue=rules), 1)
+
+    share = percent / 100
+    assert guard.slots * (1 - share) <= most * blues + 1e-6
+    assert guard.slots * share <= most * greens + 1e-6
+    assert guard.slots >= most
 
 
 def test_a_slower_candidate_is_no_outlier_among_blue() -> None:
