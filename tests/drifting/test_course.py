@@ -98,6 +98,8 @@ def test_it_has_to_hold_for_t_answers_more() -> None:
         doubted = follow(doubted, well, SOFTWARE)
     assert (doubted.suspected, doubted.detected) == ("", "")
     assert "more answers will tell" in told(course, SOFTWARE)
+    few = SideSample(judged=4, utility=0.8, utility_squared=0.16)
+    assert not follow(course, few, SOFTWARE).detected
     badly = SideSample(judged=10, utility=2.0, utility_squared=0.4)
     assert follow(course, badly, SOFTWARE).detected == "fell"
 
