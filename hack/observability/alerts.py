@@ -208,6 +208,13 @@ ALERTS: Final = (
         "Shares stay as they are and nothing is decided: see the ledger's pod.",
     ),
     Alert(
+        "TierwiseModelDrifted",
+        "max by (specialist) (tierwise_operator_drift_detected) == 1",
+        "1h", "warning",
+        "{{ $labels.specialist }} is no longer as useful as it was",
+        "The condition DriftDetected has the numbers; docs/drift.md says how it is trained again.",
+    ),
+    Alert(
         "TierwiseGPUsIdle",
         'max by (name) (tierwise_cost_idle_share{by="tier"}) > 0.8',
         "6h", "info",

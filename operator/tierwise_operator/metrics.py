@@ -71,6 +71,15 @@ class Metrics:
             "reason",
         )
 
+        self.drift = self._gauge(
+            "drift_utility_change",
+            "Mean utility of late less what it was when the model began to serve",
+            "specialist",
+        )
+        self.drifted = self._gauge(
+            "drift_detected", "1 while DriftDetected is True, else 0", "specialist"
+        )
+
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"tierwise_operator_{name}", text, labels, registry=self.registry)
 
@@ -81,7 +90,10 @@ class Metrics:
         """Set the gauges that describe the cluster, from the statuses last published."""
         phases: Tally[str] = Tally()
         ready = 0
+        self.drift.clear()
+        self.drifted.clear()
         for specialist in specialists:
+            self._survey_drift(specialist)
             phases[str(specialist.status.get("phase") or "Pending")] += 1
             condition = read_conditions(specialist.status).get("Ready")
             ready += condition is not None and condition.status == TRUE
@@ -90,6 +102,16 @@ class Metrics:
             self.specialists.labels(phase).set(count)
         self.ready.set(ready)
         self._survey_tiers(tiers)
+
+    def _survey_drift(self, specialist: Specialist) -> None:
+        known = specialist.status.get("drift") or {}
+        if known.get("utility") is None or known.get("baseUtility") is None:
+            return
+        change = float(known["utility"]) - float(known["baseUtility"])
+        self.drift.labels(specialist.key).set(change)
+        condition = read_conditions(specialist.status).get("DriftDetected")
+        found = condition is not None and condition.status == TRUE
+        self.drifted.labels(specialist.key).set(found)
 
     def _survey_tiers(self, tiers: Iterable[GPUTier]) -> None:
         self.tier_gpus.clear()

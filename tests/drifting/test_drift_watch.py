@@ -16,6 +16,7 @@ from tierwise_core.windows import Window
 from tierwise_operator.cluster import ClusterError
 from tierwise_operator.drifting.watch import DriftWatch
 from tierwise_operator.kinds import CONFIG_MAP, JOB, WATCHED, Kind
+from tierwise_operator.metrics import Metrics
 from tierwise_operator.recorder import Recorder
 from tierwise_operator.store import Store
 
@@ -124,6 +125,12 @@ async def test_a_fall_is_found_with_its_evidence_and_a_training_begins() -> None
     assert "utility fell to 0.3" in found.message
     assert scene.reason("Retraining") == "TrainingRunning"
     assert "Warning UtilityFell" in scene.cluster.events
+    metrics = Metrics()
+    metrics.survey(scene.store.specialists.all(), ())
+    told = {"specialist": "ai/sorter"}
+    of = metrics.registry.get_sample_value
+    assert of("tierwise_operator_drift_detected", told) == 1
+    assert (of("tierwise_operator_drift_utility_change", told) or 0) < -0.3
     job = scene.job()
     container = job["spec"]["template"]["spec"]["containers"][0]
     told = {one["name"]: one["value"] for one in container["env"]}
