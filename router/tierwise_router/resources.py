@@ -20,7 +20,7 @@ from tierwise_api import (
 )
 from tierwise_router.problem import Problem
 
-__all__ = ["Reading", "full_key", "read_resources"]
+__all__ = ["Parsed", "Reading", "full_key", "read_resources"]
 
 DEFAULT_NAMESPACE: Final = "default"
 VALUE_SHOWN: Final = 80
@@ -61,20 +61,44 @@ class Reading:
         return kept[kind]
 
 
-def read_resources(objects: Iterable[Mapping[str, Any]]) -> Reading:
+class Parsed:
+    """The models of objects that were read before, by the very objects: most are as they were.
+
+    Parsing is most of what a table costs. Who uses it must put a changed object in the place of
+    the old one, as a watch does, and never write into one.
+    """
+
+    def __init__(self) -> None:
+        self._before: dict[int, tuple[Mapping[str, Any], Readable]] = {}
+        self._now: dict[int, tuple[Mapping[str, Any], Readable]] = {}
+
+    def begin(self) -> None:
+        """Begin another reading: what the last one did not have is forgotten."""
+        self._before, self._now = self._now, {}
+
+    def parse(self, kind: type[Readable], item: Mapping[str, Any]) -> Readable:
+        """Give the model of an object; raises ValidationError."""
+        found = self._before.get(id(item))
+        resource = found[1] if found is not None and found[0] is item else _parse(kind, item)
+        self._now[id(item)] = item, resource
+        return resource
+
+
+def read_resources(objects: Iterable[Mapping[str, Any]], parsed: Parsed | None = None) -> Reading:
     """Read what the router knows of; raises nothing: what is broken is among the problems.
 
     Other kinds are passed over: a file may hold a Namespace beside the Specialists. A resource
     that was read from a cluster (it has a uid) may have fields of a newer version; in one that a
     person wrote an unknown field is a typing error. What is being deleted is left out, but for a
-    Rollout: its shares hold until it is gone.
+    Rollout: its shares hold until it is gone. ``parsed`` keeps models from one reading to the next.
 
     >>> read_resources([{"kind": "Specialist", "apiVersion": "tierwise.dev/v0"}]).problems[0].remedy
     'write tierwise.dev/v1alpha1'
     """
-    reading = Reading()
+    reading, parsed = Reading(), parsed or Parsed()
+    parsed.begin()
     for item in _flattened(objects):
-        _read(item, reading)
+        _read(item, reading, parsed)
     return reading
 
 
@@ -89,13 +113,13 @@ def _flattened(objects: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
             yield item
 
 
-def _read(item: Mapping[str, Any], reading: Reading) -> None:
+def _read(item: Mapping[str, Any], reading: Reading, parsed: Parsed) -> None:
     kind = READ_KINDS.get(str(item.get("kind")))
     if kind is None or item.get("apiVersion") != API_VERSION:
         reading.problems.extend(_unread(item))
         return
     try:
-        resource = _parse(kind, item)
+        resource = parsed.parse(kind, item)
     except ValidationError as error:
         reading.problems.extend(_invalid(_title(item), error))
         return

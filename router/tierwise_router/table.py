@@ -27,7 +27,7 @@ from tierwise_core.tenant import TenantLimits, TenantRoute
 from tierwise_core.verifier_spec import VerifierSpec, resolve_verifiers
 from tierwise_router.patterns.problems import pattern_problems
 from tierwise_router.problem import Problem
-from tierwise_router.resources import Reading, full_key, read_resources
+from tierwise_router.resources import Parsed, Reading, full_key, read_resources
 from tierwise_router.shares import split_of, unknown_rollouts
 from tierwise_router.table_checks import (
     dangling,
@@ -50,16 +50,20 @@ __all__ = [
 
 
 def build_table(
-    objects: Iterable[Mapping[str, Any]], *, wakes: bool = False, policy: str = POLICY_NAME
+    objects: Iterable[Mapping[str, Any]],
+    *,
+    wakes: bool = False,
+    policy: str = POLICY_NAME,
+    parsed: Parsed | None = None,
 ) -> tuple[RouteTable, tuple[Problem, ...]]:
     """Build the table, and list what is wrong with the resources it was built from.
 
     ``wakes`` says that there is somebody to wake Specialists that sleep: an operator. ``policy`` is
-    the name of the RouterPolicy that counts.
+    the name of the RouterPolicy that counts. ``parsed`` keeps models from one table to the next.
 
     What is read, and what is passed over, :func:`read_resources` says.
     """
-    reading = read_resources(objects)
+    reading = read_resources(objects, parsed)
     tiers = [_tier_route(tier) for tier in reading.tiers.values()]
     by_name = {tier.name: tier for tier in tiers}
     chosen = reading.policies.get(policy)

@@ -26,6 +26,7 @@ from tierwise_router.dispatcher import Phase
 from tierwise_router.learning.learner import Learner, packed_model
 from tierwise_router.overflow_report import OverflowReport
 from tierwise_router.problem import Problem
+from tierwise_router.resources import Parsed
 from tierwise_router.sources import Resources, Source
 from tierwise_router.table import build_table
 from tierwise_router.waker import Waker
@@ -98,6 +99,7 @@ class RouteWatch:
         self._phase = Phase.SERVE
         self._version = ""
         self._packed = b""
+        self._parsed = Parsed()
         self._members: dict[int, str] = {}
         self._changed = asyncio.Condition()
         self._following: list[asyncio.Task[None]] = []
@@ -198,7 +200,7 @@ class RouteWatch:
     async def _take(self, resources: Resources) -> None:
         wakes = self._make_waker is not None
         table, problems = await asyncio.to_thread(
-            build_table, resources, wakes=wakes, policy=self._policy
+            build_table, resources, wakes=wakes, policy=self._policy, parsed=self._parsed
         )
         if table.version == self._version:
             return

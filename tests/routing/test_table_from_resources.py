@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tierwise_core.errors import UnreadableRoutesError
 from tierwise_core.route_table import Endpoint, Price, Route, RouteTable
 from tierwise_router.documents import read_documents
 from tierwise_router.models import list_models, one_model
 from tierwise_router.problem import Problem
+from tierwise_router.resources import Parsed, read_resources
 from tierwise_router.table import build_table
 
 API = "tierwise.dev/v1alpha1"
@@ -410,3 +413,28 @@ def test_a_verifier_of_a_profile_that_nobody_described_is_named_there_once() -> 
     )
 
     assert problem.startswith("FieldProfile sorting: spec.verifiers[1] is 'magic'; no verifier")
+
+
+def test_what_has_not_changed_is_not_read_again() -> None:
+    """A table for each change of one of thousands would else be too late for a rollback."""
+    parsed, same, old = Parsed(), a_specialist("sorter"), a_specialist("adder")
+    first = read_resources([same, old], parsed)
+
+    changed = a_specialist("adder", field="arithmetic")
+    second = read_resources([same, changed, {"kind": "Specialist"}], parsed)
+
+    assert second.specialists["demo/sorter"] is first.specialists["demo/sorter"]
+    assert second.specialists["demo/adder"].spec.field == "arithmetic"
+    assert len(second.problems) == 1
+
+
+@given(st.lists(st.lists(st.integers(0, 5), max_size=6), max_size=6))
+def test_a_table_from_memory_is_the_one_from_the_objects(rounds: list[list[int]]) -> None:
+    known = [a_specialist(f"s-{number}", field=f"f-{number}") for number in range(5)]
+    objects = [*known, a_specialist("broken", feild="x")]
+    parsed = Parsed()
+
+    for chosen in rounds:
+        objects[0] = a_specialist("s-0", field=f"f-{len(chosen)}")
+        told = [objects[number] for number in chosen]
+        assert build_table(told, parsed=parsed) == build_table(told)
