@@ -29,12 +29,16 @@ FEEDBACK_KIND: Final = "feedback"
 SHADOW: Final = "shadow"
 """The pattern of an answer that was made to be compared; no client ever saw it."""
 
-FinalState = Literal["accepted", "escalated", "relayed", "abstained", "human_review", "failed"]
+FinalState = Literal[
+    "accepted", "repaired", "escalated", "relayed", "abstained", "human_review", "refused", "failed"
+]
 """How a request ended.
 
-``accepted`` by the first who was asked, ``escalated`` and then accepted by a later one,
-``relayed`` without a judgement (asked by name, or a last stream), ``abstained`` or
-``human_review`` when nobody was sure enough, ``failed`` when no answer came at all.
+``accepted`` by the first who was asked, ``repaired`` by the one whose first answer an evaluator had
+sent back, ``escalated`` and then accepted by a later one, ``relayed`` without a judgement (asked by
+name, or a last stream), ``abstained`` or ``human_review`` when nobody was sure enough, ``refused``
+before anybody was asked (a limit, a budget, a model that is not there), ``failed`` when no answer
+came at all.
 """
 
 
@@ -159,9 +163,14 @@ class DecisionRecord:
         return self.pattern == SHADOW
 
     @property
+    def is_part(self) -> bool:
+        """Whether it is a step of a pattern's answer; that has a decision of its own."""
+        return bool(self.pattern and self.steps and not self.parts)
+
+    @property
     def accepted(self) -> bool | None:
         """What the gate made of the answer; None where nothing was judged."""
-        if self.state in {"accepted", "escalated"}:
+        if self.state in {"accepted", "repaired", "escalated"}:
             return True
         return False if self.state in {"abstained", "human_review"} else None
 

@@ -16,10 +16,12 @@ __all__ = ["Section", "story", "what_would_change"]
 
 STATES: Final = {
     "accepted": "accepted",
+    "repaired": "accepted after it was sent back and answered again",
     "escalated": "escalated",
     "relayed": "passed on without a judgement",
     "abstained": "abstained: nobody was sure enough",
     "human_review": "handed over to a person: nobody was sure enough",
+    "refused": "refused before anybody was asked",
     "failed": "failed",
 }
 VERDICTS: Final = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -50,15 +50,20 @@ class _Sums:
             }
 
 
-def add_outcomes(connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Add new rows of ``outcomes`` to the sums of their hours."""
+def add_outcomes(
+    connection: Connection, rows: Iterable[Mapping[str, Any]], parts: Collection[str] = ()
+) -> None:
+    """Add new rows of ``outcomes`` to the sums of their hours.
+
+    ``parts`` are those that a pattern made for its own answer: they are no requests of a client.
+    """
     sums = _Sums(OUTCOME_KEYS, OUTCOME_SUMS)
     for row in rows:
         sums.add(
             {**row, "hour": hour_of(row["at"])},
             {
-                # A shadow's answer is no client's; what it cost counts all the same.
-                "requests": int(row["state"] != SHADOW),
+                # What no client asked for costs all the same.
+                "requests": int(row["state"] != SHADOW and row["id"] not in parts),
                 "calls": row["calls"],
                 **{name: row[name] for name in TOKENS},
                 "cost_nano_usd": row["cost_nano_usd"],

@@ -87,7 +87,8 @@ def _take_decisions(connection: Connection, found: SortedRows) -> tuple[Decision
         [{"id": one.record.id, "at": one.record.at, "body": packed(one.told)} for one in taken],
     )
     decisions = tuple(one.record for one in taken)
-    add_outcomes(connection, (one.outcome for one in taken))
+    parts = {one.record.id for one in taken if one.record.is_part}
+    add_outcomes(connection, (one.outcome for one in taken), parts)
     add_calls(connection, decisions, calls)
     return decisions
 

@@ -69,7 +69,8 @@ def outcome_row(record: DecisionRecord, received_at: float, skew_s: float) -> di
         "input_tokens": sum(step.input_tokens or 0 for step in steps),
         "cached_tokens": sum(step.cached_tokens or 0 for step in steps),
         "output_tokens": sum(step.output_tokens or 0 for step in steps),
-        "cost_nano_usd": nano_usd(record.cost_usd),
+        # What a pattern's answer cost is in the outcomes of its parts.
+        "cost_nano_usd": nano_usd(record.cost_usd) if steps or not record.parts else 0,
         "seconds": record.seconds,
         "queue_s": _sum([step.queue_s for step in steps]),
         "ttft_s": answer.ttft_s if answer else None,

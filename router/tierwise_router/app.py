@@ -30,6 +30,7 @@ from tierwise_router.exchange import JSON_TYPE, ClientGoneError, Exchange, Recei
 from tierwise_router.exposition import exposition
 from tierwise_router.models import list_models, one_model
 from tierwise_router.openapi import DOCUMENT
+from tierwise_router.patterns.answer import PATTERN
 from tierwise_router.patterns.shadows import Shadows, note_comparison
 from tierwise_router.planning import end
 from tierwise_router.query import answer_query
@@ -177,12 +178,20 @@ class App:
             body = await exchange.read_body(most)
             later = is_for_later(body)
         keeps = endpoint != "/query"
-        slot = decision.slot = await admission.enter(exchange, keeps=keeps, later=later)
+        try:
+            slot = await admission.enter(exchange, keeps=keeps, later=later)
+        except TierwiseError:
+            decision.tenant = admission.identify(exchange).tenant
+            raise
+        decision.slot = slot
         admitted = decision.admitted = slot.admitted
         decision.tenant, decision.latency_class = admitted.tenant, admitted.latency_class
         work, contents = exchange.work(), self._dispatcher.contents
         if work is not None and work.shadow_of:
             decision.pattern, decision.parts = SHADOW, [work.shadow_of]
+        elif work is not None:
+            # The parts of a pattern's answer: its own decision is the client's request.
+            decision.pattern = exchange.header(PATTERN).decode()
         if contents is not None and contents.wants(admitted.tenant_key):
             exchange.said = decision.said = []
         try:

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from tierwise_core import swift
 from tierwise_core.cost import Usage
+from tierwise_core.decision_record import FinalState
 from tierwise_core.plan_context import LatencyClass
 from tierwise_core.route_table import Endpoint, Route
 from tierwise_core.routing import CascadePlan, Hop
@@ -178,7 +179,7 @@ class Decision:
     Specialist that had no room for it, where its alternative has answered. ``purse`` pays for its
     calls, None where its tenant has no budgets. ``user`` is whom it was sent for, and ``workload``
     what its sender calls requests of this kind. ``said`` is what the client got, where contents are
-    kept.
+    kept. ``outcome`` is what a pattern's answer came to, which has no steps of its own.
     """
 
     id: bytes
@@ -208,6 +209,7 @@ class Decision:
     seconds: float = 0.0
     overflow: str = ""
     said: list[bytes] | None = None
+    outcome: FinalState | None = None
 
     @property
     def path(self) -> str:

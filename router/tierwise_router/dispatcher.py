@@ -24,6 +24,7 @@ from tierwise_router.lengths import AnswerLengths, Densities
 from tierwise_router.patterns.shadows import Shadows
 from tierwise_router.pressure import Pressure
 from tierwise_router.purses import Books, LeaseDesk
+from tierwise_router.refusals import Refusals
 from tierwise_router.second_opinion import SecondOpinion
 from tierwise_router.session_homes import SessionHomes
 from tierwise_router.settings import Settings
@@ -69,8 +70,8 @@ class Dispatcher:
     them, and ``contents`` says whose prompts and answers are kept. ``loads`` is a live view of how
     busy the Specialists are, ``homes`` remembers who answered which session.
     ``keep`` takes requests whose clients do not wait, and ``unseen`` those that a rollout's
-    candidate may repeat. ``books`` has what tenants may
-    spend here.
+    candidate may repeat. ``books`` has what tenants may spend here, and ``refusals`` says which of
+    those that were turned away are written down.
     """
 
     settings: Settings
@@ -98,6 +99,7 @@ class Dispatcher:
     shadows: Shadows | None = None
     keep: Callable[..., Awaitable[bool]] | None = None
     unseen: Repeats | None = None
+    refusals: Refusals = field(default_factory=Refusals)
     books: Books = field(default_factory=lambda: Books("", None, 1, Pressure()))
 
     @classmethod

@@ -20,6 +20,7 @@ from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.errors import RequestError
 from tierwise_router.purses.purse import Purse
 from tierwise_router.record import Told
+from tierwise_router.refusals import is_refusal
 from tierwise_router.requirements import requirements_for
 from tierwise_router.upstream.response import Headers
 
@@ -199,7 +200,7 @@ def end(
 ) -> None:
     """Note how a request ended and hand the decision to the journal: an append, no more.
 
-    What never came as far as a plan or a Specialist decided nothing, and is not recorded.
+    What never came as far as a plan or a Specialist is recorded where it was refused.
     """
     steps = decision.steps
     if decision.purse is not None:
@@ -208,10 +209,14 @@ def end(
         dispatcher.bursts.note(decision.overflow, steps[-1].usage)
     if decision.session and steps and not steps[-1].failure:
         dispatcher.homes.note(decision.session, steps[-1].hop.route.key)
-    if dispatcher.journal is None or not (steps or decision.plan is not None):
+    now = time.time()
+    decided = steps or decision.plan is not None or decision.pattern
+    if dispatcher.journal is None or not (
+        decided or (is_refusal(status) and dispatcher.refusals.wanted(now))
+    ):
         return
     decision.endpoint, decision.status = endpoint, status
-    decision.seconds, decision.ended_at = seconds, time.time()
+    decision.seconds, decision.ended_at = seconds, now
     dispatcher.journal.record(Told(decision))
     if decision.said is not None and dispatcher.contents is not None:
         dispatcher.journal.record(dispatcher.contents.sealed(decision))

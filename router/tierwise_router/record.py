@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -15,12 +15,14 @@ from tierwise_core.query import canonical, canonical_id
 from tierwise_core.query_features import feature_row
 from tierwise_core.routing import CascadePlan
 from tierwise_router.decision import NEVER_ASKED, Decision, Step, tier_of
+from tierwise_router.refusals import is_refusal
 from tierwise_router.verifiers.run import drafts
 
 __all__ = ["Told", "row_of"]
 
 FIRST_ERROR_STATUS: Final = 400
 UNPROCESSABLE: Final = 422
+TOO_MUCH: Final = 429
 SHARES_KEPT: Final = 5
 ELSEWHERE_NAMED: Final = 50
 
@@ -168,14 +170,20 @@ def _verdict(step: Step, *, is_last: bool) -> str:
 
 def _state(decision: Decision) -> FinalState:
     steps, status = decision.steps, decision.status
+    if decision.outcome and status < FIRST_ERROR_STATUS:
+        return decision.outcome
     if status == UNPROCESSABLE:
         return "human_review" if decision.reason == "human_review" else "abstained"
+    if not steps and is_refusal(status) and (decision.plan is None or status == TOO_MUCH):
+        return "refused"
     if not steps or steps[-1].failure or not status or status >= FIRST_ERROR_STATUS:
         return "failed"
+    return _answered(steps)
+
+
+def _answered(steps: Sequence[Step]) -> FinalState:
     last = steps[-1]
-    if last.confidence is None:
-        return "relayed"
-    if not last.confidence >= last.hop.floor:  # nor is NaN
+    if last.confidence is None or not last.confidence >= last.hop.floor:  # nor is NaN
         return "relayed"
     # Of the two sides of a rollout one may have taken over from the other: nobody else was asked.
     alone = all(step.hop.route.key == last.hop.route.key for step in steps)

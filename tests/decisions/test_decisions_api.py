@@ -147,13 +147,16 @@ async def test_a_request_by_name_is_relayed(engine: Engine, recording: Start) ->
     assert record.candidates == ()
 
 
-async def test_what_decided_nothing_is_not_recorded(engine: Engine, recording: Start) -> None:
+async def test_what_was_refused_is_recorded_with_its_reason(
+    engine: Engine, recording: Start
+) -> None:
     router = await a_router(engine, recording, answers("x", SURE), answers("y", SURE))
     reply = await router.chat("sort dbca", model="nobody")
 
-    found = await router.client.get(f"/v1/decisions/{reply.headers['x-tierwise-decision']}")
+    record = DecisionRecord.of(await told(router, reply.headers["x-tierwise-decision"]))
 
-    assert found.status_code == 404
+    assert (record.state, record.status, record.reason) == ("refused", 404, "model_not_found")
+    assert record.steps == ()
 
 
 async def test_feedback_is_kept_beside_its_decision_and_once_is_enough(

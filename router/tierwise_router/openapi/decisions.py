@@ -24,7 +24,8 @@ SCHEMAS: Final[dict[str, Schema]] = {
             "at": {"type": "number", "description": "seconds since the epoch"},
             "state": {
                 "enum": [
-                    "accepted", "escalated", "relayed", "abstained", "human_review", "failed",
+                    "accepted", "repaired", "escalated", "relayed", "abstained", "human_review",
+                    "refused", "failed",
                 ]
             },
             "query_id": TEXT,

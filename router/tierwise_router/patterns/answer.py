@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from tierwise_core.decision_record import FinalState
 from tierwise_core.policy_patterns import (
     DualRun,
     EvaluatorOptimizer,
@@ -70,6 +71,7 @@ async def answer_pattern(
     result = await _run(pattern, asker, text, tell)
     decision.cost_usd += spent_usd(result.replies)
     decision.pattern = pattern.name
+    decision.outcome = _outcome(result)
     decision.parts = [reply.decision for reply in result.replies if reply.decision]
     exchange.extra += _headers(decision, pattern, result)
     if isinstance(result, Declined):
@@ -87,6 +89,19 @@ async def _run(pattern: Pattern, asker: Asker, text: str, tell: Tell) -> Result:
             return await improve(rule, asker, text, tell)
         case DualRun() as rule:
             return await dual_run(rule, asker, text, tell)
+
+
+def _outcome(result: Result) -> FinalState:
+    """Say how it ended: an evaluator may have been content at once, after a repair, or not at all.
+
+    >>> _outcome(Answered("b", (), detail={"accepted": True, "answers": 2}))
+    'repaired'
+    """
+    if isinstance(result, Declined):
+        return "failed"
+    if not result.detail.get("accepted"):
+        return "relayed"
+    return "repaired" if result.detail.get("answers", 1) > 1 else "accepted"
 
 
 def _checked(exchange: Exchange, call: Call, pattern: Pattern) -> str:
