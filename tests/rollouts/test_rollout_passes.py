@@ -15,6 +15,7 @@ from rolling import SERVING, Rolling, rollout_body
 from stage import feeding, specialist_body
 
 from tierwise_core.rollout.situation import Examination
+from tierwise_core.windows import Window
 from tierwise_operator.examining.examiner import Examined
 from tierwise_operator.kinds import ROLLOUT, SPECIALIST
 
@@ -56,8 +57,9 @@ def events(world: Rolling) -> list[str]:
 
 
 async def to_canary(world: Rolling, **spec: Any) -> dict[str, Any]:
-    put(world, rollout_body(**{**QUICK, **spec}))
-    return await world.step()
+    body = rollout_body(**{**QUICK, **spec})
+    put(world, body)
+    return await world.step(body["metadata"]["name"])
 
 
 async def test_a_candidate_that_serves_gets_five_percent_and_the_forecast_is_told(
@@ -70,7 +72,7 @@ async def test_a_candidate_that_serves_gets_five_percent_and_the_forecast_is_tol
     assert [point["greenPercent"] for point in status["trajectory"]] == [0, 5]
     assert status["sides"]["green"]["revisions"] == ["green1"]
     assert status["sides"]["blue"]["model"] == {"source": "file:///models/sorter"}
-    assert "Normal Forecast" in events(world)
+    assert events(world).count("Normal Forecast") == 1
     assert {gate["name"]: gate["state"] for gate in status["gates"]}["RollbackPath"] == "Passed"
 
 
@@ -377,6 +379,33 @@ async def test_without_a_ledger_nobody_is_sent_to_green(world: Rolling) -> None:
     status = await to_canary(world)
     assert status["weights"]["green"] == 0
     assert {g["name"]: g["state"] for g in status["gates"]}["OperationalReadiness"] == "Missing"
+
+
+async def test_answers_that_were_all_alike_stop_no_forecast(world: Rolling) -> None:
+    world.ledger.day = Window()
+    world.ledger.judged("day", 100)
+    for kind in ("Utility", "Stages", "Shadow"):
+        status = await to_canary(world, name=kind.lower(), strategy={"type": kind})
+        status = await world.step(kind.lower())
+        assert "judged answers" in status["forecast"]["message"], kind
+        put(world, rollout_body(kind.lower(), strategy={"type": kind}, abort=True))
+        assert (await world.pass_after(1, kind.lower()))["stage"] == "Aborted"
+
+
+async def test_an_error_of_our_own_is_told_on_the_rollout_and_moves_no_share(
+    world: Rolling,
+) -> None:
+    await to_canary(world)
+
+    def broken(*_: object) -> Examined:
+        raise ZeroDivisionError("float division by zero")
+
+    world.examiner.examine = broken  # type: ignore[method-assign]
+    with pytest.raises(ZeroDivisionError):
+        await world.pass_after(2)
+    status = world.operator.store.rollouts.get("ai/v2").status  # type: ignore[union-attr]
+    assert {c["reason"] for c in status["conditions"]} == {"InternalError"}
+    assert (status["stage"], status["weights"]["green"]) == ("Canary", 5)
 
 
 async def test_the_gauges_tell_of_it(world: Rolling) -> None:

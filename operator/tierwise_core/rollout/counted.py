@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 from tierwise_core.field_profiles import FieldJudgement
-from tierwise_core.rollout.evidence import Baseline
+from tierwise_core.rollout.evidence import LEAST_VARIANCE, Baseline
 from tierwise_core.rollout.from_windows import side_of
 from tierwise_core.rollout.samples import SideSample, WindowSample
 from tierwise_core.windows import Window
@@ -135,10 +135,18 @@ def baseline(blue: SideCount, judgement: FieldJudgement) -> Baseline | None:
     (0.795, 0.0576, 0.8)
     >>> baseline(SideCount(), FieldJudgement()) is None
     True
+
+    Answers that were all alike leave the least variance there is:
+
+    >>> alike = SideCount(Window(judged=100, accepted=100, confidence_e4=1_000_000,
+    ...     confidence_squared_e8=10_000_000_000, accepted_confidence_e4=1_000_000))
+    >>> baseline(alike, FieldJudgement()).variance
+    0.001
     """
     side = side_of(blue.window, judgement)
     if side.judged < ENOUGH:
         return None
     mean = side.utility / side.judged
-    variance = max(0.0, side.utility_squared / side.judged - mean * mean)
+    # Answers that were all alike so far say that it is small, not that there is none.
+    variance = max(LEAST_VARIANCE, side.utility_squared / side.judged - mean * mean)
     return Baseline(mean, variance, side.accepted / side.judged, side.judged)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from tierwise_core.rollout.counted import ENOUGH
 from tierwise_core.rollout.evidence import Baseline
 from tierwise_core.rollout.forecast import forecast
 from tierwise_core.rollout.situation import Wish
@@ -22,7 +23,7 @@ def outlook(wish: Wish, known: Baseline | None, judged_per_hour: float | None) -
     >>> told["equal"], told["detectable"]
     (1535, 0.035)
     >>> outlook(wish, None, None)["message"].split(":")[0]
-    'blue has no judged answers of the last day, so its variance is taken to be 0.08'
+    'blue has fewer than 20 judged answers of the last day, so its variance is taken to be 0.08'
     """
     baseline = known or Baseline()
     answers = None
@@ -55,6 +56,6 @@ def _head(known: Baseline | None) -> str:
     if known is not None:
         return "a verdict takes on average "
     return (
-        "blue has no judged answers of the last day, so its variance is taken to be "
-        f"{Baseline().variance:g}: a verdict takes on average "
+        f"blue has fewer than {ENOUGH} judged answers of the last day, so its variance is taken to "
+        f"be {Baseline().variance:g}: a verdict takes on average "
     )

@@ -22,6 +22,7 @@ from tierwise_core.rollout.report import Told, outcome_of, refused_status, shown
 from tierwise_core.rollout.situation import Plan, Standing
 from tierwise_core.rollout.stages import COMPARED, Stage
 from tierwise_core.specialist import Specialist
+from tierwise_operator.cluster import ClusterError
 from tierwise_operator.execute import Executor
 from tierwise_operator.kinds import ROLLOUT
 from tierwise_operator.metrics import Metrics
@@ -95,7 +96,14 @@ class RolloutPasses:
         if order.standing is None and (specialist is None or specialist.deleting):
             await self._refuse(order, "SpecialistNotFound", _nobody(order))
             return
-        await self._decide(order, spec, specialist)
+        try:
+            await self._decide(order, spec, specialist)
+        except ClusterError:
+            raise
+        except Exception as error:
+            message = f"an error of tierwise itself, please report it: {error!r}"
+            await self._refuse(order, "InternalError", message)
+            raise
 
     async def _decide(self, order: Order, spec: RolloutSpec, specialist: Specialist | None) -> None:
         gone = specialist is None or specialist.deleting

@@ -121,7 +121,8 @@ def sight(scene: Scene, means: Means) -> Sight:
             standing = replace(standing, evidence=replace(standing.evidence, baseline=known))
     tally, windows, silent = _windows(scene, standing, sides, means)
     failures, kept = _failures(scene, standing, sides, tally, means)
-    ledger = isinstance(history, Answer) if standing.stage in EARLY else not silent
+    early = standing.stage in EARLY
+    ledger = isinstance(history, Answer) if early else not silent
     seen = Seen(
         green_ready=scene.state.ready,
         green_fault=scene.state.fault,
@@ -133,14 +134,14 @@ def sight(scene: Scene, means: Means) -> Sight:
         windows=windows,
         routed_percent=scene.applied,
         failures_kept=kept,
-        facts=_facts(scene, examined, history, ledger=ledger),
+        facts=_facts(scene, examined, history, ledger=ledger) if early else None,
     )
     return Sight(
         scene,
         standing,
         seen,
         sides,
-        _forecast(scene, standing, history),
+        _forecast(scene, standing, history, unknown=means.has_ledger and history is None),
         tally,
         examined,
         silent,
@@ -217,9 +218,12 @@ def _known(history: History, judgement: FieldJudgement) -> Baseline | None:
     return baseline(history.said.blue, judgement) if isinstance(history, Answer) else None
 
 
-def _forecast(scene: Scene, standing: Standing, history: History) -> Mapping[str, Any]:
+def _forecast(
+    scene: Scene, standing: Standing, history: History, *, unknown: bool
+) -> Mapping[str, Any]:
+    """Return the forecast, told once blue's last day is known, or that nobody can say it."""
     told = scene.order.status.get("forecast") or {}
-    if standing.stage not in EARLY or (told and not isinstance(history, Answer)):
+    if standing.stage not in EARLY or unknown or (told and not isinstance(history, Answer)):
         return told
     blue = history.said.blue if isinstance(history, Answer) else SideCount()
     known = baseline(blue, scene.judgement)
