@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -178,6 +182,24 @@ def test_watching_ends_with_the_rollout(server: ApiServer) -> None:
 
     assert said.exit_code == 1
     assert "RolledBack" in said.stdout
+
+
+def test_every_change_is_seen_as_it_happens(server: ApiServer) -> None:
+    body = rolled(server, "sorter-v2", "Canary")
+    command = [str(Path(sys.executable).with_name("tierwise")), "rollout", "watch", "sorter"]
+    environment = os.environ | {"KUBECONFIG": str(server.kubeconfig)}
+    options = ("-n", NAMESPACE, "--output", "json")
+    with subprocess.Popen(
+        [*command, *options], stdout=subprocess.PIPE, text=True, env=environment
+    ) as watching:
+        assert watching.stdout is not None
+        seen = [json.loads(watching.stdout.readline())["status"]["stage"]]
+        for stage in ("Shifting", "Promoted", "Complete"):
+            server.merge(body, {"status": {"stage": stage}}, subresource="status")
+            seen.append(json.loads(watching.stdout.readline())["status"]["stage"])
+
+    assert seen == ["Canary", "Shifting", "Promoted", "Complete"]
+    assert watching.returncode == 0
 
 
 def _named(name: str) -> Body:
