@@ -145,6 +145,9 @@ class RolloutUtility(Status):
     accepted: Fraction01 | None = Field(
         default=None, description="The share of judged answers that were accepted."
     )
+    answers: int | None = Field(
+        default=None, ge=0, description="How many judged answers that is drawn from."
+    )
     since: Timestamp | None = Field(default=None, description="Since when it serves everybody.")
 
 

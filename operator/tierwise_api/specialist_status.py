@@ -110,6 +110,9 @@ class StableUtility(Status):
     accepted: float | None = Field(
         default=None, description="The share of judged answers that were accepted."
     )
+    answers: int | None = Field(
+        default=None, ge=0, description="How many judged answers that is drawn from."
+    )
     since: Timestamp | None = Field(default=None, description="From when on it was measured.")
 
 

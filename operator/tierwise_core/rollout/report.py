@@ -227,5 +227,6 @@ def _utility(standing: Standing, before: Mapping[str, Any]) -> dict[str, Any]:
         "base": _rounded(mean),
         "variance": round(known.variance, 6),
         "accepted": _rounded(green.accepted / green.verdicts) if green.verdicts else None,
+        "answers": green.judged,
         "since": rfc3339(since),
     }
