@@ -164,7 +164,8 @@ def _decision(name: bytes, asked: _Asked) -> Decision:
     """Make the decision of a shadow: whose it is and what it was about is that of the client's."""
     of = asked.decision
     return Decision(
-        name, tenant=of.tenant, latency_class="background", endpoint=asked.call.endpoint,
+        name, tenant=of.tenant, admitted=Admitted(of.tenant, "background"),
+        latency_class="background", endpoint=asked.call.endpoint,
         model=asked.call.model, session=of.session, text=of.text, fields=of.fields, plan=of.plan,
         table=of.table, user=of.user, workload=of.workload, pattern=SHADOW,
         parts=[of.id.decode()], said=None if of.said is None else [],
@@ -176,10 +177,9 @@ def _again(call: Call, decision: Decision) -> Call:
     fields = {name: value for name, value in call.fields.items() if name != "stream_options"}
     if "stream" in fields:
         fields["stream"] = False
-    admitted = Admitted(decision.tenant, "background")
     return replace(
         call, body=write_again(fields), fields=fields, stream=False, progress=None, budget=None,
-        admitted=admitted, side=GREEN,
+        admitted=decision.admitted, side=GREEN,
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from tierwise_core.decision_record import DecisionRecord
 from tierwise_core.decision_story import story
 from tierwise_core.route_split import Split
 from tierwise_core.route_table import AdapterRoute, Endpoint, Route
+from tierwise_core.verifier_spec import VerifierSpec
 from tierwise_core.windows import interaction_of
 from tierwise_router.journal import Journal
 from tierwise_router.journal_files import Marks, tail
@@ -198,6 +199,18 @@ async def test_without_a_share_nothing_is_repeated(tell: Tell) -> None:
 
     assert not await told.shadows()
     assert not told.green.requests
+
+
+async def test_verifiers_look_at_a_shadow_too(tell: Tell) -> None:
+    verifiers = (VerifierSpec("letters", "regex", pattern="^[a-d]+$"),)
+    told = await tell(answers("abcd", SURE), answers("xyz", SURE), verifiers=verifiers)
+
+    assert (await told.router.chat("sort dbca")).status_code == 200
+
+    (shadow,) = await told.shadows()
+    seen = interaction_of(shadow, 0)
+    assert seen is not None
+    assert (seen.accepted, seen.source) == (False, "verifier")
 
 
 async def test_a_query_is_repeated_too(tell: Tell) -> None:
