@@ -7,6 +7,8 @@ likes, as a kill would.
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,7 +19,9 @@ import pytest
 from apiserver import ApiServer
 from rolling import NOON, ScriptedExaminer, ScriptedLedger, ScriptedRouters, rollout_body
 from stage import Library, node_body, pod_body, specialist_body, tier_body
+from typer.testing import CliRunner
 
+from tierwise_cli.main import app
 from tierwise_operator.cluster import KubernetesCluster
 from tierwise_operator.engine_room import Operator
 from tierwise_operator.kinds import (
@@ -335,3 +339,42 @@ async def test_two_rollouts_take_turns_and_a_pause_and_an_abort_are_edits(land: 
         await land.after(10)
     one, two = [(await land.read(ROLLOUT, name))["status"] for name in ("one", "two")]
     assert (one["stage"], two["stage"]) == ("Aborted", "Canary")
+
+
+async def test_what_a_person_promotes_is_adopted_and_undone_by_the_command_line(
+    land: Land, api_server: ApiServer
+) -> None:
+    def tierwise(*arguments: str) -> str:
+        where = ("--namespace", land.namespace, "--kubeconfig", str(api_server.kubeconfig))
+        done = CliRunner().invoke(app, ["rollout", *arguments, *where])
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    async def said(*arguments: str) -> str:
+        return await asyncio.to_thread(tierwise, *arguments)
+
+    await land.specialist("v2")
+    await land.until("Canary")
+    (first,) = await land.rollouts()
+    await said("promote", first["metadata"]["name"])
+    await land.until("Promoted")
+    await land.after(301)
+    assert (await land.rollouts())[0]["status"]["stage"] == "Complete"
+    await land.after(10)
+
+    await said("undo", "sorter")
+
+    for _ in range(4):
+        await land.after(10)
+    status = {body["metadata"]["name"]: body["status"] for body in await land.rollouts()}
+    (back,) = status.keys() - {first["metadata"]["name"]}
+    assert (status[back]["stage"], status[back]["weights"]["green"]) == ("Promoted", 100)
+    assert status[back]["trigger"]["reason"] == "Undo"
+    await land.after(601)
+    await land.after(10)
+    body = await land.read(SPECIALIST, "sorter")
+    assert body["status"]["stable"]["model"]["source"] == "file:///models/v1"
+    assert body["spec"]["model"]["source"] == "file:///models/v2"  # git's word is git's to change
+    assert len(await land.rollouts()) == 2  # and what git asks for is not tried once more
+    told = await said("list", "--output", "json")
+    assert {row["stage"] for row in json.loads(told)["rollouts"]} == {"Complete"}
