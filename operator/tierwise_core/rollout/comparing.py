@@ -14,7 +14,7 @@ from tierwise_core.rollout.ramp import HALF, Step, Strategy
 from tierwise_core.rollout.situation import Plan, Seen, Standing, Wish
 from tierwise_core.rollout.stages import COMPARED, Stage
 
-__all__ = ["compare", "realigned"]
+__all__ = ["compare", "proves", "realigned"]
 
 MOST_RETURNS: Final = 2
 """How often a signal may send a ramp one stage back before it is taken back for good."""
@@ -63,6 +63,8 @@ def _to_stages(wish: Wish, standing: Standing) -> Plan | None:
     if (standing.percent, standing.shadow_percent) == (step.percent, step.shadow_percent):
         return None
     why = f"its strategy is Stages now, and stage {at + 1} of {len(wish.ramp)} is {_told(step)}"
+    if standing.stage is Stage.SHADOW:
+        standing = replace(standing, evidence=standing.evidence.afresh(standing.at))
     return enter(wish, standing, at, "StrategyChanged", why)
 
 
@@ -78,6 +80,13 @@ _REALIGNED: Final[Mapping[Strategy, Callable[[Wish, Standing], Plan | None]]] = 
         "Shadow": _to_shadow,
     }
 )
+
+
+def proves(wish: Wish, standing: Standing) -> bool:
+    """Say whether what green does now speaks for it: on a ramp, once it has users."""
+    unseen = Stage.SHADOW in {standing.stage, standing.before}
+    serves_later = wish.strategy == "Stages" and any(step.percent for step in wish.ramp)
+    return not (unseen and serves_later)
 
 
 def _step(wish: Wish, standing: Standing) -> int:

@@ -153,11 +153,11 @@ class Evidence:
             return None
         return self.baseline.utility, sqrt(self.baseline.variance / self.baseline.answers)
 
-    def afresh(self, at: float) -> Evidence:
-        """Return what counts from here on, where green was unseen until now.
+    def served(self, at: float) -> Evidence:
+        """Return what counts from here on, where green was unseen until now: other sums.
 
-        What either side did unseen says nothing for a candidate: those answers had no users. It
-        goes on counting against it, so that the chance of a wrong rollback stays what it is.
+        What either side did unseen goes on counting against green, so that the chance of a wrong
+        rollback stays what it is.
         """
         return replace(
             self,
@@ -166,10 +166,11 @@ class Evidence:
             green=NOTHING,
             waiting_blue=NOTHING,
             waiting_green=NOTHING,
-            not_worse=NOT_WORSE,
-            not_better=NOT_BETTER,
-            better=BETTER,
         )
+
+    def afresh(self, at: float) -> Evidence:
+        """Return the same without anything that spoke for green."""
+        return replace(self.served(at), not_worse=NOT_WORSE, not_better=NOT_BETTER, better=BETTER)
 
     def known(self, side: SideSample) -> Expected:
         """Return what is known of a side so far; at first what the baseline says."""
@@ -180,8 +181,10 @@ class Evidence:
         return Expected(mean, max(LEAST_VARIANCE, variance))
 
 
-def observe(evidence: Evidence, window: WindowSample, yardstick: Yardstick) -> Evidence:
-    """Add a window to the evidence.
+def observe(
+    evidence: Evidence, window: WindowSample, yardstick: Yardstick, *, proves: bool = True
+) -> Evidence:
+    """Add a window to the evidence; one that ``proves`` nothing speaks against green only.
 
     A window that ends before one that was seen is a repetition and changes nothing; one that cannot
     be true is counted and left out.
@@ -199,13 +202,16 @@ def observe(evidence: Evidence, window: WindowSample, yardstick: Yardstick) -> E
     )
     least = 1 if waiting.green.judged < yardstick.first else yardstick.step
     both = min(waiting.waiting_blue.judged, waiting.waiting_green.judged)
-    return _compare(waiting, yardstick) if both >= least else waiting
+    if both < least:
+        return waiting
+    against = _against(waiting, yardstick)
+    return _for(against, waiting, yardstick) if proves else against
 
 
-def _compare(now: Evidence, yardstick: Yardstick) -> Evidence:
-    """Let the bettors bet on what waits, knowing only what came before it."""
+def _against(now: Evidence, yardstick: Yardstick) -> Evidence:
+    """Let those bet on what waits who think that green is worse, knowing what came before it."""
     blue, green, delta = now.waiting_blue, now.waiting_green, yardstick.delta
-    below, above = _green_below(now), _green_above(now)
+    below = _green_below(now)
     return replace(
         now,
         blue=now.blue + blue,
@@ -213,11 +219,19 @@ def _compare(now: Evidence, yardstick: Yardstick) -> Evidence:
         waiting_blue=NOTHING,
         waiting_green=NOTHING,
         worse=now.worse.bet([below.gain(0.0, by * delta) for by in WORSE_BY], late_starts=True),
+        rejected=_rejected(now, blue, green),
+        contradicted=_contradicted(now, blue, green, yardstick.tolerance),
+    )
+
+
+def _for(after: Evidence, now: Evidence, yardstick: Yardstick) -> Evidence:
+    """Let the others bet: that green is not worse by delta, is better, or does not differ."""
+    delta, below, above = yardstick.delta, _green_below(now), _green_above(now)
+    return replace(
+        after,
         not_worse=now.not_worse.bet([above.gain(-delta, by * delta) for by in NOT_WORSE_BY]),
         not_better=now.not_better.bet([below.gain(-delta, by * delta) for by in NOT_BETTER_BY]),
         better=now.better.bet([above.gain(0.0, by * delta) for by in BETTER_BY]),
-        rejected=_rejected(now, blue, green),
-        contradicted=_contradicted(now, blue, green, yardstick.tolerance),
     )
 
 

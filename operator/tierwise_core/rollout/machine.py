@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from tierwise_core.rollout.alarms import listen
-from tierwise_core.rollout.comparing import compare, realigned
+from tierwise_core.rollout.comparing import compare, proves, realigned
 from tierwise_core.rollout.cooldown import watch
 from tierwise_core.rollout.evidence import observe
 from tierwise_core.rollout.moves import go, promote, roll_back
@@ -55,7 +55,9 @@ def _noted(wish: Wish, standing: Standing, seen: Seen, now: float) -> Standing:
         elif noted.stage in COMPARED or noted.before in COMPARED:
             noted = replace(
                 noted,
-                evidence=observe(noted.evidence, window, wish.yardstick),
+                evidence=observe(
+                    noted.evidence, window, wish.yardstick, proves=proves(wish, noted)
+                ),
                 alarms=listen(noted.alarms, window, wish.thresholds, wish.yardstick),
             )
     return noted

@@ -64,7 +64,7 @@ def enter(
     """Enter a stage of the wish's ramp, counted from 0."""
     step = wish.ramp[at]
     heard = standing.percent == 0 and step.percent > 0
-    evidence = standing.evidence.afresh(standing.at) if heard else standing.evidence
+    evidence = standing.evidence.served(standing.at) if heard else standing.evidence
     return go(
         standing,
         _stage(wish, at),
