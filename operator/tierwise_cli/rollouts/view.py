@@ -177,7 +177,8 @@ def _rows_of_facts(look: Look) -> Iterator[tuple[str, str, str]]:
     status = look.status
     if status.verdict is not None:
         style = "bold green" if look.serves else "bold red"
-        yield "verdict", f"{status.verdict.outcome}, {status.verdict.reason}", style
+        words = dict.fromkeys((status.verdict.outcome, status.verdict.reason))
+        yield "verdict", ", ".join(words), style
         yield "because", status.verdict.message, ""
     if status.waits_for and not look.ended:
         yield "waits for", status.waits_for, ""
