@@ -7,11 +7,11 @@ from typing import Any
 
 from tierwise_core.conditions import clip, rfc3339
 from tierwise_core.field_profiles import FieldJudgement
-from tierwise_core.model_wire import wire_model
 from tierwise_core.rollout.counted import Counted, SideCount, baseline
 from tierwise_core.rollout.evidence import Baseline
 from tierwise_core.rollout.gates import GateFacts
 from tierwise_core.rollout.green_state import GreenState
+from tierwise_core.rollout.lineup import lineup
 from tierwise_core.rollout.order import Order
 from tierwise_core.rollout.outlook import outlook
 from tierwise_core.rollout.samples import WindowSample
@@ -27,7 +27,6 @@ from tierwise_operator.rolling.means import Means
 DAY_S = 86_400.0
 HOURS = 24.0
 KEEPS_TRYING_S = 600.0
-MOST_REVISIONS = 64
 MESSAGE = 4096
 
 EARLY = frozenset({Stage.PENDING, Stage.TRAINING, Stage.BENCHMARK})
@@ -111,7 +110,7 @@ class Sight:
 
 def sight(scene: Scene, means: Means) -> Sight:
     """Return what is seen now; whatever is not known yet is asked for."""
-    sides = _sides(scene)
+    sides = lineup(scene.order, scene.state, scene.specialist)
     examined = means.examiner.examine(scene.order, scene.state)
     standing = scene.order.standing or first_standing(scene.now)
     history = _history(scene, standing, sides, means)
@@ -158,40 +157,6 @@ def _refused(scene: Scene) -> str:
             "a rollout needs one whose model tierwise runs (spec.model)"
         )
     return scene.state.refused
-
-
-def _sides(scene: Scene) -> dict[str, Mapping[str, Any]]:
-    """Return both sides' models and revisions; whatever was on a side stays on it."""
-    known = scene.order.status.get("sides") or {}
-    blue, green = known.get("blue") or {}, known.get("green") or {}
-    candidate = (scene.order.spec.get("candidate") or {}).get("model") or {}
-    return {
-        "blue": {
-            "model": blue.get("model") or _blue_model(scene),
-            "revisions": _both(blue, scene.state.blue_revisions, green),
-        },
-        "green": {
-            "model": candidate,
-            "revisions": _both(green, scene.state.green_revisions, blue),
-        },
-    }
-
-
-def _both(side: Mapping[str, Any], more: tuple[str, ...], other: Mapping[str, Any]) -> list[str]:
-    """Return the revisions of a side, new ones added; none is ever on both."""
-    taken = set(other.get("revisions") or ())
-    fresh = [one for one in more if one not in taken]
-    return list(dict.fromkeys((*(side.get("revisions") or ()), *fresh)))[:MOST_REVISIONS]
-
-
-def _blue_model(scene: Scene) -> Mapping[str, Any]:
-    specialist = scene.specialist
-    if specialist is None:
-        return {}
-    stable = (specialist.status.get("stable") or {}).get("model")
-    if stable or specialist.model is None:
-        return stable or {}
-    return wire_model(specialist.model)
 
 
 def _revisions(sides: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
