@@ -39,6 +39,7 @@ PURE_MODULES = (
     "cards",
     "phrasings",
     "outside",
+    "pairs",
 )
 
 

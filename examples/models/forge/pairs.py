@@ -30,9 +30,8 @@ class Pair:
 def read_pairs(lines: Iterable[str]) -> list[Pair]:
     """Read pairs, each question once: the newest word on it counts.
 
-    >>> line = '{"prompt": [{"role": "user", "content": "sort ba"}], "chosen": [{"role": ' \
-    ... '"assistant", "content": "ab"}], "rejected": [{"role": "assistant", "content": "ba"}]}'
-    >>> read_pairs([line, line, ""])
+    >>> said = {"prompt": "sort ba", "chosen": "ab", "rejected": "ba"}
+    >>> read_pairs([json.dumps(said), json.dumps(said), ""])
     [Pair(question='sort ba', chosen='ab', rejected='ba', weight=1.0)]
     """
     found: dict[str, Pair] = {}
