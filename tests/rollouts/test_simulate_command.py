@@ -8,6 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from tierwise_cli.main import app
+from tierwise_core.rollout.forecast import forecast
+from tierwise_core.rollout.ramp import Strategy
+from tierwise_core.rollout.situation import Wish
 
 
 def told(*arguments: str) -> str:
@@ -71,3 +74,10 @@ def test_a_forecast_is_that_of_the_strategy() -> None:
     assert by_utility["equal"] < by_stages["equal"] < unseen["equal"]
     assert (at_once["equal"], at_once["worse"]) == (0, 0)
     assert 0 < at_once["broken"] < by_utility["broken"]
+
+
+@pytest.mark.parametrize("strategy", ["Utility", "Stages", "Shadow", "BlueGreen"])
+def test_answers_that_were_all_alike_forecast_a_quick_verdict(strategy: Strategy) -> None:
+    ahead = forecast(Wish(strategy=strategy), variance=0.0)
+
+    assert 0 < ahead.broken < 100

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, log, sqrt
 
+from tierwise_core.rollout.evidence import LEAST_VARIANCE
 from tierwise_core.rollout.purses import (
     FIRST_STAKE,
     NOT_WORSE_PURSE,
@@ -170,6 +171,8 @@ def forecast(wish: Wish, variance: float, deadline_answers: float | None = None)
     >>> ahead.equal, ahead.better, ahead.worse, ahead.broken
     (6003, 3067, 9710, 27)
     """
+    # Answers that were all alike so far say that the variance is small, not that there is none.
+    variance = max(variance, LEAST_VARIANCE)
     sure, delta, legs = wish.certainty, wish.yardstick.delta, legs_of(wish)
     not_worse = log(1 / sure.promote_worse) - log(NOT_WORSE_PURSE[0])
     better = log(1 / sure.promote_worse) - log(NOT_WORSE_PURSE[1])
