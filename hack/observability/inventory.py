@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from prometheus_client import Histogram
+from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import Metric
 
 from tierwise_core.route_table import RouteTable
 from tierwise_ledger.service.cost import _BudgetGauges, _Costs
+from tierwise_ledger.service.metrics import LedgerMetrics
 from tierwise_operator.metrics import Metrics
 from tierwise_router.brain import Brain
 from tierwise_router.dispatcher import Dispatcher
@@ -53,7 +54,9 @@ class Described:
 def everything() -> tuple[Described, ...]:
     """All of them, by component and in the order in which they are exposed."""
     router = asyncio.run(_router())
-    ledger = _families("ledger", [*_Costs([]).collect(), *_BudgetGauges([]).collect()])
+    own = _ledgers_own()
+    costs = _families("ledger", [*_Costs([]).collect(), *_BudgetGauges([]).collect()])
+    ledger = (*costs, *own)
     return (*router, *ledger, *_operator())
 
 
@@ -77,11 +80,19 @@ def _families(component: str, families: Iterable[Metric]) -> Iterator[Described]
         yield Described(component, family.name, family.type, family.documentation, labels)
 
 
+def _ledgers_own() -> Iterator[Described]:
+    return _made("ledger", LedgerMetrics().registry)
+
+
 def _operator() -> Iterator[Described]:
-    for collector in Metrics().registry._collector_to_names:
+    return _made("operator", Metrics().registry)
+
+
+def _made(component: str, registry: CollectorRegistry) -> Iterator[Described]:
+    for collector in registry._collector_to_names:
         made: Any = collector
         if not str(getattr(made, "_name", "")).startswith(OURS):
             continue  # of the process: the client library's own
         kind = "histogram" if isinstance(made, Histogram) else made._type
         name, text, labels = made._name, made._documentation, tuple(made._labelnames)
-        yield Described("operator", name, kind, f"{text}.", labels)
+        yield Described(component, name, kind, f"{text.removesuffix('.')}.", labels)

@@ -25,6 +25,9 @@ log = structlog.get_logger(__name__)
 TICK_S = 1.0
 
 
+Did = Callable[[str, str, float], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """Something that is done every ``every_s`` seconds, the first time after as long.
@@ -61,6 +64,7 @@ class Background:
         settings: the ledger's.
         clock: seconds since the epoch.
         jobs: what is to be done.
+        did: is told of each job that ran: its name, ``done`` or ``failed``, and when.
     """
 
     def __init__(
@@ -69,8 +73,9 @@ class Background:
         settings: Settings,
         clock: Callable[[], float] = time.time,
         jobs: Sequence[Job] = JOBS,
+        did: Did = lambda _job, _outcome, _now: None,
     ) -> None:
-        self._store, self._settings, self._clock = store, settings, clock
+        self._store, self._settings, self._clock, self._did = store, settings, clock, did
         now = clock()
         self._due = {job: now + job.every_s for job in jobs}
         self._ended = threading.Event()
@@ -97,5 +102,7 @@ class Background:
             self._due[job] = now + job.every_s
             try:
                 job.run(self._store, self._settings, now)
+                self._did(job.name, "done", now)
             except Exception:
+                self._did(job.name, "failed", now)
                 log.exception("a job failed; it is tried again", job=job.name)

@@ -85,6 +85,22 @@ async def test_a_line_without_room_is_tried_again(engine: Engine, office: Office
     assert len(upstream.requests) == 3
 
 
+async def test_a_line_that_no_try_can_better_is_not_tried_again(
+    engine: Engine, office: Offices
+) -> None:
+    upstream = await engine(
+        refuses(429, "the budget begins anew at 00:00", "retry-after: 7200\r\n")
+    )
+    desk = await office(route("sorter", upstream.url))
+
+    done = await desk.ended((await desk.submit(jsonl([chat_line("a")]))).id)
+
+    assert (done.request_counts.completed, done.request_counts.failed) == (0, 1)
+    assert len(upstream.requests) == 1
+    (line,) = await desk.lines_of(done.error_file_id)
+    assert line["response"]["status_code"] == 429
+
+
 async def test_a_cancelled_batch_keeps_what_it_has(engine: Engine, office: Offices) -> None:
     async def script(turn: Turn) -> None:
         if "first" in turn.request.body.decode():

@@ -59,7 +59,9 @@ def test_values_that_cannot_be_are_refused(tracing: dict[str, object]) -> None:
 def test_the_ledger_is_scraped_with_its_token() -> None:
     objects = rendered({"serviceMonitor": {"enabled": True}, "ledger": {"enabled": True}})
 
-    (endpoint,) = the(objects, "ServiceMonitor", "tierwise-ledger")["spec"]["endpoints"]
+    own, endpoint = the(objects, "ServiceMonitor", "tierwise-ledger")["spec"]["endpoints"]
+    assert own["path"] == "/metrics"
+    assert own["authorization"] == endpoint["authorization"]
 
     assert endpoint["path"] == "/metrics/cost"
     secret = endpoint["authorization"]["credentials"]

@@ -27,6 +27,7 @@ from tierwise_ledger.service import (
     exports,
     health,
     learning,
+    metrics,
     outcomes,
     records,
     rollouts,
@@ -47,6 +48,7 @@ ROUTES: Sequence[BaseRoute] = (
     *budgets.ROUTES,
     *cost.ROUTES,
     *health.ROUTES,
+    *metrics.ROUTES,
     *outcomes.ROUTES,
     *records.ROUTES,
     *rollouts.ROUTES,
@@ -76,16 +78,20 @@ def build(
     ``on_corrupt`` is called when the database turns out to be damaged. A handler finds ``store``,
     ``settings`` and ``clock`` (seconds since the epoch) in ``request.app.state``.
     """
+    watched = metrics.LedgerMetrics()
 
     @asynccontextmanager
     async def working(_app: Starlette) -> AsyncIterator[None]:
-        with Background(store, settings, clock, jobs):
+        with Background(store, settings, clock, jobs, watched.did):
             yield
 
     app = Starlette(
         lifespan=working,
         routes=list(ROUTES),
-        middleware=[Middleware(_TokenCheck, token=settings.token)],
+        middleware=[
+            Middleware(metrics.Watch, metrics=watched, routes=ROUTES),
+            Middleware(_TokenCheck, token=settings.token),
+        ],
         exception_handlers={
             TierwiseError: _on_error,
             HTTPException: _on_http,
@@ -93,7 +99,7 @@ def build(
         },
     )
     app.state.store, app.state.settings, app.state.clock = store, settings, clock
-    app.state.on_corrupt = on_corrupt
+    app.state.on_corrupt, app.state.metrics = on_corrupt, watched
     return app
 
 

@@ -42,6 +42,7 @@ def _take_body(request: Request, body: bytes) -> Response:
     with state.store.begin() as connection:
         taken = ingest(connection, rows, received_at=now, skew_s=_skew(request, now))
         name = ledger_id(connection)
+    state.metrics.took(taken.new, taken.known, len(taken.rejected) + len(broken))
     rejected = (*taken.rejected, *broken)
     if rejected:
         log.warning("rows were rejected", count=len(rejected), first=rejected[0])

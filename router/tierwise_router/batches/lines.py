@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
@@ -56,6 +57,9 @@ class Asker:
             if told.status not in NO_ROOM or attempt >= policy.max_attempts:
                 return told
             asked_s = _retry_after(told)
+            if asked_s is not None and asked_s > _patience_s(policy, attempt, spec.expires_at):
+                # A budget that begins anew at midnight, say: to ask again before is in vain.
+                return told
             await asyncio.sleep(policy.retry_delay_s(attempt, asked_s, self.rng.random()))
         raise AssertionError("count never ends")
 
@@ -123,6 +127,12 @@ def _json_or_text(body: bytes) -> Any:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
         return body.decode("utf-8", "replace")
+
+
+def _patience_s(policy: BatchPolicy, attempt: int, expires_at: float) -> float:
+    """Say how long the tries that are left can wait, within the time that the job has."""
+    tries = policy.longest_retry_s * (policy.max_attempts - attempt)
+    return min(tries, expires_at - time.time())
 
 
 def _retry_after(told: Inside) -> float | None:
