@@ -24,7 +24,7 @@ from tierwise_core.staging import Staged, stage
 
 __all__ = ["SideView", "Views", "side_view", "views"]
 
-FEW: Final = frozenset({Stage.PENDING, Stage.BENCHMARK, Stage.CANARY})
+FEW: Final = frozenset({Stage.PENDING, Stage.BENCHMARK, Stage.SHADOW, Stage.CANARY})
 """Stages in which green needs no more pods than its first share takes."""
 
 
@@ -204,14 +204,25 @@ def _trimmed(fleet: FleetVerdict, order: Order) -> FleetVerdict:
 def _pods_for(order: Order, replicas: int) -> int:
     """Return how many pods green should have, of as many as blue has.
 
+    >>> from tierwise_core.rollout.situation import Standing, Wish
     >>> one = Order("ai", "one", "u", 1, "ai/sorter")
     >>> [_pods_for(one, replicas) for replicas in (0, 1, 4, 40)]
     [0, 1, 1, 2]
+
+    A canary that is paused, or a candidate that only listens, needs no more than before:
+
+    >>> paused = Standing(Stage.PAUSED, 5, before=Stage.CANARY)
+    >>> _pods_for(replace(one, standing=paused), 40)
+    2
+    >>> listening = replace(one, wish=Wish(strategy="Shadow"), standing=Standing(Stage.SHADOW))
+    >>> _pods_for(listening, 40)
+    4
     """
     wish = order.wish
-    if order.stage not in FEW or wish.strategy in {"BlueGreen", "Stages"} or wish.promote:
+    interrupted = order.standing.before if order.standing is not None else None
+    if (interrupted or order.stage) not in FEW or wish.strategy == "BlueGreen" or wish.promote:
         return replicas
-    percent = max(order.percent, wish.shares.initial_percent)
+    percent = max(order.percent, wish.first_percent)
     return min(replicas, max(1, ceil(replicas * percent / 100)))
 
 

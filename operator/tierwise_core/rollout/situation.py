@@ -56,6 +56,23 @@ class Wish:
     skipped: tuple[Gate, ...] = ()
     thresholds: Thresholds = field(default_factory=Thresholds)
 
+    @property
+    def first_percent(self) -> int:
+        """The share of the requests that green answers at first, for users or unseen.
+
+        >>> Wish().first_percent, Wish(strategy="Stages").first_percent
+        (5, 10)
+        """
+        match self.strategy:
+            case "Utility":
+                return self.shares.initial_percent
+            case "Stages":
+                return max(self.ramp[0].percent, self.ramp[0].shadow_percent)
+            case "Shadow":
+                return self.shadow_percent
+            case "BlueGreen":
+                return 100
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
