@@ -61,8 +61,8 @@ class Noted:
     def __init__(self) -> None:
         self.decisions: list[Any] = []
 
-    def record(self, decision: Any) -> None:
-        self.decisions.append(decision)
+    def record(self, told: Any) -> None:
+        self.decisions.append(told.decision)
 
 
 async def test_a_sure_stream_flows_before_it_has_ended(engine: Engine, run: Run) -> None:
