@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -9,14 +10,40 @@ from ledgers import NOON, Served, a_decision, a_word
 
 from tierwise_core.query_features import feature_row
 from tierwise_ledger.ingest import ingest
+from tierwise_ledger.learning.assertions import contradiction_rates
 from tierwise_ledger.learning.calibrating import calibrate
 from tierwise_ledger.learning.forgetting import forget_old, forget_tenant
+from tierwise_ledger.service.asked import Span
 from tierwise_ledger.settings import Settings
 from tierwise_ledger.store import Store
 from tierwise_ledger.tables.judged import INTERACTIONS
 from tierwise_ledger.tables.learned import CLAIMS
 
 DAY_S = 86_400.0
+
+
+def test_rates_are_the_same_of_hours_and_of_their_parts(store: Store) -> None:
+    rows = [
+        a_decision(
+            number, at=NOON + number * 311.7, step={"answer_id": "b" if number % 9 == 0 else "a"}
+        )
+        for number in range(120)
+    ]
+    with store.begin() as connection:
+        ingest(connection, rows, received_at=NOON)
+    borders = (NOON, NOON + 77.5, NOON + 9_000, NOON + 9_100, NOON + 40_000)
+
+    with store.read() as connection:
+        (whole,) = contradiction_rates(connection, Span(NOON, NOON + 40_000), None, "sorting")
+        parts = [
+            rate
+            for since, until in pairwise(borders)
+            for rate in contradiction_rates(connection, Span(since, until), "demo/sorter", None)
+        ]
+
+    for name in ("claims", "compared", "contradicted"):
+        assert sum(part[name] for part in parts) == whole[name] > 0
+    assert (whole["claims"], whole["compared"]) == (120, 120)
 
 
 def take(store: Store, *rows: dict[str, Any]) -> None:

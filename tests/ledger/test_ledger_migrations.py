@@ -6,15 +6,21 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from ledgers import NOON, a_decision
+from sqlalchemy import insert, select
 
 from tierwise_ledger.ingest import ingest
 from tierwise_ledger.migrating import ledger_id, migrate
 from tierwise_ledger.reading import find_outcome
 from tierwise_ledger.store import Store
 from tierwise_ledger.tables import METADATA
+from tierwise_ledger.tables.judged import LATENCY_HOURS
+from tierwise_ledger.tables.learned import CLAIM_HOURS
+from tierwise_ledger.tables.prices import REPLICA_RATES
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_code(store: Store) -> None:
@@ -38,6 +44,40 @@ def test_an_older_database_keeps_its_data_when_it_is_brought_up(tmp_path: Path) 
         assert find_outcome(connection, "d-pod-one-000001")["state"] == "accepted"
         assert ingest(connection, [a_decision(1), a_decision(2)], received_at=NOON).new == 1
     new.close()
+
+
+def test_sums_for_long_reports_are_made_of_what_an_older_version_left(store: Store) -> None:
+    answer = {"answer_id": "a"}
+    rows = [a_decision(number, at=NOON + number * 700.5, step=answer) for number in range(30)]
+    with store.begin() as connection:
+        ingest(connection, rows, received_at=NOON)
+    rate = {"specialist": "demo/sorter", "tier": "h100", "prefill_mtps": 1, "decode_mtps": 1,
+            "gpus": 1, "measured": True, "at_ms": 5}  # fmt: skip
+    with store.begin() as connection:
+        connection.execute(insert(REPLICA_RATES), rate)
+    before = tables(store)
+
+    go_down(store, "0003")
+    migrate(store.engine)
+
+    assert tables(store) == before
+    assert [len(found) for found in before] == [1, 6, 6]
+
+
+def tables(store: Store) -> list[list[Any]]:
+    with store.read() as connection:
+        return [
+            sorted(tuple(row) for row in connection.execute(select(table)))
+            for table in (REPLICA_RATES, CLAIM_HOURS, LATENCY_HOURS)
+        ]
+
+
+def go_down(store: Store, version: str) -> None:
+    with store.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", "tierwise_ledger:migrations")
+        config.attributes["connection"] = connection
+        command.downgrade(config, version)
 
 
 def test_of_several_that_start_together_one_brings_it_up(database_url: str) -> None:
