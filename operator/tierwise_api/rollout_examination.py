@@ -15,6 +15,7 @@ __all__ = [
     "ExaminationStatus",
     "FieldConfigMapFile",
     "FieldHeldOutSet",
+    "HeldOutJudge",
     "HeldOutSet",
 ]
 
@@ -58,6 +59,24 @@ class FieldConfigMapFile(ConfigMapFile):
     )
 
 
+class HeldOutJudge(Spec):
+    """A Specialist that says whether answers are right, for questions whose answer is free text."""
+
+    specialist: str = Field(
+        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+        max_length=127,
+        description="Its full name, namespace/name; one whose model tierwise runs.",
+        examples=["quality/judge"],
+    )
+    instruction: str = Field(
+        default="",
+        max_length=4096,
+        description="What it is told before question and answer; it has to begin with yes or no. "
+        "By default it is asked whether the answer is right.",
+        examples=["Is the answer polite? Begin with yes or no."],
+    )
+
+
 class HeldOutSet(Spec):
     """Questions that training never saw; both sides answer all of them at temperature 0.
 
@@ -72,9 +91,15 @@ class HeldOutSet(Spec):
     verifier: Name | None = Field(
         default=None,
         description="Who says that an answer is right: exact (the answer itself, but for white "
-        "space), contains, number (its last number), regex (answer is a pattern), json or refusal "
-        "(it declines). By default exact, and refusal for a safety set.",
+        "space), contains, number (its last number), regex (answer is a pattern), json, refusal "
+        "(it declines) or judge (another model says so). By default exact, refusal for a safety "
+        "set, and judge where judge is given.",
         examples=["exact"],
+    )
+    judge: HeldOutJudge | None = Field(
+        default=None,
+        description="Who judges with the verifier judge.",
+        examples=[{"specialist": "quality/judge"}],
     )
     tolerance: Fraction01 | None = Field(
         default=None,

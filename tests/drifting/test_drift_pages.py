@@ -12,6 +12,7 @@ from docblocks import blocks
 from tierwise_api.rollout_strategy import RolloutStrategy
 from tierwise_core.drifting.training_job import Run, training_job
 from tierwise_core.examining.checking import CHECKS
+from tierwise_core.examining.judging import JUDGE
 from tierwise_core.examining.questions import read_questions
 from tierwise_core.specialist import ModelSpec, Specialist
 
@@ -32,7 +33,7 @@ def test_every_question_of_the_page_can_be_read(text: str, verifier: str) -> Non
 
 def test_every_check_is_on_the_page() -> None:
     page = (ROOT / EXAMINATION).read_text()
-    assert all(f"| `{name}`" in page for name in CHECKS)
+    assert all(f"| `{name}`" in page for name in (*CHECKS, JUDGE))
 
 
 def test_the_training_of_the_page_is_right_and_every_variable_is_told() -> None:

@@ -64,6 +64,7 @@ class Scene:
             lambda order: wanted_sets(order, "sorting", self.profile),
             self.hear,
             self.engine,
+            places=lambda key: (JUDGES,) if key == "quality/judge" else (),
             wait=self.wait,
         )
 
@@ -289,3 +290,38 @@ async def test_closing_stops_what_is_under_way() -> None:
     await asyncio.sleep(0)
     await scene.examiner.close()
     assert scene.engine.closed
+
+
+JUDGES = "http://10.0.0.9:8000"
+
+
+async def test_free_answers_are_judged_by_another_model() -> None:
+    text = '{"question": "greet", "answer": "Good day"}\n{"question": "thank"}'
+    scene = Scene(text)
+    scene.engine.answers = {
+        BLUE: lambda _: "Hello, how kind of you",
+        GREEN: lambda _: "What now?",
+        JUDGES: lambda asked: "Yes." if "Answer: Hello" in asked else "no, it is rude",
+    }
+    scene.engine.faults = {JUDGES: [EngineBusyError("429")] * 9}  # its silence is no word
+    judge = {"specialist": "quality/judge", "instruction": "Is it polite?"}
+    strategy = {"benchmark": {"configMap": {"name": "held-out"}, "judge": judge}}
+    found = await scene.end(an_order(strategy=strategy))
+    status = found.benchmark_status
+    assert (status["blueRight"], status["greenRight"], status["unanswered"]) == (2, 0, 0)
+    asked = [question for url, question in scene.engine.asked if url == JUDGES]
+    assert (
+        "Is it polite?\n\nQuestion: greet\n\nA right answer: Good day\n\nAnswer: Hello" in asked[0]
+    )
+
+
+async def test_questions_for_a_judge_without_a_judge_are_refused() -> None:
+    async def stop(_: float) -> None:
+        await asyncio.Event().wait()
+
+    scene = Scene('{"question": "greet", "verifier": "judge"}', wait=stop)
+    scene.examiner.examine(an_order(), BOTH)
+    await scene.heard.wait()
+    why = scene.examiner.examine(an_order(), BOTH).benchmark.why
+    assert "spec.strategy.benchmark.judge.specialist: questions are to be judged" in why
+    await scene.examiner.close()

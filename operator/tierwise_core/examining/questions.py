@@ -9,13 +9,15 @@ from typing import Any, Final
 
 from tierwise_core.errors import TierwiseError
 from tierwise_core.examining.checking import CHECKS, Expected, pattern_problem
+from tierwise_core.examining.judging import JUDGE
 
 __all__ = ["HeldOutSetError", "Question", "read_questions"]
 
 SAID_PROBLEMS: Final = 3
 ASKED_BY: Final = ("messages", "input", "question", "prompt")
 ANSWERED_BY: Final = ("answers", "answer", "ideal")
-NEEDS_NO_ANSWER: Final = frozenset({"refusal"})
+NEEDS_NO_ANSWER: Final = frozenset({"refusal", JUDGE})
+KNOWN: Final = (*sorted(CHECKS), JUDGE)
 
 Message = Mapping[str, Any]
 
@@ -83,8 +85,8 @@ def _question(line: str, number: int, verifier: str) -> Question:
     if not isinstance(row, dict):
         raise ValueError('it must be an object, such as {"question": "sort dbca"}')  # noqa: TRY004
     kind = row.get("verifier", verifier)
-    if kind not in CHECKS:
-        raise ValueError(f"verifier {kind!r}: known are {', '.join(sorted(CHECKS))}")
+    if kind not in KNOWN:
+        raise ValueError(f"verifier {kind!r}: known are {', '.join(KNOWN)}")
     return Question(
         name=str(row.get("id") or f"line {number}"),
         messages=_messages(row),

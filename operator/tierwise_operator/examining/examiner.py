@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from tierwise_core.rollout.order import Order
 from tierwise_core.rollout.situation import NOT_EXAMINED, Examination
 from tierwise_core.rollout.stages import Stage
 from tierwise_operator.cluster import Cluster, ClusterError
-from tierwise_operator.examining.answering import Answering
+from tierwise_operator.examining.answering import Answering, Judge
 from tierwise_operator.examining.asking import AskEngine, HttpAsk
 from tierwise_operator.examining.sets import WantedSet, What, read_set
 
@@ -76,23 +76,25 @@ class _Job:
 class Examiner:
     """Examines the candidates of Rollouts; nothing here waits, everything is told when asked.
 
-    ``sets`` says what a Rollout is examined with, and ``changed`` hears the key of a Rollout about
-    which something new is known.
+    ``sets`` says what a Rollout is examined with, ``changed`` hears the key of a Rollout about
+    which something new is known, and ``places`` says where a Specialist answers, for judges.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the cluster, and the means that a test replaces
         self,
         cluster: Cluster,
         sets: Sets,
         changed: Callable[[str], None],
         engine: AskEngine | None = None,
         *,
+        places: Callable[[str], Sequence[str]] = lambda _: (),
         wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._cluster = cluster
         self._sets = sets
         self._changed = changed
         self._engine = engine or HttpAsk()
+        self._places = places
         self._wait = wait
         self._jobs: dict[Key, _Job] = {}
         self._marks: OrderedDict[tuple[str, tuple[str, ...]], str] = OrderedDict()
@@ -203,12 +205,19 @@ class Examiner:
             job.wanted.concurrency,
             job.wanted.max_tokens,
             note,
+            self._judge(job.wanted),
             self._wait,
         )
         note()
         await answering.run()
         self._remember(content, job, answering.sheet)
         log.info("examined", rollout=order.key, set=job.wanted.what, found=job.found.why)
+
+    def _judge(self, wanted: WantedSet) -> Judge | None:
+        if not wanted.judge:
+            return None
+        name = wanted.judge.partition("/")[2]
+        return Judge(name, lambda: self._places(wanted.judge), wanted.instruction)
 
     def _tell(self, order: Order, job: _Job, found: Examination, status: Mapping[str, Any]) -> None:
         job.found, job.status = found, status
@@ -245,7 +254,8 @@ def _content(wanted: WantedSet, questions: tuple[Question, ...]) -> str:
         (one.messages, one.adapter, one.expected.check, one.expected.answers, one.expected.declines)
         for one in questions
     ]
-    return digest((asked, wanted.max_tokens), DIGEST_LENGTH)
+    judged = (wanted.judge, wanted.instruction) if wanted.judge else ()
+    return digest((asked, wanted.max_tokens, *judged), DIGEST_LENGTH)
 
 
 def _kept(status: Mapping[str, Any]) -> Examination:

@@ -12,6 +12,7 @@ from tierwise_api.base import problems
 from tierwise_api.fieldprofile import FieldProfileSpec
 from tierwise_api.rollout_examination import HeldOutSet
 from tierwise_api.rollout_wish import judgement_by
+from tierwise_core.examining.judging import JUDGE
 from tierwise_core.examining.questions import HeldOutSetError, Question, read_questions
 from tierwise_core.rollout.order import Order
 from tierwise_operator.cluster import Cluster
@@ -42,6 +43,8 @@ class WantedSet:
     max_questions: int = 500
     max_tokens: int = 256
     concurrency: int = 4
+    judge: str = ""
+    instruction: str = ""
     invalid: str = ""
 
 
@@ -75,11 +78,13 @@ def _wanted(what: What, spec: HeldOutSet, at: str, namespace: str, usual: float)
         getattr(file, "namespace", None) or namespace,
         file.name,
         file.key,
-        spec.verifier or VERIFIERS[what],
+        spec.verifier or (JUDGE if spec.judge else VERIFIERS[what]),
         usual if spec.tolerance is None else spec.tolerance,
         spec.max_questions,
         spec.max_tokens,
         spec.concurrency,
+        spec.judge.specialist if spec.judge else "",
+        spec.judge.instruction if spec.judge else "",
     )
 
 
@@ -93,14 +98,20 @@ async def read_set(cluster: Cluster, wanted: WantedSet) -> tuple[Question, ...]:
     if wanted.invalid:
         raise HeldOutSetError(f"{wanted.at}: {wanted.invalid}")
     where = f"{wanted.at}.configMap: ConfigMap {wanted.namespace}/{wanted.name}"
-    found = await cluster.get(CONFIG_MAP, wanted.namespace, wanted.name)
-    if found is None:
+    there = await cluster.get(CONFIG_MAP, wanted.namespace, wanted.name)
+    if there is None:
         raise HeldOutSetError(f"{where} does not exist; create it, or correct the name")
-    files = found.get("data") or {}
+    files = there.get("data") or {}
     if wanted.key not in files:
-        there = ", ".join(sorted(files)[:LISTED]) or "nothing"
-        raise HeldOutSetError(f"{where} has no key {wanted.key}; it has {there}")
+        keys = ", ".join(sorted(files)[:LISTED]) or "nothing"
+        raise HeldOutSetError(f"{where} has no key {wanted.key}; it has {keys}")
     try:
-        return read_questions(files[wanted.key], wanted.verifier, wanted.max_questions)
+        found = read_questions(files[wanted.key], wanted.verifier, wanted.max_questions)
     except HeldOutSetError as error:
         raise HeldOutSetError(f"{where}, key {wanted.key}: {error}") from None
+    if not wanted.judge and any(one.expected.check == JUDGE for one in found):
+        raise HeldOutSetError(
+            f"{wanted.at}.judge.specialist: questions are to be judged by a model, and none is "
+            "named; give one as NAMESPACE/NAME"
+        )
+    return found

@@ -120,10 +120,16 @@ def means(
         profile = store.profiles.get(field)
         return wanted_sets(order, field, profile.spec if profile is not None else None)
 
+    def places(key: str) -> tuple[str, ...]:
+        """Return where a Specialist answers that judges: what serves, and no candidate."""
+        judge = store.specialists.get(key)
+        rows = judge.status.get("endpoints") or () if judge is not None else ()
+        return tuple(str(row["url"]) for row in rows if row.get("side") != "green")
+
     url = settings.ledger_url
     return Means(
         LedgerClient(url, settings.ledger_token_file) if url else None,
         Routers(cluster, settings.lease_namespace, settings.router_urls),
-        Examiner(cluster, sets, changed),
+        Examiner(cluster, sets, changed, places=places),
         changed,
     )
