@@ -8,7 +8,7 @@ import pytest
 
 from tierwise_core.rollout.evidence import Baseline, Yardstick
 from tierwise_core.rollout.gates import Gate, GateFacts
-from tierwise_core.rollout.judgement import Shares
+from tierwise_core.rollout.judgement import Certainty, Shares
 from tierwise_core.rollout.machine import decide
 from tierwise_core.rollout.ramp import Step
 from tierwise_core.rollout.samples import SideSample, WindowSample
@@ -497,6 +497,19 @@ def test_a_signal_keeps_the_share_from_rising_until_it_is_silent() -> None:
 
     assert story.plan.signals == ()
     assert story.standing.percent > held
+
+
+def test_nobody_is_promoted_while_a_signal_fires() -> None:
+    story = Story(replace(CODE, certainty=Certainty(signal=1e-60))).at_canary()
+    while not story.plan.signals:
+        story.serve(right=0.88, price=0.02)
+
+    story.serve(right=0.97, windows=60, price=0.02)
+    assert story.stage is Stage.SHIFTING
+    assert story.standing.evidence.not_worse_log > 10
+    story.serve(right=0.97, windows=5)
+
+    assert (story.stage, story.standing.reason) == (Stage.PROMOTED, "Better")
 
 
 def test_blue_green_serves_all_at_once_after_the_examination() -> None:
