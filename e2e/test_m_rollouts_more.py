@@ -17,7 +17,7 @@ STRATEGY = {
     "minInteractions": 10,
     "windowInteractions": 5,
     "cooldown": "5s",
-    "deadline": "100s",
+    "deadline": "130s",
     "onInconclusive": "Hold",
     # What a first rollout on an empty cluster cannot have.
     "skipGates": [
@@ -146,7 +146,7 @@ def test_an_equal_candidate_is_inconclusive_though_operator_and_ledger_went_mean
         eventually(lambda: ready_reason(cluster, rollout), lambda why: why == "LedgerSilent", 60)
         assert status(cluster, rollout)["weights"]["green"] == 50
         cluster.kubectl("scale", LEDGER, "-n", SYSTEM, "--replicas=1")
-        eventually(lambda: stage(cluster, rollout), lambda now: now == "Inconclusive", 180)
+        eventually(lambda: stage(cluster, rollout), lambda now: now == "Inconclusive", 240)
     told = status(cluster, rollout)
     assert set(codes) == {200}
     assert told["verdict"]["outcome"] == "Inconclusive"
@@ -177,7 +177,7 @@ def test_what_a_person_promotes_can_be_undone(cluster: Cluster, journeyman: dict
 
         assert undone.returncode == 0, undone.stderr
         (back,) = [name for name in rollouts(cluster) if "undo" in name]
-        eventually(lambda: status(cluster, back).get("weights", {}).get("green"), is_all, 120)
+        eventually(lambda: status(cluster, back).get("weights", {}).get("green"), is_all, 180)
     assert set(codes) == {200}
     assert stage(cluster, back) == "Promoted"  # what is undone stays warm for the cooldown
     told = cluster.get("rollout", back)["spec"]["candidate"]["model"]

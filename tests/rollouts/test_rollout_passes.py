@@ -5,6 +5,7 @@ The pods, the ledger and the routers say what the story says; the API server is 
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -17,7 +18,7 @@ from stage import feeding, specialist_body
 from tierwise_core.rollout.situation import Examination
 from tierwise_core.windows import Window
 from tierwise_operator.examining.examiner import Examined
-from tierwise_operator.kinds import ROLLOUT, SPECIALIST
+from tierwise_operator.kinds import ROLLOUT, SPECIALIST, Kind
 
 QUICK = {"strategy": {"deadline": "24h", "cooldown": "10m"}}
 
@@ -69,7 +70,7 @@ async def test_a_candidate_that_serves_gets_five_percent_and_the_forecast_is_tol
     assert (status["stage"], status["weights"]) == ("Canary", {"blue": 95, "green": 5})
     assert status["forecast"]["answersPerHour"] == pytest.approx(250 / 24, abs=0.1)
     assert status["forecast"]["message"].startswith("a verdict takes on average ")
-    assert [point["greenPercent"] for point in status["trajectory"]] == [0, 5]
+    assert [point["greenPercent"] for point in status["trajectory"]] == [5]
     assert status["sides"]["green"]["revisions"] == ["green1"]
     assert status["sides"]["blue"]["model"] == {"source": "file:///models/sorter"}
     assert events(world).count("Normal Forecast") == 1
@@ -371,6 +372,55 @@ async def test_blue_green_switches_at_once_and_is_watched_while_blue_is_warm(
     assert status["weights"] == {"blue": 100, "green": 0}
     assert status["verdict"]["outcome"] == "RolledBack"
     assert status["verdict"]["reason"] == "RegressionInCooldown"
+
+
+class Killed(FakeCluster):
+    """Every so often the operator dies over a status write: before it, or before its answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+        self.deaths = 0
+
+    async def apply(self, kind: Kind, body: Any, subresource: str = "") -> Any:
+        if subresource != "status" or kind is not ROLLOUT:
+            return await super().apply(kind, body, subresource)
+        self.count += 1
+        if self.count % 4 == 3:
+            self.deaths += 1
+            raise asyncio.CancelledError
+        answer = await super().apply(kind, body, subresource)
+        if self.count % 5 == 0:
+            self.deaths += 1
+            raise asyncio.CancelledError
+        return answer
+
+
+@pytest.mark.parametrize("ends", ["Promoted", "RolledBack"])
+async def test_killed_over_a_write_no_answer_is_lost_or_counted_twice(ends: str) -> None:
+    cluster = Killed()
+    world = Rolling(cluster)
+    cluster.told = feeding(world.operator.store)
+    cluster.put(specialist_body())
+    world.ledger.judged("day", 200, 50)
+    put(world, rollout_body(**QUICK))
+    status: dict[str, Any] = {}
+    for turn in range(100):
+        world.ledger.judged("blue", 6, 4)
+        world.ledger.judged("green", *((5, 0) if ends == "Promoted" else (2, 3)))
+        try:
+            await world.pass_after(10)
+        except asyncio.CancelledError:
+            restart(world)
+        status = cluster.find("Rollout", "ai/v2").get("status", {})
+        counted = json.loads(status.get("sums") or "{}")
+        for side in ("blue", "green") if "windows" in status else ():
+            assert counted[side]["judged"] == status["windows"][side]["interactions"], turn
+        if status.get("stage") == ends:
+            break
+    assert status["stage"] == ends
+    assert cluster.deaths > 2
+    world.operator.queue.close()
 
 
 async def test_without_a_ledger_nobody_is_sent_to_green(world: Rolling) -> None:

@@ -129,7 +129,7 @@ class RolloutPasses:
             plan = abandoned(seen.standing, scene.now, _nobody(order))
         else:
             plan = decide(scene.wish, seen.standing, seen.seen, scene.now)
-        if plan.transitions or order.standing is None or not seen.asking:
+        if plan.transitions or not seen.asking:
             await self._write(scene, seen, plan)
         self._look_again(Item("Rollout", order.key), plan.standing.stage)
 

@@ -66,11 +66,7 @@ class Sight:
     examined: Examined = field(default_factory=Examined)
     silent: str = ""
     failures: int | None = None
-
-    @property
-    def asking(self) -> bool:
-        """Whether the ledger has been asked and has not answered yet."""
-        return self.seen.windows is None and not self.silent
+    asking: bool = False
 
     def kept(self, plan: Plan) -> dict[str, Any]:
         """Return what the status keeps beside the plan, in its wire form."""
@@ -135,16 +131,18 @@ def sight(scene: Scene, means: Means) -> Sight:
         failures_kept=kept,
         facts=_facts(scene, examined, history, ledger=ledger) if early else None,
     )
+    unknown = early and history is None and means.has_ledger and bool(sides["blue"]["revisions"])
     return Sight(
         scene,
         standing,
         seen,
         sides,
-        _forecast(scene, standing, history, unknown=means.has_ledger and history is None),
+        _forecast(scene, standing, history, unknown=unknown),
         tally,
         examined,
         silent,
         failures,
+        asking=unknown or (windows is None and not silent),
     )
 
 
