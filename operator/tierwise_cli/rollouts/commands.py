@@ -81,8 +81,13 @@ def _print_list(looks: Iterable[Look]) -> None:
         utilities = ("-" if one.utility is None else f"{one.utility:.3f}" for _, one in look.sides)
         age = length((now - look.created).total_seconds()) if look.created else "-"
         shown = (look.key, look.specialist, look.stage, f"{look.green_percent} %", *utilities, age)
-        table.add_row(*(Text(cell) for cell in (*shown, look.news)))
+        table.add_row(*(Text(cell) for cell in (*shown, _briefly(look))))
     out.print(table)
+
+
+def _briefly(look: Look) -> str:
+    """One word of how it ended, or what it waits for."""
+    return look.status.verdict.reason if look.status.verdict else look.news
 
 
 @rolling.command(
