@@ -14,8 +14,9 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Generic, Literal, TypeVar
 
-from tierwise_core.bill import HOUR_MS, OTHERS, Bill
+from tierwise_core.bill import OTHERS, Bill
 from tierwise_core.money import divide
+from tierwise_core.replica_rates import Cell, RateHistory, Rates
 
 __all__ = [
     "Attribution", "Cell", "IdlePolicy", "RateHistory", "Rates", "Share", "Slice", "Used",
@@ -35,57 +36,6 @@ what they cost, free GPUs and Specialists without calls included. ``apart``: nob
 
 Key = TypeVar("Key", bound=Hashable)
 Group = TypeVar("Group", bound=Hashable)
-
-
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """What one replica does under load, in thousandths of a token per second.
-
-    ``gpus`` are those of one replica. ``measured`` says that the engine itself told.
-    """
-
-    prefill_mtps: int
-    decode_mtps: int
-    gpus: int = 1
-    measured: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """An hour of a Specialist on a tier."""
-
-    hour_ms: int
-    specialist: str
-    tier: str
-
-
-@dataclass(frozen=True, slots=True)
-class RateHistory:
-    """What replicas did under load, as it changed: by Specialist and tier, from when on what held.
-
-    An hour counts at the rates that held when it ended; one before anything was told, at the first.
-
-    >>> slow, fast = Rates(1000, 100), Rates(2000, 200)
-    >>> history = RateHistory({("demo/a", "h100"): ((5_000, slow), (4_000_000, fast))})
-    >>> [history.of(Cell(hour * HOUR_MS, "demo/a", "h100")) is fast for hour in (0, 1)]
-    [False, True]
-    """
-
-    changes: Mapping[tuple[str, str], Sequence[tuple[int, Rates]]]
-
-    @classmethod
-    def constant(cls, rates: Mapping[tuple[str, str], Rates]) -> RateHistory:
-        """Take rates that never changed."""
-        return cls({key: ((0, one),) for key, one in rates.items()})
-
-    def of(self, cell: Cell) -> Rates | None:
-        """Give the rates of an hour; None where nobody ever told."""
-        changes = self.changes.get((cell.specialist, cell.tier))
-        if not changes:
-            return None
-        ended_ms = cell.hour_ms + HOUR_MS
-        held = [rates for at_ms, rates in changes if at_ms < ended_ms]
-        return held[-1] if held else changes[0][1]
 
 
 @dataclass(frozen=True, slots=True)
