@@ -93,8 +93,8 @@ class RolloutStrategy(Spec):
     ) = Field(
         default=None,
         description="The stages of type Stages, in their order. By default shadows of 10 %, then "
-        "10, 25, 50 and 90 % of the traffic. More than 50 % comes only once green is proven not to be "
-        "worse; promotion, to 100 %, follows the last one.",
+        "10, 25, 50 and 90 % of the traffic. More than 50 % comes only once green is proven not to "
+        "be worse; promotion, to 100 %, follows the last one.",
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
         examples=[[{"shadowPercent": 5}, {"percent": 20, "minInteractions": 200}]],
     )
