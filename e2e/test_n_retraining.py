@@ -123,7 +123,7 @@ def student(cluster: Cluster, kept_contents: None, shelf: None) -> Iterator[None
                 "model": model,
                 "engine": spec["engine"],
                 "placement": spec["placement"],
-                "routing": {"confidenceFloor": 0.01},
+                "routing": {"confidenceFloor": 0.0},
                 "rollout": strategy(spec["engine"]),
             },
         },
