@@ -23,7 +23,7 @@ from tierwise_operator.performance import Performance
 from tierwise_operator.readings import Read, Readings
 from tierwise_operator.recorder import Recorder
 from tierwise_operator.rolling.means import ALL, Means, means
-from tierwise_operator.rolling.rollout_pass import RolloutPasses
+from tierwise_operator.rolling.rollout_pass import SHARED, RolloutPasses
 from tierwise_operator.settings import Settings
 from tierwise_operator.store import FLEET, Store
 from tierwise_operator.workqueue import Item, WorkQueue
@@ -128,12 +128,12 @@ class Operator:
                 await one.settle()
 
     def _answered(self, key: str) -> None:
-        """Look at the Rollout about which somebody has answered, or at all that are under way."""
+        """Look at the Rollout about which somebody has answered, or at all that have a share."""
         if key != ALL:
             self.queue.add(Item("Rollout", key))
             return
         for order in self.store.rollouts.all():
-            if not order.ended:
+            if order.stage in SHARED:
                 self.queue.add(Item("Rollout", order.key))
 
     async def _worker(self) -> None:
