@@ -79,7 +79,7 @@ def test_the_columns_of_all_kinds(api_server: ApiServer, stored: dict[str, dict[
     assert headers == [
         ["NAME", "GPU", "MEMORY", "NODES", "GPUS", "FREE", "USD/GPU-H", "READY", "AGE"],
         ["NAME", "FIELD", "TIER", "GPUS", "REPLICAS", "UP", "READY", "REASON", "USD/H", "AGE"],
-        ["NAME", "SPECIALIST", "STAGE", "GREEN", "VERDICT", "READY", "AGE"],
+        ["NAME", "SPECIALIST", "STAGE", "GREEN", "U-BLUE", "U-GREEN", "VERDICT", "READY", "AGE"],
         ["NAME", "EFFICACY", "CONFIDENCE", "CURIOSITY", "PENALTY", "WINDOW", "RISK", "AGE"],
     ]
     assert "NVIDIA-GeForce-RTX-4090" in shown
