@@ -164,6 +164,19 @@ def test_a_promotion_turns_the_service_to_green_and_restarts_nobody() -> None:
     assert len(world.orders) == 1
 
 
+def test_blue_goes_only_once_the_promoted_pods_serve() -> None:
+    world = tried(100, Stage.PROMOTED)
+    green = next(child for child in world.deployments if child.side)
+    (at,) = (n for n, pod in enumerate(world.pods) if pod.revision == green.revision)
+    world.pods[at] = replace(world.pods[at], ready=False)
+    end(world, Stage.COMPLETE)
+    assert len(world.deployments) == 2
+    assert endpoints(world) == ["blue"]
+    world.pods[at] = replace(world.pods[at], ready=True)
+    world.settle()
+    assert [child.name for child in world.deployments] == [green.name]
+
+
 def test_a_promoted_model_keeps_the_utility_that_its_rollout_measured() -> None:
     world = tried(95, Stage.SHIFTING)
     utility = {"base": 0.9, "accepted": 0.95}
