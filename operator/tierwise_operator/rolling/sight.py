@@ -25,6 +25,7 @@ from tierwise_operator.rolling.ledger import FailuresOf, SumsOf
 from tierwise_operator.rolling.means import Means
 
 DAY_S = 86_400.0
+HOUR_S = 3600.0
 HOURS = 24.0
 KEEPS_TRYING_S = 600.0
 MESSAGE = 4096
@@ -173,7 +174,8 @@ def _history(
     blue, _ = _revisions(sides)
     if not blue:
         return None
-    asked = SumsOf(scene.order.specialist_key, blue, (), standing.began - DAY_S)
+    # The same question from pass to pass, also before the first status has kept when it began.
+    asked = SumsOf(scene.order.specialist_key, blue, (), standing.began // HOUR_S * HOUR_S - DAY_S)
     return means.history.about(scene.order.key, asked)
 
 
