@@ -73,10 +73,14 @@ def _over(upper: Sequence[Manifest], lower: Sequence[Manifest]) -> tuple[Manifes
 
 
 def _with_status(manifest: Manifest, known: Manifest) -> Manifest:
-    """A manifest that a person wrote has no status; the object it replaces has one."""
+    """A manifest that a person wrote has no status; the object it replaces has one.
+
+    What serves there says nothing of the model that is asked about here.
+    """
     if "status" in manifest.body or "status" not in known.body:
         return manifest
-    return Manifest({**manifest.body, "status": known.body["status"]}, manifest.origin)
+    status = {name: value for name, value in known.body["status"].items() if name != "stable"}
+    return Manifest({**manifest.body, "status": status}, manifest.origin)
 
 
 def read_manifests(paths: Iterable[Path], option: str = "-f") -> Manifests:

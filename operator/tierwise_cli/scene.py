@@ -23,6 +23,7 @@ from tierwise_core.learned import published_correction
 from tierwise_core.model_metadata import ModelMetadata, SizeOverrides
 from tierwise_core.placement import Running
 from tierwise_core.price_list import list_price, product_of_tier
+from tierwise_core.sides import sides
 from tierwise_core.specialist import Reading, ReadingFailed, Specialist
 from tierwise_operator import distill, distill_pods
 
@@ -44,9 +45,14 @@ PROMPT_TOKENS_PER_TOKEN = 2
 
 
 def specialists_of(manifests: Manifests) -> tuple[Specialist, ...]:
-    """The Specialists; one that is wrong is ``invalid`` and says where it was written and why."""
+    """The Specialists, each with the model that serves it; a changed one is a rollout's to try.
+
+    One that is wrong is ``invalid`` and says where it was written and why.
+    """
     return tuple(
-        _checked(manifest, SpecialistResource, distill.specialist(_namespaced(manifest.body)))
+        sides(
+            _checked(manifest, SpecialistResource, distill.specialist(_namespaced(manifest.body)))
+        ).blue
         for manifest in manifests.specialists
     )
 

@@ -192,6 +192,24 @@ def test_a_provider_is_the_frontier_where_no_generalist_is_our_own(fleet: Any) -
     assert found["frontier"]["usdPerHour"] == pytest.approx(hourly, rel=1e-3)
 
 
+def test_what_serves_is_planned_and_not_a_model_that_was_rejected(
+    fleet: Any, tmp_path: Path
+) -> None:
+    asked = specialist("sorter", "60Gi")
+    small = specialist("sorter", "4Gi")["spec"]["model"] | {"revision": "v1"}
+    asked["status"] = {"stable": {"model": small, "answers": "0123abcd"}}
+    around = [
+        tier("small", 0.4),
+        tier("large", 3.0, "80Gi"),
+        node("s1", "small"),
+        node("l1", "large"),
+    ]
+
+    found = as_json("-f", fleet([*around, asked]))
+
+    assert places(found)["ai/sorter"] == [("small", 1, 1)]
+
+
 def test_what_has_no_place_is_told_tier_by_tier_and_exits_with_1(fleet: Any) -> None:
     bodies = [*small_fleet(), specialist("giant", "900Gi")]
     told = plan("-f", fleet(bodies), "--offline")
