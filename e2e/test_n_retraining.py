@@ -134,6 +134,8 @@ def student(cluster: Cluster, kept_contents: None, shelf: None) -> Iterator[None
     cluster.delete("configmap", "studies-held-out")
     for name in idle:
         cluster.kubectl("scale", "specialist", name, "--replicas=1")
+    for name in idle:
+        cluster.wait(f"specialist/{name}", "condition=Ready")
 
 
 def held_out() -> dict[str, Any]:

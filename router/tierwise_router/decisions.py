@@ -13,6 +13,7 @@ from tierwise_router.errors import RequestError
 from tierwise_router.exchange import Exchange
 from tierwise_router.journal_files import feedback_of, find_decision, made_by
 from tierwise_router.json_body import read_object, wrong_field
+from tierwise_router.recorded import LedgerAwayError
 
 __all__ = ["DecisionDesk", "read_feedback"]
 
@@ -23,11 +24,18 @@ KNOWN: Final = ("decision", "accepted", "corrected", "comment")
 # Another dispatcher of the pod writes what it decided within this time.
 WRITTEN_AFTER_S: Final = 0.4
 LOOKS: Final = 2
+# The ledger has what another pod decided within this time: it is sent there twice a second.
+RECORDED_AFTER_S: Final = (0.3, 0.6, 1.2)
+AWAY: Final = ((b"retry-after", b"5"),)
 SHOWN: Final = 60
 
 
 class DecisionDesk:
-    """Answers for the decisions that this pod made."""
+    """Answers for the decisions that this pod made, and takes feedback on those of others too.
+
+    A client does not choose the router pod that it speaks to. What another one decided the ledger
+    knows soon after.
+    """
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
@@ -64,13 +72,37 @@ class DecisionDesk:
         dispatcher = self._dispatcher
         limit = min(LARGEST_FEEDBACK, dispatcher.settings.max_body_bytes)
         given = read_feedback(await exchange.read_body(limit), time.time())
-        await _find(dispatcher, given.decision, tenant, param="decision")
+        if not await self._is_recorded(given.decision, tenant):
+            await _find(dispatcher, given.decision, tenant, param="decision")
         before = await asyncio.to_thread(_feedback, dispatcher, given.decision)
         duplicate = before is not None and _same(Feedback.of(before), given)
         if not duplicate and dispatcher.journal is not None:
             dispatcher.journal.record(given)
             await asyncio.to_thread(dispatcher.journal.flush)
         await exchange.json(200, {**given.to_row(), "duplicate": duplicate})
+
+    async def _is_recorded(self, decision_id: str, tenant: TenantRoute | None) -> bool:
+        """Tell whether the ledger vouches for a decision of another pod's.
+
+        Without tenants nobody can judge what is not theirs: while the ledger is away the word is
+        taken, and counts when the decision arrives there.
+        """
+        recorded, made = self._dispatcher.recorded, made_by(decision_id)
+        if recorded is None or made is None or made[0] == self._dispatcher.ids.pod:
+            return False
+        for pause_s in (0.0, *RECORDED_AFTER_S):
+            await asyncio.sleep(pause_s)
+            try:
+                outcome = await recorded.find(decision_id)
+            except LedgerAwayError as error:
+                if tenant is None:
+                    return True
+                raise _away(decision_id, error) from error
+            if outcome is not None:
+                if tenant is None or outcome.get("tenant") == tenant.key:
+                    return True
+                break
+        raise _not_arrived(decision_id)
 
 
 def _require(exchange: Exchange, *methods: str) -> None:
@@ -147,6 +179,26 @@ def _look(dispatcher: Dispatcher, decision_id: str) -> dict[str, Any] | None:
 def _feedback(dispatcher: Dispatcher, decision_id: str) -> dict[str, Any] | None:
     journal = dispatcher.journal
     return feedback_of(journal.directory, decision_id) if journal is not None else None
+
+
+def _away(decision_id: str, error: LedgerAwayError) -> RequestError:
+    return RequestError(
+        f"whose decision {decision_id[:SHOWN]!r} is cannot be told: another pod made it, and the "
+        f"ledger does not answer ({error}); say it again in some seconds",
+        status=503,
+        code="ledger_away",
+        headers=AWAY,
+    )
+
+
+def _not_arrived(decision_id: str) -> RequestError:
+    return RequestError(
+        f"decision {decision_id[:SHOWN]!r} is not known here, and the ledger has not got it; if it "
+        "was made a moment ago, say it again in some seconds",
+        status=404,
+        param="decision",
+        code="decision_not_found",
+    )
 
 
 def _unknown(dispatcher: Dispatcher, decision_id: str, param: str | None) -> RequestError:

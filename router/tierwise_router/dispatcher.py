@@ -24,6 +24,7 @@ from tierwise_router.lengths import AnswerLengths, Densities
 from tierwise_router.patterns.shadows import Shadows
 from tierwise_router.pressure import Pressure
 from tierwise_router.purses import Books, LeaseDesk
+from tierwise_router.recorded import Recorded
 from tierwise_router.refusals import Refusals
 from tierwise_router.second_opinion import SecondOpinion
 from tierwise_router.session_homes import SessionHomes
@@ -71,7 +72,8 @@ class Dispatcher:
     busy the Specialists are, ``homes`` remembers who answered which session.
     ``keep`` takes requests whose clients do not wait, and ``unseen`` those that a rollout's
     candidate may repeat. ``books`` has what tenants may spend here, and ``refusals`` says which of
-    those that were turned away are written down.
+    those that were turned away are written down. ``recorded`` asks the ledger for decisions of
+    other pods, None where there is no ledger.
     """
 
     settings: Settings
@@ -101,6 +103,7 @@ class Dispatcher:
     unseen: Repeats | None = None
     refusals: Refusals = field(default_factory=Refusals)
     books: Books = field(default_factory=lambda: Books("", None, 1, Pressure()))
+    recorded: Recorded | None = None
 
     @classmethod
     def create(cls, settings: Settings) -> Dispatcher:
@@ -115,7 +118,9 @@ class Dispatcher:
         holds = Holds(tally, settings.held_requests, settings.hold_progress_s)
         admission = Admission(tally, settings.dispatchers)
         ids = DecisionIds()
-        books = Books(f"{ids.pod}-{ids.process}", _lease_desk(settings), share, tally.pressure)
+        ledger = _ledger(settings)
+        desk = LeaseDesk(ledger) if ledger is not None else None
+        books = Books(f"{ids.pod}-{ids.process}", desk, share, tally.pressure)
         return cls(
             settings,
             client,
@@ -129,6 +134,7 @@ class Dispatcher:
             ids=ids,
             loads=dispatch.loads,
             books=books,
+            recorded=Recorded(ledger) if ledger is not None else None,
             opinion=SecondOpinion(secrets),
         )
 
@@ -160,7 +166,7 @@ class Dispatcher:
         self.opinion.follow(brain.table.policy.classifier.embeddings, brain.classifier.examples)
 
 
-def _lease_desk(settings: Settings) -> LeaseDesk | None:
+def _ledger(settings: Settings) -> LedgerAddress | None:
     if not settings.ledger_url:
         return None
-    return LeaseDesk(LedgerAddress(settings.ledger_url, settings.ledger_token_file))
+    return LedgerAddress(settings.ledger_url, settings.ledger_token_file)

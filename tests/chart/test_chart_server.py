@@ -118,6 +118,7 @@ ALLOWED = [
     (OPERATOR, "watch", "nodes", ""),
     (OPERATOR, "list", "pods", "team-a"),
     (OPERATOR, "create", "deployments.apps", "team-a"),
+    (OPERATOR, "get", "configmaps", "team-a"),  # held-out questions, by name
     (OPERATOR, "delete", "services", "team-a"),
     (OPERATOR, "create", "events.events.k8s.io", "team-a"),
     (OPERATOR, "create", "leases.coordination.k8s.io", NAMESPACE),
@@ -132,7 +133,7 @@ ALLOWED = [
 
 FORBIDDEN = [
     (OPERATOR, "get", "secrets", "team-a"),
-    (OPERATOR, "get", "configmaps", "team-a"),
+    (OPERATOR, "list", "configmaps", "team-a"),
     (OPERATOR, "patch", "specialists.tierwise.dev", "team-a"),
     (OPERATOR, "delete", "specialists.tierwise.dev", "team-a"),
     (OPERATOR, "patch", "gputiers.tierwise.dev", ""),

@@ -90,7 +90,7 @@ OPERATIONS: Final = (
         "Say whether an answer was right",
         {
             "200": json_answer("Taken.", ref("FeedbackTaken")),
-            **errors("400", "401", "404", "405", "413"),
+            **errors("400", "401", "404", "405", "413", "503"),
         },
         body=ref("Feedback"),
         tag="decisions",

@@ -1,0 +1,114 @@
+"""A client does not choose its router pod: feedback counts at whichever one it arrives."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from dispatchers import Running, brain, route
+from fake_engine import FakeEngine, Script, answers
+from ledgers import NOON, Served, a_decision
+
+from tierwise_core.tenant import TenantRoute
+from tierwise_ledger.ingest import ingest
+from tierwise_ledger.store import Store
+from tierwise_router.journal_files import Marks, tail
+from tierwise_router.recorded import Recorded
+from tierwise_router.shipping import LedgerAddress
+
+Engine = Callable[[Script], Awaitable[FakeEngine]]
+Start = Callable[..., Awaitable[Running]]
+ELSEWHERE = "d-pod-one-000001"
+TENANTS = [
+    TenantRoute("demo", name, key_hashes=(hashlib.sha256(name.encode()).hexdigest(),))
+    for name in ("team-a", "team-b")
+]
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Served]:
+    """A ledger that has one decision, of another pod's, for demo/team-a."""
+    store = Store.open(f"sqlite:///{tmp_path}/ledger.db")
+    with store.begin() as connection:
+        ingest(connection, [a_decision(1)], received_at=NOON)
+    yield Served(store)
+    store.close()
+
+
+async def a_pod(
+    engine: Engine, recording: Start, ledger: Served, *, tenants: bool = False
+) -> Running:
+    small = await engine(answers("abcd"))
+    router = await recording(route("sorter", small.url))
+    if tenants:
+        router.dispatcher.take(brain(route("sorter", small.url), tenants=TENANTS))
+    router.dispatcher.recorded = Recorded(LedgerAddress("http://ledger"), ledger.transport())
+    return router
+
+
+async def say(router: Running, decision: str, key: str = "") -> httpx.Response:
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    body = {"decision": decision, "accepted": False, "corrected": "abcd"}
+    return await router.client.post("/v1/feedback", json=body, headers=headers)
+
+
+def journal(router: Running) -> list[dict[str, Any]]:
+    kept = router.dispatcher.journal
+    assert kept is not None
+    kept.flush()
+    return list(tail(kept.directory, Marks()))
+
+
+async def test_what_another_pod_decided_is_judged_here(
+    engine: Engine, recording: Start, ledger: Served
+) -> None:
+    router = await a_pod(engine, recording, ledger)
+
+    first, again = await say(router, ELSEWHERE), await say(router, ELSEWHERE)
+
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert (first.json()["duplicate"], again.json()["duplicate"]) == (False, True)
+    assert [row["decision"] for row in journal(router)] == [ELSEWHERE]
+
+
+async def test_a_tenant_judges_its_own_decisions_alone(
+    engine: Engine, recording: Start, ledger: Served
+) -> None:
+    router = await a_pod(engine, recording, ledger, tenants=True)
+
+    own, others = await say(router, ELSEWHERE, "team-a"), await say(router, ELSEWHERE, "team-b")
+
+    assert (own.status_code, others.status_code) == (200, 404)
+    assert others.json()["error"]["code"] == "decision_not_found"
+    assert len(journal(router)) == 1
+
+
+async def test_what_nobody_has_recorded_is_said(
+    engine: Engine, recording: Start, ledger: Served
+) -> None:
+    router = await a_pod(engine, recording, ledger)
+
+    reply = await say(router, "d-pod-one-0000ff")
+
+    assert reply.status_code == 404
+    assert "say it again in some seconds" in reply.json()["error"]["message"]
+    assert not journal(router)
+
+
+@pytest.mark.parametrize("tenants", [False, True])
+async def test_without_a_ledger_only_what_cannot_be_anothers_is_taken(
+    engine: Engine, recording: Start, ledger: Served, *, tenants: bool
+) -> None:
+    router = await a_pod(engine, recording, ledger, tenants=tenants)
+    ledger.down = True
+
+    reply = await say(router, ELSEWHERE, "team-a" if tenants else "")
+
+    assert reply.status_code == (503 if tenants else 200)
+    assert len(journal(router)) == (0 if tenants else 1)
+    if tenants:
+        assert reply.headers["retry-after"] == "5"
