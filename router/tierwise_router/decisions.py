@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 
 from tierwise_core.decision_record import Feedback
@@ -65,42 +66,61 @@ class DecisionDesk:
     async def _tell(self, exchange: Exchange, decision_id: str, tenant: TenantRoute | None) -> None:
         dispatcher = self._dispatcher
         record = await _find(dispatcher, decision_id, tenant)
-        record["feedback"] = await asyncio.to_thread(_feedback, dispatcher, decision_id)
+        said = await asyncio.to_thread(_feedback, dispatcher, decision_id)
+        record["feedback"] = said or await self._said_elsewhere(decision_id)
         await exchange.json(200, record)
+
+    async def _said_elsewhere(self, decision_id: str) -> dict[str, Any] | None:
+        """Give the last word that another pod took, as far as the ledger knows it."""
+        recorded = self._dispatcher.recorded
+        if recorded is None:
+            return None
+        try:
+            outcome = await recorded.find(decision_id) or {}
+        except LedgerAwayError:
+            return None
+        if outcome.get("feedback") is None:
+            return None
+        return Feedback(
+            decision_id, outcome["feedback"], at=float(outcome.get("feedback_at") or 0.0)
+        ).to_row()
 
     async def _take_feedback(self, exchange: Exchange, tenant: TenantRoute | None) -> None:
         dispatcher = self._dispatcher
         limit = min(LARGEST_FEEDBACK, dispatcher.settings.max_body_bytes)
         given = read_feedback(await exchange.read_body(limit), time.time())
-        if not await self._is_recorded(given.decision, tenant):
+        recorded = await self._recorded(given.decision, tenant)
+        if recorded is None:
             await _find(dispatcher, given.decision, tenant, param="decision")
         before = await asyncio.to_thread(_feedback, dispatcher, given.decision)
-        duplicate = before is not None and _same(Feedback.of(before), given)
+        duplicate = _same(Feedback.of(before), given) if before else _is_known(recorded, given)
         if not duplicate and dispatcher.journal is not None:
             dispatcher.journal.record(given)
             await asyncio.to_thread(dispatcher.journal.flush)
         await exchange.json(200, {**given.to_row(), "duplicate": duplicate})
 
-    async def _is_recorded(self, decision_id: str, tenant: TenantRoute | None) -> bool:
-        """Tell whether the ledger vouches for a decision of another pod's.
+    async def _recorded(
+        self, decision_id: str, tenant: TenantRoute | None
+    ) -> Mapping[str, Any] | None:
+        """Give what the ledger has of a decision of another pod's; None for one to look for here.
 
         Without tenants nobody can judge what is not theirs: while the ledger is away the word is
         taken, and counts when the decision arrives there.
         """
         recorded, made = self._dispatcher.recorded, made_by(decision_id)
         if recorded is None or made is None or made[0] == self._dispatcher.ids.pod:
-            return False
+            return None
         for pause_s in (0.0, *RECORDED_AFTER_S):
             await asyncio.sleep(pause_s)
             try:
                 outcome = await recorded.find(decision_id)
             except LedgerAwayError as error:
                 if tenant is None:
-                    return True
+                    return {}
                 raise _away(decision_id, error) from error
             if outcome is not None:
                 if tenant is None or outcome.get("tenant") == tenant.key:
-                    return True
+                    return outcome
                 break
         raise _not_arrived(decision_id)
 
@@ -147,6 +167,13 @@ def _same(before: Feedback, given: Feedback) -> bool:
         given.corrected,
         given.comment,
     )
+
+
+def _is_known(outcome: Mapping[str, Any] | None, given: Feedback) -> bool:
+    """Tell whether the ledger has this word; it tells neither what was right nor comments."""
+    if not outcome or given.corrected or given.comment or outcome.get("corrected"):
+        return False
+    return outcome.get("feedback") is given.accepted
 
 
 async def _find(

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from dispatchers import Running, brain, route
 from fake_engine import FakeEngine, Script, answers
-from ledgers import NOON, Served, a_decision
+from ledgers import NOON, Served, a_decision, a_word
 
 from tierwise_core.tenant import TenantRoute
 from tierwise_ledger.ingest import ingest
@@ -73,6 +73,38 @@ async def test_what_another_pod_decided_is_judged_here(
     assert (first.status_code, again.status_code) == (200, 200)
     assert (first.json()["duplicate"], again.json()["duplicate"]) == (False, True)
     assert [row["decision"] for row in journal(router)] == [ELSEWHERE]
+
+
+async def test_what_the_ledger_was_told_by_another_pod_is_no_news(
+    engine: Engine, recording: Start, ledger: Served
+) -> None:
+    router = await a_pod(engine, recording, ledger)
+    with ledger.store.begin() as connection:
+        ingest(connection, [a_word(1, accepted=True)], received_at=NOON)
+
+    body = {"decision": ELSEWHERE, "accepted": True}
+    same = await router.client.post("/v1/feedback", json=body)
+    other = await router.client.post("/v1/feedback", json={**body, "accepted": False})
+
+    assert (same.json()["duplicate"], other.json()["duplicate"]) == (True, False)
+    assert [row["accepted"] for row in journal(router)] == [False]
+
+
+async def test_a_decision_is_told_with_what_another_pod_was_told_of_it(
+    engine: Engine, recording: Start, ledger: Served
+) -> None:
+    router = await a_pod(engine, recording, ledger)
+    made = (await router.chat("sort dbca")).headers["x-tierwise-decision"]
+    rows = [a_decision(2, id=made), a_word(2, accepted=False) | {"decision": made}]
+    with ledger.store.begin() as connection:
+        ingest(connection, rows, received_at=NOON)
+
+    record = (await router.client.get(f"/v1/decisions/{made}")).json()
+    ledger.down = True
+    without = (await router.client.get(f"/v1/decisions/{made}")).json()
+
+    assert record["feedback"]["accepted"] is False
+    assert without["feedback"] is None
 
 
 async def test_a_tenant_judges_its_own_decisions_alone(
