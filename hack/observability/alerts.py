@@ -85,7 +85,7 @@ ALERTS: Final = (
     ),
     Alert(
         "TierwiseEscalating",
-        'sum by (from) (rate(tierwise_router_escalations_total{reason!~"asleep|overflow"}[30m]))'
+        'sum by (from) (rate(tierwise_router_escalations_total{reason=~"below_floor|failed"}[30m]))'
         " / on (from) "
         'label_replace(sum by (specialist) (rate(tierwise_router_first_byte_seconds_count[30m])),'
         ' "from", "$1", "specialist", "(.*)") > 0.5',

@@ -16,7 +16,7 @@ from tierwise_core.errors import TierwiseError
 from tierwise_core.route_table import AUTO_MODEL
 from tierwise_router.call import RESPONSES
 from tierwise_router.completions import answer_completion
-from tierwise_router.decision import Decision
+from tierwise_router.decision import NEVER_ASKED, Decision
 from tierwise_router.decisions import DecisionDesk
 from tierwise_router.desk import Desk
 from tierwise_router.desk.reading_ahead import (
@@ -45,8 +45,6 @@ log = structlog.get_logger(__name__)
 Handler = Callable[[Exchange, Decision], Awaitable[None]]
 
 CLIENT_GONE: Final = 499
-NO_FAULT: Final = frozenset({"asleep", "overflow"})
-"""Why one is passed over that did nothing wrong; told apart in the counts."""
 REQUEST_ID: Final = re.compile(rb"[\x21-\x7e]{1,128}")
 PLAIN_TEXT: Final = [(b"content-type", b"text/plain; charset=utf-8")]
 CLOSE: Final = (b"connection", b"close")
@@ -225,7 +223,7 @@ class App:
         tally.durations[specialist].add(took_s)
         tally.cost_usd[specialist] += decision.cost_usd
         for one, other in () if alone else pairwise(steps):
-            failed = one.failure if one.failure in NO_FAULT else "failed"
+            failed = one.failure if one.failure in NEVER_ASKED else "failed"
             why = failed if one.failure else "below_floor"
             tally.escalations[one.hop.route.key, other.hop.route.key, why] += 1
 

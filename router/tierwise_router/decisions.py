@@ -14,7 +14,7 @@ from tierwise_router.errors import RequestError
 from tierwise_router.exchange import Exchange
 from tierwise_router.journal_files import feedback_of, find_decision, made_by
 from tierwise_router.json_body import read_object, wrong_field
-from tierwise_router.recorded import LedgerAwayError
+from tierwise_router.ledger_client import LedgerAwayError
 
 __all__ = ["DecisionDesk", "read_feedback"]
 
@@ -72,11 +72,11 @@ class DecisionDesk:
 
     async def _said_elsewhere(self, decision_id: str) -> dict[str, Any] | None:
         """Give the last word that another pod took, as far as the ledger knows it."""
-        recorded = self._dispatcher.recorded
-        if recorded is None:
+        ledger = self._dispatcher.ledger
+        if ledger is None:
             return None
         try:
-            outcome = await recorded.find(decision_id) or {}
+            outcome = await ledger.outcome(decision_id) or {}
         except LedgerAwayError:
             return None
         if outcome.get("feedback") is None:
@@ -107,13 +107,13 @@ class DecisionDesk:
         Without tenants nobody can judge what is not theirs: while the ledger is away the word is
         taken, and counts when the decision arrives there.
         """
-        recorded, made = self._dispatcher.recorded, made_by(decision_id)
-        if recorded is None or made is None or made[0] == self._dispatcher.ids.pod:
+        ledger, made = self._dispatcher.ledger, made_by(decision_id)
+        if ledger is None or made is None or made[0] == self._dispatcher.ids.pod:
             return None
         for pause_s in (0.0, *RECORDED_AFTER_S):
             await asyncio.sleep(pause_s)
             try:
-                outcome = await recorded.find(decision_id)
+                outcome = await ledger.outcome(decision_id)
             except LedgerAwayError as error:
                 if tenant is None:
                     return {}

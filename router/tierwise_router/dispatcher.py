@@ -20,11 +20,11 @@ from tierwise_router.decision import DecisionIds
 from tierwise_router.dispatch import Dispatch, SecretFiles
 from tierwise_router.inside import AsgiApp
 from tierwise_router.journal import Journal
+from tierwise_router.ledger_client import LedgerClient
 from tierwise_router.lengths import AnswerLengths, Densities
 from tierwise_router.patterns.shadows import Shadows
 from tierwise_router.pressure import Pressure
 from tierwise_router.purses import Books, LeaseDesk
-from tierwise_router.recorded import Recorded
 from tierwise_router.refusals import Refusals
 from tierwise_router.second_opinion import SecondOpinion
 from tierwise_router.session_homes import SessionHomes
@@ -72,8 +72,8 @@ class Dispatcher:
     busy the Specialists are, ``homes`` remembers who answered which session.
     ``keep`` takes requests whose clients do not wait, and ``unseen`` those that a rollout's
     candidate may repeat. ``books`` has what tenants may spend here, and ``refusals`` says which of
-    those that were turned away are written down. ``recorded`` asks the ledger for decisions of
-    other pods, None where there is no ledger.
+    those that were turned away are written down. ``ledger`` is asked for decisions of other
+    pods, None where there is none.
     """
 
     settings: Settings
@@ -103,7 +103,7 @@ class Dispatcher:
     unseen: Repeats | None = None
     refusals: Refusals = field(default_factory=Refusals)
     books: Books = field(default_factory=lambda: Books("", None, 1, Pressure()))
-    recorded: Recorded | None = None
+    ledger: LedgerClient | None = None
 
     @classmethod
     def create(cls, settings: Settings) -> Dispatcher:
@@ -134,7 +134,7 @@ class Dispatcher:
             ids=ids,
             loads=dispatch.loads,
             books=books,
-            recorded=Recorded(ledger) if ledger is not None else None,
+            ledger=ledger,
             opinion=SecondOpinion(secrets),
         )
 
@@ -166,7 +166,7 @@ class Dispatcher:
         self.opinion.follow(brain.table.policy.classifier.embeddings, brain.classifier.examples)
 
 
-def _ledger(settings: Settings) -> LedgerAddress | None:
+def _ledger(settings: Settings) -> LedgerClient | None:
     if not settings.ledger_url:
         return None
-    return LedgerAddress(settings.ledger_url, settings.ledger_token_file)
+    return LedgerClient(LedgerAddress(settings.ledger_url, settings.ledger_token_file))

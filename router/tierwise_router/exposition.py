@@ -92,7 +92,7 @@ class Tallies(Collector):
         )  # fmt: skip
         yield _counter(
             "tierwise_router_escalations",
-            "Who was passed over for whom: below_floor, failed, asleep or overflow.",
+            "Who was passed over for whom: below_floor, failed, or why it was never asked.",
             ["from", "to", "reason"], tally.escalations,
         )  # fmt: skip
         singles = {(name,): value for name, value in tally.retries.items()}

@@ -201,8 +201,6 @@ class DispatcherReplica:
                 await asyncio.to_thread(self._dispatcher.journal.close)
             await self._dispatcher.opinion.close()
             await self._dispatcher.books.close()
-            if self._dispatcher.recorded is not None:
-                await self._dispatcher.recorded.close()
         await self._report(DRAINED)
         log.info("dispatcher drained", process=os.getpid())
 

@@ -17,7 +17,7 @@ from tierwise_core.tenant import TenantRoute
 from tierwise_ledger.ingest import ingest
 from tierwise_ledger.store import Store
 from tierwise_router.journal_files import Marks, tail
-from tierwise_router.recorded import Recorded
+from tierwise_router.ledger_client import LedgerClient
 from tierwise_router.shipping import LedgerAddress
 
 Engine = Callable[[Script], Awaitable[FakeEngine]]
@@ -46,7 +46,7 @@ async def a_pod(
     router = await recording(route("sorter", small.url))
     if tenants:
         router.dispatcher.take(brain(route("sorter", small.url), tenants=TENANTS))
-    router.dispatcher.recorded = Recorded(LedgerAddress("http://ledger"), ledger.transport())
+    router.dispatcher.ledger = LedgerClient(LedgerAddress("http://ledger"), ledger.transport())
     return router
 
 

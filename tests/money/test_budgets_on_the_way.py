@@ -19,6 +19,7 @@ from tierwise_core.money import nano_usd
 from tierwise_core.route_table import Price
 from tierwise_core.tenant import TenantRoute
 from tierwise_ledger.store import Store
+from tierwise_router.ledger_client import LedgerClient
 from tierwise_router.purses import Books, LeaseDesk
 from tierwise_router.shipping import LedgerAddress
 
@@ -51,7 +52,7 @@ def with_books(router: Running, ledger: Served | None, share: int = 2, name: str
     """Let a router have its budgets from a ledger."""
     desk = None
     if ledger is not None:
-        desk = LeaseDesk(LedgerAddress("http://ledger"), ledger.transport())
+        desk = LeaseDesk(LedgerClient(LedgerAddress("http://ledger"), ledger.transport()))
     clock = ledger.clock if ledger is not None else Clock()
     books = Books(name, desk, share, router.dispatcher.tally.pressure, clock)
     router.dispatcher.books = books

@@ -21,6 +21,7 @@ from tierwise_cli.rollouts.looks import Look, model_words
 from tierwise_cli.rollouts.options import Home, SpecialistName, Watch
 from tierwise_cli.rollouts.places import Place, place, split
 from tierwise_core.children import SPECIALIST
+from tierwise_core.rollout.gates import Gate
 from tierwise_core.rollout.order import TRIGGER, TRIGGER_MESSAGE
 from tierwise_core.rollout.stages import Stage
 
@@ -35,10 +36,6 @@ EXAMPLES_OF_START = examples(
 Strategy = Literal["Utility", "Stages", "BlueGreen", "Shadow"]
 Policy = Literal["Promote", "Rollback", "Hold"]
 LONGEST_STEM: Final = 50
-GATES: Final = (
-    "EvalReadiness", "QualityFloor", "MeasuredCost", "Compliance", "OperationalReadiness",
-    "RollbackPath", "RampPlan",
-)  # fmt: skip
 
 
 def undo(  # noqa: PLR0913, PLR0917 - the options of a command
@@ -92,7 +89,7 @@ def _undone(here: Place, specialist: str) -> tuple[Look, str]:
     made = here.create(
         _body(
             owner, f"{specialist[:LONGEST_STEM]}-undo-", before,
-            {"type": "BlueGreen", "skipGates": list(GATES)},
+            {"type": "BlueGreen", "skipGates": [gate.value for gate in Gate]},
             ("Undo", f"undo of {last.name}"),
         )
     )  # fmt: skip

@@ -17,8 +17,9 @@ from tierwise_core.budget_lease import Ask
 from tierwise_core.budgets import Budgets
 from tierwise_core.route_table import RouteTable
 from tierwise_core.tenant import TenantRoute
+from tierwise_router.ledger_client import LedgerAwayError
 from tierwise_router.pressure import Pressure
-from tierwise_router.purses.desk import LeaseDesk, LeaseError
+from tierwise_router.purses.desk import LeaseDesk
 from tierwise_router.purses.entry import Entry
 from tierwise_router.purses.purse import Purse
 
@@ -123,7 +124,7 @@ class Books:
         """Give back what is left; at the end, when no request is in progress any more."""
         if self._desk is None:
             return
-        with contextlib.suppress(LeaseError):
+        with contextlib.suppress(LedgerAwayError):
             await self._tell(list(self._entries.values()), closing=True)
         await self._desk.close()
 
@@ -142,7 +143,7 @@ class Books:
         due = [entry for entry in self._entries.values() if entry.due(now)]
         try:
             await self._tell(due)
-        except LeaseError as error:
+        except LedgerAwayError as error:
             if self._away_until <= self._clock() - 10 * REST_S:
                 log.warning("no budgets can be had from the ledger", error=str(error))
             self._away_until = self.now() + REST_S
