@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from cluster import ROOT, Cluster, answer, eventually
+from cluster import ROOT, Cluster, KubectlError, answer, eventually
 from s3_server import KEY_ID, SECRET, FakeS3, fake_s3
 
 NAME = "keeper"
@@ -15,6 +15,7 @@ SHELF = "shelf"
 SELECTOR = f"tierwise.dev/specialist={NAME}"
 MODEL = ROOT / "examples" / "models" / "sorter"
 WEIGHTS = "model.safetensors"
+DAMAGED = "is damaged in the cache"
 ROOM = ("reverser", "generalist")
 
 
@@ -120,8 +121,17 @@ def test_a_damaged_file_is_fetched_again(
     cluster.kubectl("delete", "pod", before[0], "--wait=false")
     eventually(lambda: kept.read_bytes() == whole, bool, 200)
     (fresh,) = set(cluster.names("pods", SELECTOR)) - set(before)
-    assert "is damaged in the cache" in cluster.kubectl("logs", fresh, "-c", "weights")
+    # A small file is mended before the kubelet has told that the container runs.
+    eventually(lambda: weights_log(cluster, fresh), lambda log: DAMAGED in log, 60)
     assert whole_downloads(store) == 2
+
+
+def weights_log(cluster: Cluster, pod: str) -> str:
+    """What the container that fetches weights has written; empty before it is known to run."""
+    try:
+        return cluster.kubectl("logs", pod, "-c", "weights")
+    except KubectlError:
+        return ""
 
 
 def cache_of(cluster: Cluster) -> Path:

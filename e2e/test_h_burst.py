@@ -78,7 +78,11 @@ def swift(cluster: Cluster, provider: str) -> Iterator[None]:
         "burst": "Switch",
     }
     own = {"model": sorter["model"], "engine": sorter["engine"], "placement": placement}
-    cluster.apply(manifest(ELSEWHERE, external=external), manifest(NAME, **own))
+    # Nobody waits for its engine: a router that does not know the alternative yet says 503.
+    own["scaling"] = {"whenAsleep": "Escalate"}
+    cluster.apply(manifest(ELSEWHERE, external=external))
+    cluster.wait(f"specialist/{ELSEWHERE}", "condition=Ready")
+    cluster.apply(manifest(NAME, **own))
     yield
     cluster.delete("specialist", NAME, ELSEWHERE)
 
