@@ -105,7 +105,7 @@ def test_a_changed_file_takes_effect_while_it_runs(
     before = resources.read_text()
     resources.write_text(before.replace("name: adder", "name: calculator"))
     try:
-        names = eventually(lambda: models(laptop[0]), lambda seen: "calculator" in seen, 20)
+        names = eventually(lambda: models(laptop[0]), lambda seen: "calculator" in seen)
         assert "adder" not in names
     finally:
         resources.write_text(before)

@@ -30,9 +30,7 @@ def stories(cluster: Cluster) -> Iterator[list[str]]:
 
 def told(cluster: Cluster, name: str, kind: str) -> str:
     """The condition once it is False: `Reason: message`."""
-    seen = eventually(
-        lambda: cluster.condition(name, kind), lambda c: c.get("status") == "False", 60
-    )
+    seen = eventually(lambda: cluster.condition(name, kind), lambda c: c.get("status") == "False")
     return f"{seen['reason']}: {seen['message']}"
 
 
@@ -83,7 +81,7 @@ def test_parents_in_a_circle_are_named(cluster: Cluster, stories: list[str]) -> 
     cluster.apply(specialist("hen", parent="egg"), specialist("egg", parent="hen"))
 
     seen = eventually(
-        lambda: cluster.condition("hen", "Placed"), lambda c: c.get("reason") == "ParentCycle", 60
+        lambda: cluster.condition("hen", "Placed"), lambda c: c.get("reason") == "ParentCycle"
     )
     assert "egg" in seen["message"]
 
@@ -116,7 +114,6 @@ def test_an_image_that_cannot_be_pulled_is_said_and_the_rest_keeps_answering(
     seen = eventually(
         lambda: cluster.condition("imageless", "ServingReady"),
         lambda c: c.get("reason") == "ImagePullFailed",
-        120,
     )
 
     assert "localhost/no-such-engine:never" in seen["message"]

@@ -84,7 +84,7 @@ def serving(cluster: Cluster, name: str, source: str) -> Iterator[None]:
         yield
     finally:
         cluster.delete("specialist", name)
-        eventually(lambda: cluster.names("pods", selector(name)), lambda pods: pods == [], 150)
+        eventually(lambda: cluster.names("pods", selector(name)), lambda pods: pods == [])
 
 
 def selector(name: str) -> str:
@@ -95,7 +95,7 @@ def test_a_model_of_a_registry_serves_and_is_fetched_once(
     cluster: Cluster, told: None, registry: FakeRegistry
 ) -> None:
     with serving(cluster, "packed", f"oci://{registry.host}/acme/adder:v1"):
-        assert answer(cluster.ask("add 17 and 25", model="packed")) == "42"
+        assert answer(cluster.once_answered("add 17 and 25", "packed")) == "42"
         assert whole_reads(registry) == 1
 
         has_its_files_again(cluster, "packed")
@@ -106,7 +106,7 @@ def test_a_model_of_a_hub_serves_and_is_fetched_once(
     cluster: Cluster, told: None, hub: FakeHub
 ) -> None:
     with serving(cluster, "hubbed", "hf://acme/reverser"):
-        assert answer(cluster.ask("reverse abcdef", model="hubbed")) == "fedcba"
+        assert answer(cluster.once_answered("reverse abcdef", "hubbed")) == "fedcba"
         assert downloads(hub) == 1
 
         has_its_files_again(cluster, "hubbed")
@@ -126,7 +126,6 @@ def has_its_files_again(cluster: Cluster, name: str) -> None:
             if container.get("ready") or container.get("started")
         ],
         lambda ready: "weights" in ready,
-        120,
     )
 
 

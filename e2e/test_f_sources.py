@@ -25,7 +25,7 @@ def room(cluster: Cluster) -> Iterator[None]:
     for name in ROOM:
         cluster.kubectl("scale", "specialist", name, "--replicas=0")
     free = ("gputier", "rtx-4090")
-    eventually(lambda: int(cluster.get(*free)["status"]["gpus"]["free"]), lambda n: n >= 2, 150)
+    eventually(lambda: int(cluster.get(*free)["status"]["gpus"]["free"]), lambda n: n >= 2)
     yield
     for name in ROOM:
         cluster.kubectl("scale", "specialist", name, "--replicas=1")
@@ -88,14 +88,14 @@ def keeper(cluster: Cluster, store: FakeS3) -> Iterator[dict[str, Any]]:
     yield manifest
     cluster.delete("specialist", NAME)
     cluster.delete("secret", "model-store")
-    eventually(lambda: cluster.names("pods", SELECTOR), lambda pods: pods == [], 150)
+    eventually(lambda: cluster.names("pods", SELECTOR), lambda pods: pods == [])
 
 
 def test_a_model_of_an_object_store_serves(
     cluster: Cluster, store: FakeS3, keeper: dict[str, Any]
 ) -> None:
     cluster.wait(f"specialist/{NAME}", "condition=Ready", seconds=400)
-    assert answer(cluster.ask("sort dbca", model=NAME)) == "abcd"
+    assert answer(cluster.once_answered("sort dbca", NAME)) == "abcd"
     assert cluster.condition(NAME, "Sized")["reason"] == "MetadataRead"
     assert whole_downloads(store) == 1
 
@@ -119,10 +119,10 @@ def test_a_damaged_file_is_fetched_again(
     kept.write_bytes(whole[: len(whole) // 2])
     before = cluster.names("pods", SELECTOR)
     cluster.kubectl("delete", "pod", before[0], "--wait=false")
-    eventually(lambda: kept.read_bytes() == whole, bool, 200)
+    eventually(lambda: kept.read_bytes() == whole, bool)
     (fresh,) = set(cluster.names("pods", SELECTOR)) - set(before)
     # A small file is mended before the kubelet has told that the container runs.
-    eventually(lambda: weights_log(cluster, fresh), lambda log: DAMAGED in log, 60)
+    eventually(lambda: weights_log(cluster, fresh), lambda log: DAMAGED in log)
     assert whole_downloads(store) == 2
 
 
@@ -154,7 +154,6 @@ def test_wrong_keys_are_told_and_not_shown(
         found = eventually(
             lambda: cluster.condition("locked", "Sized"),
             lambda condition: condition.get("reason") == "SourceUnauthorized",
-            60,
         )
         assert "the keys in Secret wrong-store" in found["message"]
         assert "wrong-secret" not in found["message"]
@@ -197,9 +196,9 @@ def test_a_model_in_a_claim_is_read_by_a_job_and_serves(cluster: Cluster, room: 
     try:
         cluster.wait("specialist/shelved", "condition=Ready", seconds=400)
         assert cluster.condition("shelved", "Sized")["reason"] == "MetadataRead"
-        assert answer(cluster.ask("sort dbca", model="shelved")) == "abcd"
+        assert answer(cluster.once_answered("sort dbca", "shelved")) == "abcd"
         jobs = "app.kubernetes.io/managed-by=tierwise"
-        eventually(lambda: cluster.names("jobs", jobs), lambda left: left == [], 60)
+        eventually(lambda: cluster.names("jobs", jobs), lambda left: left == [])
     finally:
         cluster.delete("specialist", "shelved")
         cluster.delete("pvc", SHELF)

@@ -24,7 +24,7 @@ def perch(cluster: Cluster) -> Iterator[None]:
     """A fake node with four GPUs, dearer than what others have."""
     kwok(cluster, 1)
     cluster.apply(node(PERCH, PERCH, 4), tier(PERCH, 7.0))
-    cluster.wait(f"node/{PERCH}", "condition=Ready", 60)
+    cluster.wait(f"node/{PERCH}", "condition=Ready")
     yield
     cluster.delete("specialist", NAME)
     cluster.delete("gputier", PERCH)
@@ -40,7 +40,7 @@ def queue(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         served.values[METRIC] = 25
         registered = registration(cluster.our_address, served.port)
         cluster.apply(*registered)
-        cluster.wait("apiservice/v1beta1.external.metrics.k8s.io", "condition=Available", 60)
+        cluster.wait("apiservice/v1beta1.external.metrics.k8s.io", "condition=Available")
         yield served
         for body in reversed(registered):
             named = (body["kind"], body["metadata"]["name"])
@@ -94,16 +94,17 @@ def test_an_hpa_takes_over_and_replicas_follow_its_metric(
     cluster: Cluster, perch: None, queue: Metrics
 ) -> None:
     cluster.apply(hawk(cluster, min=1, max=2))
-    eventually(lambda: running(cluster), lambda ready: ready == 1, 60)
-    assert "scaling" in cluster.get("specialist", NAME)["status"]  # the number is tierwise's
+    eventually(lambda: running(cluster), lambda ready: ready == 1)
+    # The number is tierwise's.
+    eventually(lambda: cluster.get("specialist", NAME)["status"], lambda seen: "scaling" in seen)
 
     cluster.apply(hawk(cluster, min=1), autoscaler())
     try:
-        grown = eventually(lambda: running(cluster), lambda ready: ready == 3, 90)
+        grown = eventually(lambda: running(cluster), lambda ready: ready == 3)
         handed_over = cluster.get("specialist", NAME)
         writers = writers_of_the_number(cluster)
         queue.values[METRIC] = 4
-        shrunk = eventually(lambda: running(cluster), lambda ready: ready == 1, 90)
+        shrunk = eventually(lambda: running(cluster), lambda ready: ready == 1)
         told = cluster.get("hpa", NAME)
     finally:
         cluster.kubectl("delete", "hpa", NAME)

@@ -94,7 +94,7 @@ def status(cluster: Cluster) -> dict[str, Any]:
 def test_a_sleeper_s_request_is_answered_elsewhere_and_wakes_it(
     cluster: Cluster, swift: None
 ) -> None:
-    seen = eventually(lambda: status(cluster), lambda found: "burst" in found, 60)
+    seen = eventually(lambda: status(cluster), lambda found: "burst" in found)
     assert seen["burst"]["baseReplicas"] == 1
     assert seen["burst"]["message"] == "too little is known of the load yet"
 
@@ -102,13 +102,12 @@ def test_a_sleeper_s_request_is_answered_elsewhere_and_wakes_it(
     response = eventually(
         lambda: cluster.ask("sort dbca", model=NAME),
         lambda found: found.headers.get("x-tierwise-path", "").endswith(sent_on),
-        30,
     )
     assert answer(response) == "elsewhere"
     awake = eventually(
-        lambda: status(cluster).get("scaling", {}), lambda found: found["desiredReplicas"] == 1, 30
+        lambda: status(cluster).get("scaling", {}), lambda found: found["desiredReplicas"] == 1
     )
-    told = eventually(lambda: status(cluster).get("overflow", {}), bool, 30)
+    told = eventually(lambda: status(cluster).get("overflow", {}), bool)
 
     assert response.headers["x-tierwise-specialist"] == f"default/{ELSEWHERE}"
     assert awake["asleep"] is False

@@ -48,7 +48,7 @@ def worker(cluster: Cluster, batch_id: str) -> str:
                     said[json.loads(line)["timestamp"]] = pod
         return said[max(said)] if said else ""
 
-    return eventually(looked, bool, 30)
+    return eventually(looked, bool)
 
 
 def test_a_batch_survives_the_pod_that_works_on_it(cluster: Cluster, client: OpenAI) -> None:
@@ -61,13 +61,11 @@ def test_a_batch_survives_the_pod_that_works_on_it(cluster: Cluster, client: Ope
         counts = client.batches.retrieve(batch.id).request_counts
         return counts.completed if counts else 0
 
-    eventually(answered, lambda count: count > 5, 60)
+    eventually(answered, lambda count: count > 5)
     pod = worker(cluster, batch.id)
     force = ("--grace-period=0", "--force")
     cluster.kubectl("delete", "pod", pod, "-n", "tierwise-system", *force)
-    done = eventually(
-        lambda: client.batches.retrieve(batch.id), lambda seen: seen.status in ENDED, 180
-    )
+    done = eventually(lambda: client.batches.retrieve(batch.id), lambda seen: seen.status in ENDED)
 
     assert done.status == "completed"
     assert done.request_counts is not None
@@ -110,7 +108,7 @@ def test_a_request_in_background_is_answered_by_auto(cluster: Cluster, client: O
     def fetched() -> dict[str, Any]:
         return dict(client.get(where, cast_to=dict[str, Any]))
 
-    told = eventually(fetched, lambda seen: seen["status"] == "completed", 60)
+    told = eventually(fetched, lambda seen: seen["status"] == "completed")
 
     assert told["response"]["body"]["choices"][0]["message"]["content"] == "abcd"
     assert told["tierwise"]["specialist"] == "default/sorter"

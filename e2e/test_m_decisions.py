@@ -18,7 +18,6 @@ def test_an_answer_is_explained_and_judged_from_the_command_line(cluster: Cluste
     again = eventually(
         lambda: cluster.tierwise("feedback", decision, "--accept").stdout,
         lambda said: "said before" in said,
-        20,
     )
     story = cluster.tierwise("explain", decision)
 

@@ -16,6 +16,9 @@ import httpx
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_S = 240.0
+"""How long a story waits for what a busy machine does late; what comes soon costs nothing."""
+
 T = TypeVar("T")
 
 
@@ -103,21 +106,45 @@ class Cluster:
             *("-n", "tierwise-system", "--timeout=180s"),
         )
 
+    def routers(self) -> list[str]:
+        """Where each router pod answers by itself, without a trailing slash."""
+        pods = self.get_all("pods", "app.kubernetes.io/component=router", "tierwise-system")
+        return [
+            f"http://{pod['status']['podIP']}:8080"
+            for pod in pods
+            if not pod["metadata"].get("deletionTimestamp") and pod["status"].get("podIP")
+        ]
+
     def make_up(self) -> None:
         """The README's command, once more."""
         command = ["make", "up", f"NAME={self.name}"]
         clean = {key: value for key, value in os.environ.items() if key != "KUBECONFIG"}
         subprocess.run(command, cwd=ROOT, check=True, env=clean, stdout=sys.__stderr__)
 
-    def ask(self, question: str, model: str = "auto", **extra: Any) -> httpx.Response:
-        """Ask the router one question, deterministically."""
+    def ask(
+        self, question: str, model: str = "auto", *, at: str = "", **extra: Any
+    ) -> httpx.Response:
+        """Ask the router, or the router pod at an address, one question, deterministically."""
         body = {
             "model": model,
             "messages": [{"role": "user", "content": question}],
             "temperature": 0,
             **extra,
         }
-        return httpx.post(f"{self.url}/v1/chat/completions", json=body, timeout=60)
+        return httpx.post(f"{at or self.url}/v1/chat/completions", json=body, timeout=60)
+
+    def once_answered(self, question: str, model: str) -> httpx.Response:
+        """An answer, once every router pod gives one.
+
+        Each learns of a ready pod a moment after the status says so, and the status of a moment ago
+        may still speak of a pod that is gone.
+        """
+        for url in self.routers():
+            response = eventually(
+                lambda url=url: self.ask(question, model, at=url),  # type: ignore[misc]
+                lambda seen: seen.status_code == httpx.codes.OK,
+            )
+        return response
 
     def ask_patiently(self, question: str, model: str) -> httpx.Response:
         """Ask a Specialist that may have to wake first."""
@@ -146,7 +173,9 @@ def answer(response: httpx.Response) -> str:
     return str(response.json()["choices"][0]["message"]["content"])
 
 
-def eventually(probe: Callable[[], T], expected: Callable[[T], bool], seconds: float) -> T:
+def eventually(
+    probe: Callable[[], T], expected: Callable[[T], bool], seconds: float = PATIENCE_S
+) -> T:
     """Look again until it is as expected; on time-out the last sight is the message."""
     deadline = time.monotonic() + seconds
     while True:
