@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from cluster import ROOT, Cluster
@@ -28,6 +28,18 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     if not standing:
         with terminal.global_and_fixture_disabled():
             make("down", name)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fleet(request: pytest.FixtureRequest, cluster: Cluster) -> None:
+    """Who of the quickstart's models is awake: all but those that a module names in ``ASLEEP``.
+
+    Stories that need free GPUs come one after the other, so nobody is woken in between. A module
+    with ``ASLEEP = None`` does not mind.
+    """
+    asleep: Sequence[str] | None = getattr(request.module, "ASLEEP", ())
+    if asleep is not None:
+        cluster.let_sleep(asleep)
 
 
 def name_of_this_checkout() -> str:

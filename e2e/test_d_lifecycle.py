@@ -6,27 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pytest
 from cluster import Cluster, answer, eventually
 
 NAMESPACE = "tierwise-system"
-
-
-@pytest.fixture(scope="module")
-def room(cluster: Cluster) -> Iterator[None]:
-    """Two free RTX 4090s: both revisions of a Specialist fit side by side."""
-    idle = ("reverser", "generalist")
-    for name in idle:
-        cluster.kubectl("scale", "specialist", name, "--replicas=0")
-    eventually(lambda: free_gpus(cluster), lambda free: free >= len(idle))
-    yield
-    for name in idle:
-        cluster.kubectl("scale", "specialist", name, "--replicas=1")
-
-
-def free_gpus(cluster: Cluster) -> int:
-    """RTX 4090s that no pod holds, as the tier's own status counts them."""
-    return int(cluster.get("gputier", "rtx-4090")["status"]["gpus"]["free"])
+ASLEEP = ("reverser", "generalist")  # both revisions of a Specialist fit side by side
 
 
 def deployment_of(cluster: Cluster, name: str) -> str:
@@ -98,9 +81,7 @@ def test_a_killed_pod_heals_and_auto_keeps_answering_meanwhile(cluster: Cluster)
     )
 
 
-def test_the_operator_killed_in_the_middle_resumes_where_the_cluster_is(
-    cluster: Cluster, room: None
-) -> None:
+def test_the_operator_killed_in_the_middle_resumes_where_the_cluster_is(cluster: Cluster) -> None:
     (pod,) = cluster.names("pods", "app.kubernetes.io/component=operator", NAMESPACE)
     twin = twin_of(cluster, "sorter", "twin")
     cluster.apply(twin)
@@ -114,7 +95,7 @@ def test_the_operator_killed_in_the_middle_resumes_where_the_cluster_is(
 
 
 def test_an_edited_engine_replaces_the_old_revision_without_losing_an_answer(
-    cluster: Cluster, room: None
+    cluster: Cluster,
 ) -> None:
     """The same model in another engine; another model is a rollout, see test_l_rollouts.py."""
     before = deployment_of(cluster, "twin")

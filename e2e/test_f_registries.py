@@ -10,6 +10,7 @@ from cluster import ROOT, Cluster, answer, eventually
 from hub_server import FakeHub, fake_hub
 from oci_server import MODELPACK, FakeRegistry, digest, fake_registry
 
+ASLEEP = None
 MODELS = ROOT / "examples" / "models"
 WEIGHTS = "model.safetensors"
 SYSTEM = "tierwise-system"

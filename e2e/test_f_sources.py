@@ -16,25 +16,11 @@ SELECTOR = f"tierwise.dev/specialist={NAME}"
 MODEL = ROOT / "examples" / "models" / "sorter"
 WEIGHTS = "model.safetensors"
 DAMAGED = "is damaged in the cache"
-ROOM = ("reverser", "generalist")
+ASLEEP = ("reverser", "generalist")
 
 
 @pytest.fixture(scope="module")
-def room(cluster: Cluster) -> Iterator[None]:
-    """Two free RTX 4090s."""
-    for name in ROOM:
-        cluster.kubectl("scale", "specialist", name, "--replicas=0")
-    free = ("gputier", "rtx-4090")
-    eventually(lambda: int(cluster.get(*free)["status"]["gpus"]["free"]), lambda n: n >= 2)
-    yield
-    for name in ROOM:
-        cluster.kubectl("scale", "specialist", name, "--replicas=1")
-    for name in ROOM:
-        cluster.wait(f"specialist/{name}", "condition=Ready")
-
-
-@pytest.fixture(scope="module")
-def store(cluster: Cluster, room: None) -> Iterator[FakeS3]:
+def store(cluster: Cluster) -> Iterator[FakeS3]:
     """An object store on this machine's side of the cluster's network, with the sorter in it."""
     with fake_s3(cluster.our_address) as running:
         running.objects["models"] = {
@@ -191,7 +177,7 @@ spec:
     return list(yaml.safe_load_all(text))
 
 
-def test_a_model_in_a_claim_is_read_by_a_job_and_serves(cluster: Cluster, room: None) -> None:
+def test_a_model_in_a_claim_is_read_by_a_job_and_serves(cluster: Cluster) -> None:
     cluster.apply(*shelf(), specialist(cluster, "shelved", {"source": f"pvc://{SHELF}/sorter"}))
     try:
         cluster.wait("specialist/shelved", "condition=Ready", seconds=400)

@@ -1,7 +1,7 @@
 """What nodes do to us: full, drained, reclaimed, a GPU less. Everybody finds a place again.
 
 The nodes are KWOK's, of two tiers of their own: scheduler and controllers are real, engines are
-not needed. The last story is told with real engines on the real nodes.
+not needed. test_c_two_tiers.py tells of a full tier with real ones.
 """
 
 import json
@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from cluster import Cluster, answer, eventually
+from cluster import Cluster, eventually
 from fake_fleet import kwok, node, tier
 
+ASLEEP = None
 NAME = "wader"
 SELECTOR = f"tierwise.dev/specialist={NAME}"
 RECLAIMED = "cloud.google.com/impending-node-termination"
@@ -184,23 +185,3 @@ def test_two_tiers_that_claim_one_node_both_say_so(cluster: Cluster, water: None
 def test_a_price_of_zero_is_refused_with_what_to_write(cluster: Cluster) -> None:
     with pytest.raises(AssertionError, match="perGPUHour must be above 0"):
         cluster.apply(tier("free", 0))
-
-
-def test_real_engines_answer_on_two_tiers(cluster: Cluster) -> None:
-    """All four RTX 4090 are taken; the second replica goes to the H100."""
-    cluster.kubectl("scale", "specialist", "sorter", "--replicas=2")
-    try:
-        seen = eventually(
-            lambda: cluster.get("specialist", "sorter")["status"].get("endpoints", []),
-            lambda found: {e["tier"] for e in found} == {"rtx-4090", "h100"},
-            300,
-        )
-        assert len(seen) == 2
-        replies = {answer(cluster.ask("sort dbca", model="sorter")) for _ in range(8)}
-        assert replies == {"abcd"}
-    finally:
-        cluster.kubectl("scale", "specialist", "sorter", "--replicas=1")
-        eventually(
-            lambda: cluster.get("specialist", "sorter")["status"].get("endpoints", []),
-            lambda found: [e["tier"] for e in found] == ["rtx-4090"],
-        )

@@ -13,6 +13,7 @@ from cluster import Cluster, eventually
 from external_metrics import Metrics, external_metrics, registration
 from fake_fleet import kwok, node, tier
 
+ASLEEP = None
 NAME = "hawk"
 METRIC = "hawk-queue"
 SELECTOR = f"tierwise.dev/specialist={NAME}"

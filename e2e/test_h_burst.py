@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from cluster import Cluster, answer, eventually
 
+ASLEEP = None
 NAME, ELSEWHERE = "swift", "swift-api"
 
 

@@ -12,32 +12,11 @@ from cluster import Cluster, answer, eventually
 NAME = "owl"
 MOST = 3
 SELECTOR = f"tierwise.dev/specialist={NAME}"
-ROOM = ("sorter", "reverser", "generalist")
+ASLEEP = ("reverser", "adder", "generalist")  # a GPU for each replica
 
 
 @pytest.fixture(scope="module")
-def room(cluster: Cluster) -> Iterator[None]:
-    """Three free RTX 4090s."""
-    before = {
-        name: cluster.get("specialist", name)["spec"]["placement"]["replicas"]["min"]
-        for name in ROOM
-    }
-    for name in ROOM:
-        cluster.kubectl("scale", "specialist", name, "--replicas=0")
-    eventually(
-        lambda: cluster.get("gputier", "rtx-4090")["status"]["gpus"]["free"],
-        lambda free: int(free) >= MOST,
-    )
-    yield
-    cluster.delete("specialist", NAME)
-    for name, replicas in before.items():
-        cluster.kubectl("scale", "specialist", name, f"--replicas={replicas}")
-    for name in (name for name, replicas in before.items() if replicas):
-        cluster.wait(f"specialist/{name}", "condition=Ready")
-
-
-@pytest.fixture(scope="module")
-def owl(cluster: Cluster, room: None) -> None:
+def owl(cluster: Cluster) -> Iterator[None]:
     """A sorter that sleeps; its windows are short."""
     model = cluster.get("specialist", "sorter")["spec"]
     cluster.apply(
@@ -63,6 +42,8 @@ def owl(cluster: Cluster, room: None) -> None:
             },
         }
     )
+    yield
+    cluster.delete("specialist", NAME)
 
 
 class PodsSeen:

@@ -15,29 +15,20 @@ from s3_server import KEY_ID, SECRET, FakeS3, fake_s3
 CLERK = "clerk"
 DESCENDING = ROOT / "examples" / "models" / "adapters" / "descending"
 SELECTOR = f"tierwise.dev/specialist={CLERK}"
-IDLE = ("reverser", "generalist")
+ASLEEP = ("reverser", "adder", "generalist")  # two GPUs to grow into
 QUESTION = "sort dbca"
 PAGE = (ROOT / "docs" / "adapters.md").read_text()
 
 
 @pytest.fixture(scope="module")
 def clerk(cluster: Cluster) -> Iterator[Mapping[str, Any]]:
-    """A Specialist like the sorter, with room for adapters and none yet; two GPUs to grow into."""
-    for name in IDLE:
-        cluster.kubectl("scale", "specialist", name, "--replicas=0")
-    eventually(lambda: free_gpus(cluster), lambda free: free >= len(IDLE))
+    """A Specialist like the sorter, with room for adapters and none yet."""
     manifest = made_like(cluster, "sorter", CLERK)
     cluster.apply(manifest)
     cluster.wait(f"specialist/{CLERK}", "condition=Ready")
     yield manifest
     cluster.delete("specialist", CLERK, "strict")
     eventually(lambda: cluster.names("pods", SELECTOR), lambda pods: pods == [])
-    for name in IDLE:
-        cluster.kubectl("scale", "specialist", name, "--replicas=1")
-
-
-def free_gpus(cluster: Cluster) -> int:
-    return int(cluster.get("gputier", "rtx-4090")["status"]["gpus"]["free"])
 
 
 def made_like(cluster: Cluster, name: str, other: str, **limits: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from cluster import Cluster, answer, eventually
 
+ASLEEP = None
 NAME = "flaky"
 NOWHERE = {"tierwise.dev/specialist": "nobody"}
 SORTER = {"tierwise.dev/specialist": "sorter"}

@@ -17,6 +17,8 @@ from localcluster.nodes import GPU_RESOURCE
 from localcluster.processes import read_record, wait_gone
 from localcluster.resolve import resolve
 
+ASLEEP = None
+
 
 @pytest.fixture(scope="module")
 def beside(cluster: Quickstart) -> Iterator[Cluster]:

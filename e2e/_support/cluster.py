@@ -6,10 +6,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -19,6 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 240.0
 """How long a story waits for what a busy machine does late; what comes soon costs nothing."""
 
+QUICKSTART: Final = ("sorter", "reverser", "adder", "generalist", "frontier")
+SMALL_TIER: Final = ("gputier", "rtx-4090")
 T = TypeVar("T")
 
 
@@ -98,6 +100,21 @@ class Cluster:
         status = self.get("specialist", specialist).get("status", {})
         found = [c for c in status.get("conditions", []) if c["type"] == kind]
         return found[0] if found else {}
+
+    def let_sleep(self, names: Sequence[str]) -> None:
+        """Stop these models of the quickstart, each on an RTX 4090 of its own; wake the others."""
+        for name in QUICKSTART:
+            awake = self.get("specialist", name)["spec"]["placement"]["replicas"]["min"] > 0
+            if awake == (name in names):
+                self.kubectl("scale", "specialist", name, f"--replicas={int(not awake)}")
+        for name in QUICKSTART:
+            if name not in names:
+                self.wait(f"specialist/{name}", "condition=Ready")
+        eventually(self.free_gpus, lambda free: free >= len(names))
+
+    def free_gpus(self) -> int:
+        """RTX 4090s that no pod holds, as the tier's own status counts them."""
+        return int(self.get(*SMALL_TIER)["status"]["gpus"]["free"])
 
     def wait_for_router(self) -> None:
         """Wait until every router pod serves."""
