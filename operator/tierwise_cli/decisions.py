@@ -1,4 +1,4 @@
-"""Asking the routers about a decision: the one that made it has it, the others say so."""
+"""Asking the routers about a decision: all tell of it, and without a ledger its maker alone."""
 
 from __future__ import annotations
 
@@ -79,9 +79,9 @@ class Routers:
 
 
 def _is_elsewhere(response: httpx.Response) -> bool:
-    """Tell whether another router pod made the decision."""
+    """Tell whether another router pod may know more: the one that made the decision."""
     try:
-        return bool(response.json()["error"]["code"] == "decision_elsewhere")
+        return response.json()["error"]["code"] in {"decision_elsewhere", "ledger_away"}
     except (ValueError, KeyError, TypeError):
         return False
 

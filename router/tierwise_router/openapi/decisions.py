@@ -70,14 +70,14 @@ OPERATIONS: Final = (
         "Tell what was decided for a request, and why",
         {
             "200": json_answer("The decision's record.", ref("Decision")),
-            **errors("400", "401", "404", "405"),
+            **errors("400", "401", "404", "405", "503"),
         },
         parameters=(
             {
                 "name": "decision",
                 "in": "path",
                 "required": True,
-                "description": "the `x-tierwise-decision` of an answer of this router pod",
+                "description": "the `x-tierwise-decision` of an answer",
                 "schema": {"type": "string", "minLength": 1},
             },
         ),
