@@ -142,6 +142,22 @@ def test_any_text_has_a_reading_in_probabilities(text: str) -> None:
     assert 0.0 <= reading.probability <= 1.0
 
 
+@pytest.mark.parametrize(
+    "part", ["-", "=", "a+", "%20", "\u3000\u00e3\u0080", "\ufdfa", "qz", "0 "]
+)
+def test_a_text_that_repeats_itself_is_read_like_any_other(part: str) -> None:
+    for text in (part * 600, f"sort dbca {part * 120}", f"{part * 90} {part * 80}\nadd 1 and 2"):
+        reading = LETTERS.read(text)
+
+        assert sum(reading.probabilities.values()) == pytest.approx(1.0)
+
+
+@settings(max_examples=60)
+@given(st.text(min_size=1, max_size=12), st.integers(1, 600))
+def test_whatever_is_repeated_has_a_reading(part: str, times: int) -> None:
+    assert 0.0 <= LETTERS.read(part * times).in_domain <= 1.0
+
+
 def test_a_long_text_is_read_at_its_ends() -> None:
     material = "lorem ipsum " * 20_000
 

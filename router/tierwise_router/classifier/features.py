@@ -19,6 +19,9 @@ WORD: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*|0+|[^\s\w]|_")
 NUMBER: Final = "0"
 START, END = "\x02", "\x03"
 PAIR_WEIGHT: Final = 0.5
+MOST_TIMES: Final = 3.0
+"""A rule of eighty dashes says no more than one of three."""
+
 READ_AT_EACH_END: Final = 300
 STOPS: Final = '.,;:!?"()[]{}\x02\x03。、「」'
 DIGITS: Final = "123456789"
@@ -62,7 +65,8 @@ def words_of(chunk: str) -> list[str]:
 def chunk_terms(chunk: str) -> dict[str, float]:
     """Count a chunk's terms. A pair holds a space and a piece begins with ``#``, so none collide.
 
-    The pieces of one word weigh as much as the word, however long it is.
+    The pieces of one word weigh as much as the word, however long it is. What a chunk repeats
+    counts three times at most.
 
     >>> sorted(chunk_terms("sort"))
     ['#<so', '#<sor', '#ort', '#ort>', '#rt>', '#sor', '#sort', 'sort']
@@ -76,7 +80,7 @@ def chunk_terms(chunk: str) -> dict[str, float]:
     for before, after in pairwise(words):
         pair = f"{before} {after}"
         counts[pair] = counts.get(pair, 0.0) + PAIR_WEIGHT
-    return counts
+    return {term: min(count, MOST_TIMES) for term, count in counts.items()}
 
 
 def _count_pieces(word: str, counts: dict[str, float]) -> None:

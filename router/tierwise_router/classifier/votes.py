@@ -31,6 +31,9 @@ LONGEST_REMEMBERED: Final = 48
 OTHERS: Final = 3
 """Length, unknown part and mass: the lanes behind the fields' two each."""
 
+SQUARED: Final = 1 / 16
+"""Squares are packed at a sixteenth, so that those of the longest text stay within their lane."""
+
 Singles = NDArray[np.float32]
 
 
@@ -82,7 +85,7 @@ class Votes:
         self._pairs = self._pack_pairs()
         self._pair = self._pairs.get
         square = (PAIR_WEIGHT * learned.unknown_idf) ** 2
-        row = [*[0.0] * (2 * self._fields), square, square, 0.0]
+        row = [*[0.0] * (2 * self._fields), SQUARED * square, SQUARED * square, 0.0]
         self._unknown_pair = repeat(self._lanes.pack(row))
 
     def _pack_pairs(self) -> dict[tuple[str, str], int]:
@@ -93,7 +96,7 @@ class Votes:
         weights = PAIR_WEIGHT * learned.idf[columns, None]
         rows = np.zeros((len(columns), 2 * self._fields + OTHERS))
         rows[:, : self._fields] = learned.terms[columns] * weights
-        rows[:, -OTHERS] = weights[:, 0] ** 2
+        rows[:, -OTHERS] = SQUARED * weights[:, 0] ** 2
         return dict(zip(learned.pairs, self._lanes.pack_all(rows), strict=True))
 
     def _common(self, most: int) -> dict[str, int]:
@@ -106,8 +109,8 @@ class Votes:
         rows = np.zeros((len(common.words), 2 * self._fields + OTHERS))
         rows[:, : self._fields] = common.counts @ votes
         rows[:, self._fields : -OTHERS] = common.vectors @ learned.meaning
-        rows[:, -3] = common.squares @ idf**2
-        rows[:, -2] = common.squares @ np.where(columns >= 0, 0.0, idf**2)
+        rows[:, -3] = SQUARED * (common.squares @ idf**2)
+        rows[:, -2] = SQUARED * (common.squares @ np.where(columns >= 0, 0.0, idf**2))
         rows[:, -1] = common.masses
         return dict(zip(common.words, self._lanes.pack_all(rows), strict=True))
 
@@ -127,7 +130,7 @@ class Votes:
         votes = np.array(weights, dtype=np.float32) @ terms[rows] if rows else self._nothing
         vector, mass = chunk_meaning(chunk, self._learned.known)
         meant = vector @ self._learned.meaning if mass else self._nothing
-        others = (squares + unknown, unknown, mass)
+        others = (SQUARED * (squares + unknown), SQUARED * unknown, mass)
         return self._lanes.pack([*votes.tolist(), *meant.tolist(), *others])
 
     def read(self, text: str) -> tuple[list[float], float]:
@@ -136,9 +139,9 @@ class Votes:
         pairs = sum(map(self._pair, pairwise(chunks), self._unknown_pair))
         steps = self._lanes.biased(sum(map(self._chunk, chunks), pairs))
         fields = self._fields
-        length = steps[-3] - HALF
+        length = max(steps[-3] - HALF, 1)
         mass = steps[-1] - HALF
-        by_terms = 1.0 / math.sqrt(length * STEP)
+        by_terms = math.sqrt(SQUARED / (length * STEP))
         by_meaning = MEANING / mass if mass else 0.0
         shift = HALF * (by_terms + by_meaning)
         scores = [
@@ -153,7 +156,7 @@ class Votes:
         unknown = next(self._unknown_pair)
         rows = [self._lanes.unpack(self._chunk(chunk)) for chunk in chunks]
         paired = [self._lanes.unpack(self._pair(pair, unknown)) for pair in pairwise(chunks)]
-        length = math.sqrt(sum(row[-3] for row in (*rows, *paired)))
+        length = math.sqrt(sum(row[-3] for row in (*rows, *paired)) / SQUARED)
         mass = sum(row[-1] for row in rows)
         told = []
         for chunk, row, pair in zip(chunks[1:-1], rows[1:-1], paired, strict=False):
