@@ -8,7 +8,9 @@ from pydantic import Field
 
 from tierwise_api.base import Spec, Status
 from tierwise_api.common import Fraction01, Name, Text
-from tierwise_api.rules import matches
+from tierwise_api.corev1 import SecretRef
+from tierwise_api.rules import Rule, matches
+from tierwise_core.examining.set_source import SET_SOURCE
 
 __all__ = [
     "ConfigMapFile",
@@ -30,6 +32,17 @@ Key = Annotated[
         "underscores, such as questions.jsonl",
     ),
 ]
+
+SetSource = Annotated[
+    str,
+    Field(max_length=1024),
+    matches(
+        SET_SOURCE,
+        "source must be a file of questions: hf://datasets/ORG/NAME/FILE.jsonl, "
+        "s3://BUCKET/PATH/FILE.jsonl, pvc://CLAIM/PATH/FILE.jsonl or file:///PATH/FILE.jsonl",
+    ),
+]
+"""Where a held-out set is that no ConfigMap holds."""
 
 # Known words; a reader of ours accepts those of a newer version too.
 State = Annotated[
@@ -84,9 +97,48 @@ class HeldOutSet(Spec):
     right), and if it likes id and verifier, for this question alone.
     """
 
-    config_map: ConfigMapFile = Field(
-        description="Where the questions are. A ConfigMap holds 1 MiB: some thousands of them.",
+    rules = (
+        Rule(
+            cel="has(self.configMap) != has(self.source)",
+            holds=lambda self: (self.config_map is None) != (self.source is None),
+            message="exactly one of configMap and source must be given: where the questions are",
+        ),
+        Rule(
+            cel="has(self.source) || (!has(self.revision) && !has(self.secretRef))",
+            holds=lambda self: (
+                self.source is not None or (self.revision is None and self.secret_ref is None)
+            ),
+            message="revision and secretRef must be left out without source: a ConfigMap needs "
+            "neither",
+            at="source",
+        ),
+    )
+
+    config_map: ConfigMapFile | None = Field(
+        default=None,
+        description="Where the questions are, if in a ConfigMap. It holds 1 MiB: some thousands of "
+        "them.",
         examples=[{"name": "sorting-held-out", "key": "questions.jsonl"}],
+    )
+    source: SetSource | None = Field(
+        default=None,
+        description="Where the questions are, if in a file of at most 8 MiB: "
+        "hf://datasets/ORG/NAME/FILE.jsonl on the Hugging Face hub (hf://ORG/NAME/FILE.jsonl "
+        "beside a model), s3://BUCKET/PATH/FILE.jsonl, pvc://CLAIM/PATH/FILE.jsonl on a volume of "
+        "the Rollout's namespace, or file:///PATH/FILE.jsonl where the operator runs.",
+        examples=["hf://datasets/example-org/sorting/held-out.jsonl"],
+    )
+    revision: str | None = Field(
+        default=None,
+        max_length=253,
+        description="The branch, tag or commit of an hf:// source. By default main.",
+        examples=["v2"],
+    )
+    secret_ref: SecretRef | None = Field(
+        default=None,
+        description="The Secret with the credentials of the source, in the Rollout's namespace; "
+        "keys as for models: HF_TOKEN, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+        examples=[{"name": "model-store"}],
     )
     verifier: Name | None = Field(
         default=None,
@@ -135,8 +187,9 @@ class HeldOutSet(Spec):
 class FieldHeldOutSet(HeldOutSet):
     """A held-out set for every Specialist of the field whose Rollout names none."""
 
-    config_map: FieldConfigMapFile = Field(
-        description="Where the questions are.",
+    config_map: FieldConfigMapFile | None = Field(
+        default=None,
+        description="Where the questions are, if in a ConfigMap.",
         examples=[{"namespace": "quality", "name": "sorting-held-out"}],
     )
 

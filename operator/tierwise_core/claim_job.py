@@ -1,7 +1,8 @@
-"""A short Job that reads a model's metadata in a claim, where the operator cannot look itself.
+"""A short Job that looks into a claim, where the operator cannot look itself.
 
-It mounts the claim read-only, in the claim's namespace, and leaves what it found in its pod's
-termination message. :func:`claim_job` renders it, :func:`told_by_pod` understands its pod.
+It mounts the claim read-only, in the claim's namespace. What a model says of itself it leaves in
+its pod's termination message; a file is too long for that, so it goes to the pod's log, and the
+message has its hash. :func:`claim_job` renders it, :func:`told_by_pod` understands its pod.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,15 @@ from tierwise_core.errors import SourceNotFoundError, SourceUnreadableError
 from tierwise_core.fetch_container import COMMAND
 from tierwise_core.revision import digest
 
-__all__ = ["JOB_SECONDS", "READS", "ClaimDirectory", "claim_job", "told_by_pod", "waits_for"]
+__all__ = [
+    "CONTAINER",
+    "JOB_SECONDS",
+    "READS",
+    "ClaimDirectory",
+    "claim_job",
+    "told_by_pod",
+    "waits_for",
+]
 
 READS = "tierwise.dev/reads"  # label: the Job that a pod belongs to
 MOUNT = "/mnt/tierwise/claim"
@@ -31,17 +40,21 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ClaimDirectory:
-    """A directory in a PersistentVolumeClaim; ``revision`` is the user's mark of its content."""
+    """A directory in a PersistentVolumeClaim; ``revision`` is the user's mark of its content.
+
+    With ``file`` it is the content of that file in it which is wanted, not what a model says.
+    """
 
     namespace: str
     claim: str
     path: str
     revision: str = ""
+    file: str = ""
 
     @property
     def source(self) -> str:
         """As it stands in the manifest."""
-        return f"pvc://{self.claim}/{self.path}".rstrip("/")
+        return "/".join(part for part in (f"pvc://{self.claim}", self.path, self.file) if part)
 
 
 def claim_job(where: ClaimDirectory, image: str, pull_policy: str) -> dict[str, Any]:
@@ -50,7 +63,7 @@ def claim_job(where: ClaimDirectory, image: str, pull_policy: str) -> dict[str, 
     >>> claim_job(ClaimDirectory("ai", "models", "llama"), "operator:1", "Always")["kind"]
     'Job'
     """
-    parts = (where.namespace, where.claim, where.path, where.revision, image)
+    parts = (where.namespace, where.claim, where.path, where.revision, image, where.file)
     name = f"tierwise-read-{digest(parts)}"
     labels = {"app.kubernetes.io/managed-by": "tierwise", READS: name}
     return {
@@ -89,7 +102,7 @@ def _pod(where: ClaimDirectory, image: str, pull_policy: str) -> dict[str, Any]:
                 "imagePullPolicy": pull_policy,
                 "command": list(COMMAND),
                 "args": [
-                    *("describe", f"{MOUNT}/{where.path}".rstrip("/")),
+                    *_told(where),
                     *("--termination-log", "/dev/termination-log"),
                 ],
                 "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}},
@@ -108,6 +121,12 @@ def _pod(where: ClaimDirectory, image: str, pull_policy: str) -> dict[str, Any]:
             }
         ],
     }
+
+
+def _told(where: ClaimDirectory) -> tuple[str, str]:
+    """Return the command, and the directory or file that it tells of."""
+    inside = "/".join(part for part in (MOUNT, where.path, where.file) if part)
+    return ("tell" if where.file else "describe"), inside
 
 
 def told_by_pod(where: ClaimDirectory, pod: Json) -> str | None:

@@ -9,12 +9,13 @@ import aiohttp
 from kubernetes.aio.client import ApiClient, Configuration
 
 from tierwise_core.errors import TierwiseError
-from tierwise_operator.kinds import Kind
+from tierwise_operator.kinds import POD, Kind
 from tierwise_operator.login import log_in
 
 FIELD_MANAGER = "tierwise-operator"
 PAGE = 500
 TIMEOUT_SECONDS = 30.0
+LONGEST_LOG = 32 * 2**20
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 REFUSALS = frozenset(
@@ -69,6 +70,9 @@ class Cluster(Protocol):
 
     async def replace(self, kind: Kind, body: Json) -> Json:
         """Replace an object of the same resourceVersion."""
+
+    async def logs(self, namespace: str, pod: str, container: str) -> str:
+        """Return what a container has written so far."""
 
 
 class KubernetesCluster:
@@ -149,6 +153,12 @@ class KubernetesCluster:
         path = kind.path(metadata.get("namespace", ""), metadata["name"])
         return await self.call("PUT", path, {"fieldManager": FIELD_MANAGER}, body)
 
+    async def logs(self, namespace: str, pod: str, container: str) -> str:
+        """Return what a container has written so far, up to :data:`LONGEST_LOG` bytes."""
+        path = POD.path(namespace, pod, "log")
+        query = {"container": container, "limitBytes": str(LONGEST_LOG)}
+        return (await self._answer("GET", path, query)).decode(errors="replace")
+
     async def call(
         self,
         method: str,
@@ -162,6 +172,18 @@ class KubernetesCluster:
         Raises:
             ClusterError: the answer is an error, or there is none.
         """
+        parsed: Json = json.loads(await self._answer(method, path, query, body, headers))
+        return parsed
+
+    async def _answer(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Json | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """Send one request and return the content of a good answer."""
         request = (method, path, query or {}, body, headers or {})
         status, content = await self._send(*request)
         if status == HTTPStatus.UNAUTHORIZED:  # the token was rotated
@@ -169,8 +191,7 @@ class KubernetesCluster:
             status, content = await self._send(*request)
         if status >= HTTPStatus.BAD_REQUEST:
             raise ClusterError(f"{method} {path}: {_explained(content)}", status)
-        parsed: Json = json.loads(content)
-        return parsed
+        return content
 
     async def _send(
         self,

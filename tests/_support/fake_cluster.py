@@ -42,6 +42,7 @@ class FakeCluster:
         self.faults: list[Callable[[Write], ClusterError | None]] = []
         self.told: Callable[[Kind, Json | None, str], None] = lambda *_: None
         self.missing: set[str] = set()
+        self.logs_of: dict[str, str] = {}
         self.applied: dict[Key, dict[str, Json]] = {}
         self._version = 100
 
@@ -135,6 +136,10 @@ class FakeCluster:
         if body["metadata"].get("resourceVersion") != stored["metadata"]["resourceVersion"]:
             raise ClusterError(f"{kind.name} {key} has been modified", 409)
         return copy.deepcopy(self._store(kind, body))
+
+    async def logs(self, namespace: str, pod: str, container: str) -> str:
+        self.reads.append(f"logs {namespace}/{pod} {container}")
+        return self.logs_of.get(f"{namespace}/{pod}", "")
 
     def _note(self, write: Write) -> None:
         for fault in self.faults:

@@ -195,6 +195,40 @@ ROLLOUT = (
         'underscores, such as questions.jsonl; got "a/b"',
     ),
     RuleCase(
+        name="a held-out set is a file of questions",
+        kind="Rollout",
+        good={"spec.strategy": {"benchmark": {"source": "s3://sets/sorting/held-out.jsonl"}}},
+        bad={"spec.strategy": {"benchmark": {"source": "s3://sets/sorting"}}},
+        at="spec.strategy.benchmark.source",
+        says="source must be a file of questions: hf://datasets/ORG/NAME/FILE.jsonl, "
+        "s3://BUCKET/PATH/FILE.jsonl, pvc://CLAIM/PATH/FILE.jsonl or file:///PATH/FILE.jsonl; "
+        'got "s3://sets/sorting"',
+    ),
+    RuleCase(
+        name="a held-out set is in one place",
+        kind="Rollout",
+        good={"spec.strategy": {"safety": {"source": "pvc://sets/probes.jsonl"}}},
+        bad={
+            "spec.strategy": {
+                "safety": {"source": "pvc://sets/probes.jsonl", "configMap": {"name": "set"}}
+            }
+        },
+        at="spec.strategy.safety",
+        says="exactly one of configMap and source must be given: where the questions are",
+    ),
+    RuleCase(
+        name="a ConfigMap has no revision",
+        kind="Rollout",
+        good={
+            "spec.strategy": {
+                "safety": {"source": "hf://datasets/acme/probes/en.jsonl", "revision": "v1"}
+            }
+        },
+        bad={"spec.strategy": {"safety": {"configMap": {"name": "set"}, "revision": "v1"}}},
+        at="spec.strategy.safety.source",
+        says="revision and secretRef must be left out without source: a ConfigMap needs neither",
+    ),
+    RuleCase(
         name="a cooldown is a duration",
         kind="Rollout",
         good={"spec.strategy": {"cooldown": "1h30m"}},

@@ -29,7 +29,9 @@ from tierwise_core.rollout.green_state import NO_SIDES
 from tierwise_core.rollout.stages import Stage
 from tierwise_operator.examining.asking import EngineBusyError, EngineDeclinedError
 from tierwise_operator.examining.examiner import Examined, Examiner
+from tierwise_operator.examining.reading import SetReader
 from tierwise_operator.examining.sets import wanted_sets
+from tierwise_operator.settings import Settings
 
 
 async def at_once(_: float) -> None:
@@ -60,7 +62,7 @@ class Scene:
     def fresh(self) -> Examiner:
         """Return what a restarted operator has."""
         return Examiner(
-            self.cluster,
+            SetReader(self.cluster, Settings()),
             lambda order: wanted_sets(order, "sorting", self.profile),
             self.hear,
             self.engine,

@@ -109,6 +109,10 @@ capabilities:
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get, create, patch, delete]
+# A file of questions in a claim comes through the log of the Job that reads it.
+- apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
 {{- with .Values.weights.secrets }}
 # Credentials of models' sources (spec.model.secretRef).
 - apiGroups: [""]

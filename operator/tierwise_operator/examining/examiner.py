@@ -11,21 +11,23 @@ from typing import Any, Final
 
 import structlog
 
-from tierwise_core.examining.questions import HeldOutSetError, Question
+from tierwise_core.errors import TierwiseError
+from tierwise_core.examining.questions import Question
 from tierwise_core.examining.sheet import NONE, OPEN, Sheet, Side, examination, told_status
 from tierwise_core.revision import digest
 from tierwise_core.rollout.green_state import GreenState
 from tierwise_core.rollout.order import Order
 from tierwise_core.rollout.situation import NOT_EXAMINED, Examination
 from tierwise_core.rollout.stages import Stage
-from tierwise_operator.cluster import Cluster, ClusterError
 from tierwise_operator.examining.answering import Answering, Judge
 from tierwise_operator.examining.asking import AskEngine, HttpAsk
-from tierwise_operator.examining.sets import WantedSet, What, read_set
+from tierwise_operator.examining.reading import SetReader
+from tierwise_operator.examining.sets import WantedSet, What
 
 __all__ = ["Examined", "Examiner"]
 
 READ_AGAIN_S: Final = 10.0
+FETCH_AGAIN_S: Final = 60.0
 PROGRESS_S: Final = 2.0
 KEPT_MARKS: Final = 256
 EXAMINES: Final = frozenset({Stage.PENDING, Stage.TRAINING, Stage.BENCHMARK})
@@ -76,13 +78,14 @@ class _Job:
 class Examiner:
     """Examines the candidates of Rollouts; nothing here waits, everything is told when asked.
 
-    ``sets`` says what a Rollout is examined with, ``changed`` hears the key of a Rollout about
-    which something new is known, and ``places`` says where a Specialist answers, for judges.
+    ``reader`` reads the questions, ``sets`` says what a Rollout is examined with, ``changed`` hears
+    the key of a Rollout about which something new is known, and ``places`` says where a Specialist
+    answers, for judges.
     """
 
-    def __init__(  # noqa: PLR0913 - the cluster, and the means that a test replaces
+    def __init__(  # noqa: PLR0913 - the reader, and the means that a test replaces
         self,
-        cluster: Cluster,
+        reader: SetReader,
         sets: Sets,
         changed: Callable[[str], None],
         engine: AskEngine | None = None,
@@ -90,7 +93,7 @@ class Examiner:
         places: Callable[[str], Sequence[str]] = lambda _: (),
         wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._cluster = cluster
+        self._reader = reader
         self._sets = sets
         self._changed = changed
         self._engine = engine or HttpAsk()
@@ -126,6 +129,7 @@ class Examiner:
             self._stop(job)
         await self.settle()
         await self._engine.close()
+        await self._reader.close()
 
     def _one(
         self, order: Order, green: GreenState, wanted: WantedSet
@@ -171,12 +175,12 @@ class Examiner:
         """Read the set, again and again until it can be read."""
         while True:
             try:
-                return await read_set(self._cluster, job.wanted)
-            except (HeldOutSetError, ClusterError) as error:
+                return await self._reader.read(job.wanted)
+            except TierwiseError as error:
                 if job.found.why != str(error):
                     found = Examination("Unreadable", why=str(error))
                     self._tell(order, job, found, {"state": found.state, "message": found.why})
-            await self._wait(READ_AGAIN_S)
+            await self._wait(FETCH_AGAIN_S if job.wanted.source else READ_AGAIN_S)
 
     async def _examine(self, order: Order, job: _Job, questions: tuple[Question, ...]) -> None:
         content = _content(job.wanted, questions)

@@ -13,24 +13,22 @@ from tierwise_api.fieldprofile import FieldProfileSpec
 from tierwise_api.rollout_examination import HeldOutSet
 from tierwise_api.rollout_wish import judgement_by
 from tierwise_core.examining.judging import JUDGE
-from tierwise_core.examining.questions import HeldOutSetError, Question, read_questions
 from tierwise_core.rollout.order import Order
-from tierwise_operator.cluster import Cluster
-from tierwise_operator.kinds import CONFIG_MAP
 
-__all__ = ["WantedSet", "What", "read_set", "wanted_sets"]
+__all__ = ["WantedSet", "What", "wanted_sets"]
 
 What = Literal["benchmark", "safety"]
 WHATS: Final[tuple[What, ...]] = ("benchmark", "safety")
 VERIFIERS: Final[Mapping[What, str]] = {"benchmark": "exact", "safety": "refusal"}
-LISTED: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class WantedSet:
     """A set as a Rollout is examined with it, defaults filled in; ``at`` is the field that says so.
 
-    ``invalid`` says why it cannot be: then nothing else of it counts.
+    It is the file ``key`` of the ConfigMap ``name``, or the file at ``source``; ``namespace`` is
+    that of the ConfigMap, or of the source's Secret or claim. ``invalid`` says why it cannot be:
+    then nothing else of it counts.
     """
 
     what: What
@@ -46,6 +44,9 @@ class WantedSet:
     judge: str = ""
     instruction: str = ""
     invalid: str = ""
+    source: str = ""
+    revision: str = ""
+    secret_name: str = ""
 
 
 def wanted_sets(
@@ -76,8 +77,8 @@ def _wanted(what: What, spec: HeldOutSet, at: str, namespace: str, usual: float)
         what,
         at,
         getattr(file, "namespace", None) or namespace,
-        file.name,
-        file.key,
+        file.name if file else "",
+        file.key if file else "",
         spec.verifier or (JUDGE if spec.judge else VERIFIERS[what]),
         usual if spec.tolerance is None else spec.tolerance,
         spec.max_questions,
@@ -85,33 +86,7 @@ def _wanted(what: What, spec: HeldOutSet, at: str, namespace: str, usual: float)
         spec.concurrency,
         spec.judge.specialist if spec.judge else "",
         spec.judge.instruction if spec.judge else "",
+        source=spec.source or "",
+        revision=spec.revision or "",
+        secret_name=spec.secret_ref.name if spec.secret_ref else "",
     )
-
-
-async def read_set(cluster: Cluster, wanted: WantedSet) -> tuple[Question, ...]:
-    """Read the questions.
-
-    Raises:
-        HeldOutSetError: there is no such file, or it makes no sense; the message names the field.
-        ClusterError: the API server did not answer, or will not let the operator read it.
-    """
-    if wanted.invalid:
-        raise HeldOutSetError(f"{wanted.at}: {wanted.invalid}")
-    where = f"{wanted.at}.configMap: ConfigMap {wanted.namespace}/{wanted.name}"
-    there = await cluster.get(CONFIG_MAP, wanted.namespace, wanted.name)
-    if there is None:
-        raise HeldOutSetError(f"{where} does not exist; create it, or correct the name")
-    files = there.get("data") or {}
-    if wanted.key not in files:
-        keys = ", ".join(sorted(files)[:LISTED]) or "nothing"
-        raise HeldOutSetError(f"{where} has no key {wanted.key}; it has {keys}")
-    try:
-        found = read_questions(files[wanted.key], wanted.verifier, wanted.max_questions)
-    except HeldOutSetError as error:
-        raise HeldOutSetError(f"{where}, key {wanted.key}: {error}") from None
-    if not wanted.judge and any(one.expected.check == JUDGE for one in found):
-        raise HeldOutSetError(
-            f"{wanted.at}.judge.specialist: questions are to be judged by a model, and none is "
-            "named; give one as NAMESPACE/NAME"
-        )
-    return found

@@ -8,6 +8,7 @@ from tierwise_core.rollout.green_state import GreenState
 from tierwise_core.rollout.order import Order
 from tierwise_operator.cluster import Cluster, ClusterError
 from tierwise_operator.examining.examiner import Examined, Examiner
+from tierwise_operator.examining.reading import SetReader
 from tierwise_operator.examining.sets import WantedSet, What, wanted_sets
 from tierwise_operator.rolling.inquiries import Inquiries
 from tierwise_operator.rolling.ledger import FailuresOf, LedgerClient, LedgerError, SumsOf
@@ -130,6 +131,6 @@ def means(
     return Means(
         LedgerClient(url, settings.ledger_token_file) if url else None,
         Routers(cluster, settings.lease_namespace, settings.router_urls),
-        Examiner(cluster, sets, changed, places=places),
+        Examiner(SetReader(cluster, settings), sets, changed, places=places),
         changed,
     )

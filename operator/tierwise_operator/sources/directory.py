@@ -28,7 +28,7 @@ from tierwise_operator.sources.model_files import (
     shard_names,
 )
 
-__all__ = ["read_directory"]
+__all__ = ["read_directory", "told"]
 
 DUPLICATES: Final = "consolidated"
 """Files of that name repeat the weights in their makers' own format; vLLM skips them too."""
@@ -44,7 +44,7 @@ def read_directory(location: str, cache: MetadataCache) -> ModelFiles:
         SourceUnreadableError: a file cannot be read or makes no sense.
     """
     directory = Path(location)
-    with _told(directory):
+    with told(directory):
         key = ("file", location, _fingerprint(directory))
         files = cache.get(key)
         if files is None:
@@ -54,7 +54,7 @@ def read_directory(location: str, cache: MetadataCache) -> ModelFiles:
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def told(path: Path) -> Iterator[None]:
     """Turn what the operating system says into our errors."""
     try:
         yield

@@ -46,8 +46,9 @@ CHUNK_BYTES: Final = 2**20
 MAX_FILES: Final = 10_000
 MD5_HEX: Final = 32
 STATUS: Final = re.compile(r"status code: (\d{3})")
-STATUS_OF: Final[Mapping[type[BaseError], HTTPStatus]] = {
+STATUS_OF: Final[Mapping[type[Exception], HTTPStatus]] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
+    FileNotFoundError: HTTPStatus.NOT_FOUND,  # what the client makes of an object that is gone
     PermissionDeniedError: HTTPStatus.FORBIDDEN,
     UnauthenticatedError: HTTPStatus.UNAUTHORIZED,
     PreconditionError: HTTPStatus.PRECONDITION_FAILED,
@@ -106,6 +107,11 @@ class BucketPrefix:
         listing = "\n".join(f"{file.path} {file.size_bytes} {file.identity}" for file in files)
         return RemoteTree(hashlib.sha256(listing.encode()).hexdigest()[:40], files)
 
+    async def file(self, path: str) -> RemoteFile:
+        """Look one object up, whatever else lies below the prefix."""
+        with self._told(path):
+            return _file(await self._store().head_async(path))
+
     async def chunks(
         self, file: RemoteFile, start: int, stop: int | None
     ) -> AsyncGenerator[bytes, None]:
@@ -152,10 +158,10 @@ class BucketPrefix:
         """Turn what the store's client says into our errors."""
         try:
             yield
-        except BaseError as error:
+        except (BaseError, FileNotFoundError) as error:
             raise self._meaning(error, file) from error
 
-    def _meaning(self, error: BaseError, file: str) -> SourceError:
+    def _meaning(self, error: Exception, file: str) -> SourceError:
         where = f"{self.label}/{file}" if file else self.label
         at = self.address or "Amazon S3"
         match _status(error):
@@ -217,7 +223,7 @@ def _tag(identity: str) -> str:
     return rest if kind == "md5" else rest.rpartition(":")[0]
 
 
-def _status(error: BaseError) -> int:
+def _status(error: Exception) -> int:
     """The HTTP status behind an error; a listing's has no class of its own."""
     for kind, status in STATUS_OF.items():
         if isinstance(error, kind):
@@ -226,7 +232,7 @@ def _status(error: BaseError) -> int:
     return int(found[1]) if found else 0
 
 
-def _short(error: BaseError) -> str:
+def _short(error: Exception) -> str:
     """What the client says, in one line, without the debug print that follows."""
     text = str(error).partition("\n\nDebug source")[0]
     return " ".join(text.split())[:300]
