@@ -8,7 +8,7 @@ and none is lost, whenever the operator is killed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 
 from tierwise_core.field_profiles import FieldJudgement
@@ -90,8 +90,9 @@ def look(
     """Return what was added since the sums ``before``, in the time from ``since`` to ``until``.
 
     A difference that cannot be true, because a verdict was taken back, waits until more answers
-    make it true: the sums before it stay. Fewer requests than before can only be records that are
-    gone; then counting goes on from what is there.
+    make it true: the sums before it stay. What is found to contradict later than its answer was
+    counted waits alone: it is counted with as many later answers. Fewer requests than before can
+    only be records that are gone; then counting goes on from what is there.
 
     >>> ten = SideCount(Window(asked=10, judged=10, accepted=9, confidence_e4=80_000))
     >>> more = SideCount(Window(asked=12, judged=12, accepted=10, confidence_e4=96_000))
@@ -104,6 +105,8 @@ def look(
     sides = ((before.blue, now.blue), (before.green, now.green))
     if any(after.window.asked < first.window.asked for first, after in sides):
         return Look(now, why=LOST)
+    now = Counted(*(_in_its_time(first, after) for first, after in sides))
+    sides = ((before.blue, now.blue), (before.green, now.green))
     blue, green = (_added(first, after, judgement) for first, after in sides)
     if _is_nothing(blue) and _is_nothing(green):
         return Look(before)
@@ -111,6 +114,21 @@ def look(
     if window.problem():
         return Look(before, why=TAKEN_BACK)
     return Look(now, window)
+
+
+def _in_its_time(first: SideCount, after: SideCount) -> SideCount:
+    """Leave for later what contradicts beyond the answers that were compared since.
+
+    What is right is often known only after others have answered. Were the whole window to wait, a
+    side of which every answer contradicts would wait for ever.
+
+    >>> ten, late = Window(compared=10), Window(compared=14, contradicted=14)
+    >>> _in_its_time(SideCount(ten), SideCount(late)).window.contradicted
+    4
+    """
+    least, added = first.window.contradicted, after.window.compared - first.window.compared
+    counted = max(least, min(after.window.contradicted, least + added))
+    return replace(after, window=replace(after.window, contradicted=counted))
 
 
 def _added(first: SideCount, after: SideCount, judgement: FieldJudgement) -> SideSample:
