@@ -9,6 +9,7 @@ import pytest
 import yaml
 from docblocks import blocks
 
+from tierwise_api import FieldProfile
 from tierwise_api.rollout_strategy import RolloutStrategy
 from tierwise_core.drifting.training_job import Run, training_job
 from tierwise_core.examining.checking import CHECKS
@@ -20,15 +21,26 @@ ROOT = Path(__file__).parents[2]
 DRIFT, EXAMINATION = "docs/drift.md", "docs/examination.md"
 
 
+def shown() -> list[Any]:
+    return [yaml.safe_load(text) for text in blocks(EXAMINATION, "yaml")]
+
+
 def sets() -> list[str]:
-    return [
-        str(yaml.safe_load(text)["data"]["questions.jsonl"]) for text in blocks(EXAMINATION, "yaml")
-    ]
+    return [str(each["data"]["questions.jsonl"]) for each in shown() if "data" in each]
 
 
 @pytest.mark.parametrize(("text", "verifier"), list(zip(sets(), ["exact", "refusal"], strict=True)))
 def test_every_question_of_the_page_can_be_read(text: str, verifier: str) -> None:
     assert len(read_questions(text, verifier, 100)) == len(text.splitlines())
+
+
+def test_the_profile_of_the_page_names_sets_that_are_files() -> None:
+    (profile,) = [
+        FieldProfile.from_cluster(each) for each in shown() if each.get("kind") == "FieldProfile"
+    ]
+    assert profile.spec.benchmark is not None
+    assert profile.spec.safety is not None
+    assert (profile.spec.benchmark.revision, profile.spec.safety.config_map) == ("v2", None)
 
 
 def test_every_check_is_on_the_page() -> None:
