@@ -14,6 +14,7 @@ from tierwise_api.rollout import RolloutStrategy
 from tierwise_api.rules import Rule, immutable
 from tierwise_api.serving import EngineSpec, PlacementSpec, RoutingSpec
 from tierwise_api.specialist_status import SpecialistStatus
+from tierwise_core.specialist import ROLLOUTS_KEPT
 
 __all__ = ["GENERAL_FIELD", "Specialist", "SpecialistSpec"]
 
@@ -88,6 +89,14 @@ class SpecialistSpec(Spec):
         description="How a change of model is rolled out. By default with the strategy's own "
         "defaults.",
         examples=[{"onInconclusive": "Promote", "deadline": "24h"}],
+    )
+    rollout_history_limit: int = Field(
+        default=ROLLOUTS_KEPT,
+        ge=0,
+        le=1000,
+        description="How many ended Rollouts are kept of those that tierwise made. The last "
+        "promotion is always kept, for an undo, and so is every Rollout that somebody applied.",
+        examples=[3],
     )
     engine: EngineSpec = Field(
         default_factory=EngineSpec,

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from tierwise_core.conditions import BROKEN
 from tierwise_core.revision import DNS_LABEL_LIMIT, digest, dns_label
+from tierwise_core.rollout.history import surplus
 from tierwise_core.rollout.order import MODEL_CHANGED, Order, current
 from tierwise_core.rollout.stages import Stage
 from tierwise_core.specialist import ModelSpec, Specialist
@@ -63,6 +64,7 @@ class Sides:
         refused: why the candidate cannot be tried.
         opens: the name of the Rollout to create for ``spec.model``; empty for none.
         waits: whether one has to be created, and nothing serves yet to compare with.
+        surplus: ended Rollouts that are not kept any longer.
     """
 
     spec: Specialist
@@ -75,6 +77,7 @@ class Sides:
     refused: str = ""
     opens: str = ""
     waits: bool = False
+    surplus: tuple[Order, ...] = ()
 
     @property
     def adopts(self) -> bool:
@@ -134,8 +137,15 @@ def sides(specialist: Specialist, orders: Collection[Order] = (), *, serves: boo
         blue = replace(specialist, model=serving, mark=stable.mark)
     if serving != stable.model:
         stable = replace(stable, model=serving)
-    found = Sides(specialist, blue, stable=stable, order=order, ended=ended)
+    old = surplus(orders, specialist.rollouts_kept, _named(specialist, stable))
+    found = Sides(specialist, blue, stable=stable, order=order, ended=ended, surplus=old)
     return _beside(found, wanted, {one.name for one in orders}, serves=serves)
+
+
+def _named(specialist: Specialist, stable: Stable) -> set[str]:
+    """Return the Rollouts that a status speaks of."""
+    named = str((specialist.status.get("rollout") or {}).get("name") or "")
+    return {stable.rollout, named, stable.rejected.rollout if stable.rejected else ""}
 
 
 def _beside(found: Sides, wanted: str, taken: Collection[str], *, serves: bool) -> Sides:

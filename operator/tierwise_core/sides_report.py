@@ -14,7 +14,7 @@ from tierwise_core.engines import Engines
 from tierwise_core.fleet import Pod
 from tierwise_core.healing import applied, removal
 from tierwise_core.model_wire import wire_model
-from tierwise_core.plan import Action, Apply
+from tierwise_core.plan import Action, Apply, Delete
 from tierwise_core.revision import label_value
 from tierwise_core.rollout.green_state import GreenState
 from tierwise_core.rollout.order import MODEL_CHANGED, TRIGGER, TRIGGER_MESSAGE
@@ -49,7 +49,7 @@ def side_actions(snapshot: Snapshot, seen: Views) -> tuple[Action, ...]:
     front = _front(sides, blue, green, snapshot.service)
     # One that turns to other pods does so before those that it turns from leave.
     served = (*front, *work) if snapshot.service is not None else (*work, *front)
-    return (*marked, *served, *opened)
+    return (*marked, *served, *opened, *_forgotten(sides))
 
 
 def _greens(sides: Sides | None, green: SideView | None) -> tuple[Action, ...]:
@@ -69,6 +69,14 @@ def _front(
         return ()
     apply = applied(service(blue.snapshot.specialist, chosen.edition), live)
     return (apply,) if apply else ()
+
+
+def _forgotten(sides: Sides | None) -> tuple[Action, ...]:
+    """Delete the Rollouts that spec.rolloutHistoryLimit does not keep."""
+    if sides is None:
+        return ()
+    why = f"spec.rolloutHistoryLimit keeps {sides.spec.rollouts_kept}"
+    return tuple(Delete("Rollout", one.namespace, one.name, one.uid, why) for one in sides.surplus)
 
 
 def _opened(sides: Sides | None) -> tuple[Action, ...]:

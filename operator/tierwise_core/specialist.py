@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from tierwise_core.model_metadata import AdapterLimits, ModelMetadata, SizeOverrides
 from tierwise_core.provider import NO_TERMS, ProviderTerms
@@ -88,13 +88,18 @@ class EngineSpec:
     pod_template: Mapping[str, Any] | None = None
 
 
+ROLLOUTS_KEPT: Final = 10
+"""How many ended Rollouts stay where nobody says; as many as a Deployment keeps of its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Specialist:
     """One Specialist as last observed, or one side of it while a rollout is under way.
 
     ``invalid`` says why the spec could not be read; then every other field of the spec is a
     default and nothing may be concluded from it. ``status`` is the wire form of what is published.
-    ``rollout`` is ``spec.rollout`` likewise, None where the spec has none.
+    ``rollout`` is ``spec.rollout`` likewise, None where the spec has none, and ``rollouts_kept``
+    how many ended Rollouts are kept.
 
     ``side`` is "green" for the candidate of a rollout, with ``model`` the candidate's, and empty
     otherwise. ``mark`` tells apart pods that differ in nothing but an adapter's files.
@@ -113,6 +118,7 @@ class Specialist:
     escalate_to: tuple[str, ...] = ()
     engine: EngineSpec = dataclasses.field(default_factory=lambda: EngineSpec(image=""))
     rollout: Mapping[str, Any] | None = None
+    rollouts_kept: int = ROLLOUTS_KEPT
     side: str = ""
     mark: str = ""
     deleting: bool = False

@@ -95,6 +95,7 @@ def _spec(spec: SpecialistSpec) -> dict[str, Any]:
             alternative=placement.alternative.specialist_ref if placement.alternative else None,
             bursts=placement.burst == "Switch",
         ),
+        "rollouts_kept": spec.rollout_history_limit,
         "escalate_to": tuple(spec.routing.escalate_to),
         "engine": EngineSpec(
             image=engine.image,

@@ -317,7 +317,10 @@ class World:
         return plan
 
     def _open(self, action: Apply | Delete | Scale | Mark) -> None:
-        """Let a Rollout be there, as its own pass would have begun it."""
+        """Let a Rollout be there, as its own pass would have begun it, or be gone."""
+        if isinstance(action, Delete):
+            self.orders = [one for one in self.orders if one.name != action.name]
+            return
         if not isinstance(action, Apply):
             raise TypeError(f"{action} is no way to treat a Rollout")
         metadata, spec = action.manifest["metadata"], action.manifest["spec"]

@@ -549,3 +549,34 @@ def test_a_rollout_that_ended_while_nobody_looked_is_taken_in_once() -> None:
     assert said(world, "RolloutRejected") == ("True", "CandidateRefused")
     assert len(world.orders) == 1
     assert world.now == NOON
+
+
+def test_old_rollouts_go_but_never_the_promotion_that_an_undo_needs() -> None:
+    world = tried(rollouts_kept=2)
+    end(world, Stage.COMPLETE)
+    (promoted,) = [one.name for one in world.orders]
+    for number in range(3, 8):
+        world.wait(minutes=5)
+        world.edit(source=f"file:///models/sorter-v{number}", rollouts_kept=2)
+        world.settle()
+        end(world, Stage.ROLLED_BACK)
+    names = [one.name for one in world.orders]
+    assert len(names) == 3  # the two newest, and what an undo goes back to
+    assert names[0] == promoted
+    assert names[-1] in world.conditions()["RolloutRejected"]["message"]
+    world.settle()
+    assert [one.name for one in world.orders] == names
+    assert said(world, "RolloutRejected") == ("True", "Because")
+
+
+def test_a_rollout_that_somebody_applied_is_never_taken_from_them() -> None:
+    world = tried(rollouts_kept=0)
+    end(world, Stage.ROLLED_BACK)
+    world.orders = [replace(one, trigger="Applied") for one in world.orders]
+    applied_by_hand = only(world).name
+    for number in range(3, 5):
+        world.wait(minutes=5)
+        world.edit(source=f"file:///models/sorter-v{number}", rollouts_kept=0)
+        world.settle()
+        end(world, Stage.ROLLED_BACK)
+    assert [one.name for one in world.orders] == [applied_by_hand, world.orders[-1].name]

@@ -76,10 +76,10 @@ capabilities:
 - apiGroups: [tierwise.dev]
   resources: [specialists]
   verbs: [get, list, watch]
-# A changed spec.model is tried in a Rollout of its own.
+# A changed spec.model is tried in a Rollout of its own; spec.rolloutHistoryLimit says how many stay.
 - apiGroups: [tierwise.dev]
   resources: [rollouts]
-  verbs: [get, list, watch, create, patch]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [tierwise.dev]
   resources: [specialists/status, rollouts/status]
   verbs: [get, patch]
@@ -149,9 +149,6 @@ capabilities:
 {{- end -}}
 {{- if and .Values.router.service.nodePort (eq .Values.router.service.type "ClusterIP") -}}
 {{- fail (printf "router.service.nodePort is %d, but router.service.type is ClusterIP. Set router.service.type to NodePort or LoadBalancer, or router.service.nodePort to 0." (int .Values.router.service.nodePort)) -}}
-{{- end -}}
-{{- if and .Values.ledger.contents.tenants (not .Values.ledger.contents.keysSecret) -}}
-{{- fail (printf "ledger.contents.tenants is %v, but ledger.contents.keysSecret is empty: prompts and answers are kept sealed only. Name a Secret with a key." .Values.ledger.contents.tenants) -}}
 {{- end -}}
 {{- if and .Values.ledger.enabled (gt (int .Values.ledger.replicas) 1) (not .Values.ledger.database.existingSecret) -}}
 {{- fail (printf "ledger.replicas is %d, but without ledger.database.existingSecret the ledger is one SQLite file, which has one owner. Name a Secret with the address of a PostgreSQL, or set ledger.replicas to 1." (int .Values.ledger.replicas)) -}}
