@@ -5,7 +5,6 @@ Nobody lends a hand: what users say of the answers is all there is.
 
 import json
 import secrets
-import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,15 +14,16 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from cluster import ROOT, Cluster, answer, eventually
+from cluster import ROOT, Cluster, KubectlError, answer, eventually
 
 from forge.questions import Question, newly_worded_questions, some_questions
-from localcluster.tools import binary
 
 NAME = "student"
 SHELF = "trained"
 SYSTEM = "tierwise-system"
 KEYS = "tierwise-contents"
+KEY = "2026-11"
+PARTS = "app.kubernetes.io/component in (ledger,router)"
 MODELS = ROOT / "examples" / "models"
 ENDED = {"Complete", "RolledBack", "Aborted"}
 AT_ONCE = 4
@@ -32,32 +32,35 @@ FIRST_ANSWERS = 120
 
 @pytest.fixture(scope="module")
 def kept_contents(cluster: Cluster) -> Iterator[None]:
-    """A ledger that keeps what was asked and answered: there is nothing to learn from otherwise."""
+    """A policy that keeps what was asked and answered: there is nothing to learn from otherwise."""
     made = ("create", "secret", "generic", KEYS, "-n", SYSTEM, "--from-literal")
-    cluster.kubectl(*made, f"2026-11={secrets.token_hex(32)}")
-    upgrade(cluster, {"tenants": ["*"], "keysSecret": KEYS})
+    cluster.kubectl(*made, f"{KEY}={secrets.token_hex(32)}")
+    cluster.apply(
+        {
+            "apiVersion": "tierwise.dev/v1alpha1",
+            "kind": "RouterPolicy",
+            "metadata": {"name": "default"},
+            "spec": {"contents": {"tenants": ["*"]}},
+        }
+    )
+    # A changed annotation has kubelet bring the Secret now, and not within a minute.
+    cluster.kubectl("annotate", "pods", "-l", PARTS, "-n", SYSTEM, f"tierwise.dev/keys={KEY}")
+    eventually(lambda: without_key(cluster), lambda left: not left)
     yield
-    upgrade(cluster, {"tenants": [], "keysSecret": ""})
+    cluster.delete("routerpolicy", "default")
     cluster.kubectl("delete", "secret", KEYS, "-n", SYSTEM)
 
 
-def upgrade(cluster: Cluster, contents: dict[str, Any]) -> None:
-    """Change the release as a person would."""
-    subprocess.run(
-        [
-            *(str(binary("helm")), "upgrade", "tierwise", str(ROOT / "charts" / "tierwise")),
-            *("--namespace", SYSTEM, "--reuse-values", "--skip-crds", "--values", "-"),
-        ],
-        input=yaml.safe_dump({"ledger": {"contents": contents}}),
-        text=True,
-        check=True,
-        capture_output=True,
-        env=cluster.environment,
-    )
-    for name in ("ledger", "router"):
-        cluster.kubectl(
-            *("rollout", "status", f"deployment/tierwise-{name}", "-n", SYSTEM, "--timeout=180s")
-        )
+def without_key(cluster: Cluster) -> list[str]:
+    return [pod for pod in cluster.names("pods", PARTS, SYSTEM) if not has_key(cluster, pod)]
+
+
+def has_key(cluster: Cluster, pod: str) -> bool:
+    look = ("exec", pod, "-n", SYSTEM, "--", "ls", "/var/run/tierwise/keys")
+    try:
+        return KEY in cluster.kubectl(*look).split()
+    except KubectlError:
+        return False
 
 
 @pytest.fixture(scope="module")

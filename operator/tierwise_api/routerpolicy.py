@@ -9,6 +9,7 @@ from pydantic import Field
 from tierwise_api.base import Column, Names, Resource, Spec
 from tierwise_api.policy_batch import BatchSpec
 from tierwise_api.policy_classifier import ClassifierSpec
+from tierwise_api.policy_contents import ContentsSpec
 from tierwise_api.policy_decision import DecisionSpec
 from tierwise_api.policy_learning import LearningSpec
 from tierwise_api.policy_patterns import PatternsSpec
@@ -50,6 +51,10 @@ class RouterPolicySpec(Spec):
         default_factory=PatternsSpec,
         description="Orchestration of several calls for one request, by name.",
     )
+    contents: ContentsSpec = Field(
+        default_factory=ContentsSpec,
+        description="Whose prompts and answers are kept.",
+    )
 
     def to_core(self) -> core.RouterPolicy:
         """The policy as the router's core reads it."""
@@ -61,6 +66,7 @@ class RouterPolicySpec(Spec):
             resilience=self.resilience.to_core(),
             batch=self.batch.to_core(),
             patterns=self.patterns.to_core(),
+            contents=self.contents.to_core(),
         )
 
 

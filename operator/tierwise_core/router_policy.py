@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from tierwise_core.policy_batch import BatchPolicy
 from tierwise_core.policy_classifier import ClassifierPolicy
+from tierwise_core.policy_contents import ContentsPolicy
 from tierwise_core.policy_decision import DecisionPolicy
 from tierwise_core.policy_learning import LearningPolicy
 from tierwise_core.policy_patterns import PatternsPolicy
@@ -29,3 +30,4 @@ class RouterPolicy:
     resilience: ResiliencePolicy = field(default_factory=ResiliencePolicy)
     batch: BatchPolicy = field(default_factory=BatchPolicy)
     patterns: PatternsPolicy = field(default_factory=PatternsPolicy)
+    contents: ContentsPolicy = field(default_factory=ContentsPolicy)

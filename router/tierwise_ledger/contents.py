@@ -71,6 +71,9 @@ def renew_seals(store: Store, settings: Settings, _now: float) -> None:
     """Seal with the current key what an older one sealed, so that the older can be taken away."""
     if not settings.keys_dir:
         return
+    with store.read() as connection:
+        if connection.execute(select(CONTENTS.c.id).limit(1)).first() is None:
+            return  # nobody needs a key yet
     ring = Keyring.read(settings.keys_dir)
     while _renew_some(store, ring):
         pass

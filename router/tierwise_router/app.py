@@ -190,7 +190,7 @@ class App:
         elif work is not None:
             # The parts of a pattern's answer: its own decision is the client's request.
             decision.pattern = exchange.header(PATTERN).decode()
-        if contents is not None and contents.wants(admitted.tenant_key):
+        if contents.wants(admitted.tenant_key):
             exchange.said = decision.said = []
         try:
             if endpoint == "/query":

@@ -1,4 +1,4 @@
-"""What was asked and answered, sealed before it is written anywhere; only where it is configured.
+"""What was asked and answered, sealed before it is written anywhere; only where a policy says so.
 
 The key is that of the ledger (:mod:`tierwise_ledger.sealing`). What cannot be sealed is not kept:
 an answer never waits or fails for it.
@@ -15,67 +15,97 @@ from typing import Any, Final
 import orjson
 import structlog
 
+from tierwise_core.policy_contents import ContentsPolicy
 from tierwise_ledger.contents import CONTENT_KIND
 from tierwise_ledger.errors import SealError
 from tierwise_ledger.sealing import Keyring
 from tierwise_router.answers import answer_text
 from tierwise_router.decision import Decision
-from tierwise_router.settings import Settings
+from tierwise_router.journal import Journal
+from tierwise_router.record import Told
 
-__all__ = ["Contents", "SealedContents", "find_contents"]
+__all__ = ["Contents", "SealedContents", "write_down"]
 
 log = structlog.get_logger(__name__)
 
-EVERYBODY: Final = "*"
 MOST_BYTES: Final = 1024 * 1024
 FASTEST: Final = 1
 
 
-@dataclass(frozen=True, slots=True)
 class Contents:
-    """Whose contents are kept, for how long, and with which keys.
+    """Whose contents a dispatcher keeps, by the RouterPolicy, and the keys they are sealed with.
 
-    ``tenants`` are names as NAMESPACE/NAME, or ``*`` for everybody, those without a tenant
-    included. ``days`` is how long, 0 as long as the outcome.
+    Without usable keys nothing is kept, and the log says why.
+
+    Args:
+        keys_dir: the folder with the keys, empty for none.
     """
 
-    ring: Keyring
-    tenants: frozenset[str]
-    days: int = 0
+    def __init__(self, keys_dir: str = "") -> None:
+        self._keys_dir = keys_dir
+        self._policy = ContentsPolicy()
+        self._ring: Keyring | None = None
+        self._trouble = ""
+
+    def learn(self, policy: ContentsPolicy) -> None:
+        """Obey a policy from now on, for requests that are under way as well."""
+        self._policy = policy
+        if self._ring is None:
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Read the keys again, which change while routers run; does nothing if nobody needs any."""
+        if not self._policy.tenants:
+            self._ring = None
+            return
+        try:
+            self._ring, trouble = self._read(), ""
+        except SealError as error:
+            self._ring, trouble = None, str(error)
+        if trouble and trouble != self._trouble:
+            log.error("prompts and answers are not kept", error=trouble)
+        self._trouble = trouble
+
+    def _read(self) -> Keyring:
+        if not self._keys_dir:
+            raise SealError("TIERWISE_KEYS_DIR names no folder with keys to seal them with")
+        return Keyring.read(self._keys_dir)
 
     def wants(self, tenant: str) -> bool:
-        """Tell whether this tenant's contents are kept.
+        """Tell whether contents of this tenant may have to be kept."""
+        return self._ring is not None and self._policy.of_tenant(tenant)
 
-        >>> Contents(Keyring({}, ""), frozenset({"demo/a"})).wants("demo/b")
-        False
-        """
-        return EVERYBODY in self.tenants or tenant in self.tenants
+    def sealed(self, decision: Decision) -> SealedContents | None:
+        """Make the row of a decision's contents, sealed when it is told; None for what goes."""
+        ring, policy = self._ring, self._policy
+        tenant = decision.tenant.key if decision.tenant is not None else ""
+        if ring is None or decision.said is None or not policy.of_tenant(tenant):
+            return None
+        if not policy.of_field(_field_of(decision)):
+            return None
+        return SealedContents(ring, policy.keep_days, decision)
 
-    def sealed(self, decision: Decision) -> SealedContents:
-        """Make the row of a decision's contents; it is sealed when it is told."""
-        return SealedContents(self, decision)
+
+def _field_of(decision: Decision) -> str | None:
+    """Tell the field of the question, or else of the Specialist that was named and answered."""
+    if decision.plan is not None:
+        return decision.plan.question.reading.field
+    return decision.steps[-1].hop.route.field if decision.steps else None
 
 
-def find_contents(settings: Settings) -> Contents | None:
-    """Read the keys and make what is configured; None where contents are not to be kept.
-
-    Without usable keys nothing is kept either, and the log says why.
-    """
-    tenants = frozenset(name.strip() for name in settings.contents_tenants.split(",")) - {""}
-    if not tenants or not settings.keys_dir:
-        return None
-    try:
-        return Contents(Keyring.read(settings.keys_dir), tenants, settings.contents_days)
-    except SealError as error:
-        log.error("prompts and answers are not kept", error=str(error))  # noqa: TRY400 - it says all
-        return None
+def write_down(journal: Journal, contents: Contents, decision: Decision) -> None:
+    """Record a decision, and its contents where they are kept."""
+    journal.record(Told(decision))
+    if (sealed := contents.sealed(decision)) is not None:
+        journal.record(sealed)
 
 
 @dataclass(frozen=True, slots=True)
 class SealedContents:
     """The contents of one decision, as a row for the journal."""
 
-    contents: Contents
+    ring: Keyring
+    keep_days: int
     decision: Decision
 
     def to_row(self) -> Mapping[str, Any]:
@@ -83,13 +113,13 @@ class SealedContents:
         decision = self.decision
         name = decision.id.decode()
         plain = zlib.compress(orjson.dumps(_told(decision)), FASTEST)
-        sealed = self.contents.ring.seal(plain, name)
+        sealed = self.ring.seal(plain, name)
         return {
             "kind": CONTENT_KIND,
             "id": name,
             "at": decision.ended_at - decision.seconds,
             "tenant": decision.tenant.key if decision.tenant is not None else "",
-            "days": self.contents.days,
+            "days": self.keep_days,
             "key": sealed.key,
             "nonce": b64encode(sealed.nonce).decode(),
             "sealed": b64encode(sealed.data).decode(),

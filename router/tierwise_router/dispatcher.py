@@ -93,7 +93,7 @@ class Dispatcher:
     phase: Phase = Phase.SERVE
     tally_files: str = ""
     journal: Journal | None = None
-    contents: Contents | None = None
+    contents: Contents = field(default_factory=Contents)
     loads: Mapping[str, LoadSignal] = field(default_factory=lambda: NOBODY_BUSY)
     homes: SessionHomes = field(default_factory=SessionHomes)
     opinion: SecondOpinion = field(default_factory=lambda: SecondOpinion(SecretFiles("")))
@@ -135,6 +135,7 @@ class Dispatcher:
             loads=dispatch.loads,
             books=books,
             ledger=ledger,
+            contents=Contents(settings.keys_dir),
             opinion=SecondOpinion(secrets),
         )
 
@@ -163,6 +164,7 @@ class Dispatcher:
         self.books.learn(brain.table)
         self.holds.learn(brain.table)
         self.bursts.learn(brain.table)
+        self.contents.learn(brain.table.policy.contents)
         self.opinion.follow(brain.table.policy.classifier.embeddings, brain.classifier.examples)
 
 

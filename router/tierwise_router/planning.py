@@ -15,11 +15,11 @@ from tierwise_core.spending import lower
 from tierwise_router.brain import Brain
 from tierwise_router.budget import RequestBudget
 from tierwise_router.call import ROUTER_HOP, Call
+from tierwise_router.contents import write_down
 from tierwise_router.decision import Decision
 from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.errors import RequestError
 from tierwise_router.purses.purse import Purse
-from tierwise_router.record import Told
 from tierwise_router.refusals import is_refusal
 from tierwise_router.requirements import requirements_for
 from tierwise_router.upstream.response import Headers
@@ -217,9 +217,7 @@ def end(
         return
     decision.endpoint, decision.status = endpoint, status
     decision.seconds, decision.ended_at = seconds, now
-    dispatcher.journal.record(Told(decision))
-    if decision.said is not None and dispatcher.contents is not None:
-        dispatcher.journal.record(dispatcher.contents.sealed(decision))
+    write_down(dispatcher.journal, dispatcher.contents, decision)
 
 
 def _number(name: bytes, value: bytes, right: str) -> float:

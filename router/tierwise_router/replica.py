@@ -16,7 +16,6 @@ import structlog
 from tierwise_core.router_policy import POLICY_NAME
 from tierwise_router.app import App
 from tierwise_router.bursting import Sent
-from tierwise_router.contents import find_contents
 from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.exposition import leave_tally
 from tierwise_router.follow import Follower
@@ -129,7 +128,6 @@ class DispatcherReplica:
         dispatcher = self._dispatcher = Dispatcher.create(settings)
         dispatcher.tally_files = self._run_dir
         dispatcher.journal = self._journal(dispatcher.ids.process)
-        dispatcher.contents = find_contents(settings)
         dispatcher.admission.share(self._run_dir)
         dispatcher.bursts.share(self._run_dir)
         shared = shared_socket(settings.host, settings.port)
@@ -205,11 +203,9 @@ class DispatcherReplica:
         log.info("dispatcher drained", process=os.getpid())
 
     async def _leave_tallies(self, dispatcher: Dispatcher) -> None:
-        settings = self._settings
         while True:
             await asyncio.sleep(TALLY_EVERY_S)
             await asyncio.to_thread(leave_tally, dispatcher)
-            if settings.contents_tenants:  # keys change while it runs
-                dispatcher.contents = await asyncio.to_thread(find_contents, settings)
+            await asyncio.to_thread(dispatcher.contents.refresh)
             dispatcher.admission.meet()
             dispatcher.bursts.meet()

@@ -35,9 +35,8 @@ class Settings:
     ``journal_dir`` is where decisions are written down, empty for the router's own folder, which
     goes with it; ``journal_mib`` the most that they may take.
     ``ledger_url`` is where they are shipped to, empty for nowhere, and ``ledger_token_file`` has
-    the token for it. ``keys_dir`` has the keys that prompts and answers are sealed with, where they
-    are kept: those of ``contents_tenants`` (names with commas between, ``*`` for all, empty for
-    nobody's), for ``contents_days`` (0: as long as their outcome).
+    the token for it. ``keys_dir`` has the keys that prompts and answers are sealed with, where the
+    RouterPolicy has them kept.
     ``otlp_endpoint`` is the collector that traces are sent to, empty for nobody, and
     ``trace_share`` the share of the requests that are traced, where their clients do not say.
     """
@@ -62,8 +61,6 @@ class Settings:
     ledger_url: str = ""
     ledger_token_file: str = ""
     keys_dir: str = ""
-    contents_tenants: str = ""
-    contents_days: int = 30
     otlp_endpoint: str = ""
     trace_share: float = 1.0
 
@@ -99,8 +96,6 @@ class Settings:
             ledger_url=_url(env, "TIERWISE_LEDGER_URL"),
             ledger_token_file=env.get("TIERWISE_LEDGER_TOKEN_FILE", ""),
             keys_dir=env.get("TIERWISE_KEYS_DIR", ""),
-            contents_tenants=env.get("TIERWISE_CONTENTS_TENANTS", ""),
-            contents_days=_whole(env, "TIERWISE_CONTENTS_DAYS", 30),
             otlp_endpoint=_url(env, "TIERWISE_OTLP_ENDPOINT"),
             trace_share=_share(env, "TIERWISE_TRACE_SHARE", 1.0),
         )

@@ -30,6 +30,7 @@ from tierwise_router.problem import Problem
 from tierwise_router.resources import Parsed, Reading, full_key, read_resources
 from tierwise_router.shares import split_of, unknown_rollouts
 from tierwise_router.table_checks import (
+    contents_problems,
     dangling,
     decision_problems,
     placed_on,
@@ -84,6 +85,7 @@ def build_table(
         *_unused_policies(reading, policy),
         *unknown_verifiers(reading.specialists, reading.profiles, described),
         *decision_problems(obeyed.decision, policy, reading.specialists),
+        *contents_problems(obeyed.contents, policy, reading.tenants, reading.specialists),
     ]
     table = RouteTable.of(routes, tiers, obeyed, tenants)
     return table, (*problems, *pattern_problems(table, policy))

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from tierwise_api import FieldProfile, GPUTier, Specialist
+from tierwise_core.policy_contents import EVERYBODY, ContentsPolicy
 from tierwise_core.policy_decision import DecisionPolicy
 from tierwise_core.verifier_spec import BUILT_IN, VerifierSpec, resolve_verifiers
 from tierwise_router.problem import Problem
 from tierwise_router.scorers import GROUP, known_scorers
 
-__all__ = ["dangling", "decision_problems", "full_name", "placed_on", "unknown_verifiers"]
+__all__ = [
+    "contents_problems",
+    "dangling",
+    "decision_problems",
+    "full_name",
+    "placed_on",
+    "unknown_verifiers",
+]
 
 DEFAULT_NAMESPACE = "default"
 
@@ -88,6 +96,23 @@ def decision_problems(
             where = f"spec.decision.verifiers[{index}].llmJudge.specialist"
             remedy = "nothing of that name is known, so it accepts nothing; create it, name another"
             yield Problem(title, where, repr(verifier.specialist), remedy)
+
+
+def contents_problems(
+    policy: ContentsPolicy,
+    policy_name: str,
+    tenants: Collection[str],
+    specialists: Mapping[str, Specialist],
+) -> Iterator[Problem]:
+    """Find tenants and fields whose contents are to be kept, and that do not exist."""
+    title = f"RouterPolicy {policy_name}"
+    for index, name in enumerate(policy.tenants):
+        if name != EVERYBODY and name not in tenants:
+            yield _leads_nowhere(title, f"contents.tenants[{index}]", name)
+    fields = {item.spec.field for item in specialists.values()}
+    for index, name in enumerate(policy.fields):
+        if name not in fields:
+            yield _leads_nowhere(title, f"contents.fields[{index}]", name)
 
 
 def _leads_nowhere(title: str, name: str, target: str) -> Problem:

@@ -26,6 +26,7 @@ from tierwise_router.answers import answer_text, read_answer, usage_in
 from tierwise_router.asking import read_whole
 from tierwise_router.auto import Refused, Rejected, run_cascade
 from tierwise_router.call import Call
+from tierwise_router.contents import write_down
 from tierwise_router.decision import NEVER_ASKED, Decision, Spent, Step
 from tierwise_router.dialects import DIALECTS
 from tierwise_router.dispatcher import Dispatcher
@@ -35,7 +36,6 @@ from tierwise_router.exchange import Exchange
 from tierwise_router.json_body import write_again
 from tierwise_router.lease import WHOLE_BYTES, Ask
 from tierwise_router.patterns.shadows import note_comparison, shown_text
-from tierwise_router.record import Told
 from tierwise_router.surface import upstream_path
 
 __all__ = ["Unseen"]
@@ -129,9 +129,7 @@ class Unseen:
     def _note(self, asked: _Asked, decision: Decision, text: str | None) -> None:
         dispatcher = self.dispatcher
         if dispatcher.journal is not None:
-            dispatcher.journal.record(Told(decision))
-            if decision.said is not None and dispatcher.contents is not None:
-                dispatcher.journal.record(dispatcher.contents.sealed(decision))
+            write_down(dispatcher.journal, dispatcher.contents, decision)
         row = _comparison(asked, decision, text)
         dispatcher.tally.compared(row["shadow"], row["outcome"], decision.cost_usd)
         if row["outcome"] != "not_compared":

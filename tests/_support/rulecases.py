@@ -325,6 +325,15 @@ ROUTER_POLICY = (
         "into timeouts",
     ),
     RuleCase(
+        name="contents are of tenants in their namespaces",
+        kind="RouterPolicy",
+        good={"spec.contents": {"tenants": ["demo/team-a", "*"], "fields": ["sorting"]}},
+        bad={"spec.contents": {"tenants": ["team-a"]}},
+        at="spec.contents.tenants[0]",
+        says="must be a tenant as NAMESPACE/NAME, such as demo/team-a, or * for everybody; "
+        'got "team-a"',
+    ),
+    RuleCase(
         name="a scorer weighs once",
         kind="RouterPolicy",
         good={"spec.decision": {"scorers": [{"name": "cost", "weight": 1}]}},

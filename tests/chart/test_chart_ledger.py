@@ -8,7 +8,7 @@ from helmchart import container_of, environment_of, pod_of, refusal, rendered, t
 pytestmark = pytest.mark.apiserver
 
 POSTGRES: Any = {"ledger": {"database": {"existingSecret": "db"}, "replicas": 3}}
-KEPT: Any = {"ledger": {"contents": {"tenants": ["demo/team-a"], "keysSecret": "keys"}}}
+KEPT: Any = {"ledger": {"contents": {"keysSecret": "keys"}}}
 
 
 def volumes(values: Any, name: str = "tierwise-ledger") -> dict[str, Any]:
@@ -52,13 +52,12 @@ def test_without_it_routers_ship_nowhere() -> None:
     assert not [one for one in objects if one["metadata"]["name"] == "tierwise-ledger"]
 
 
-def test_contents_need_a_key_and_both_sides_get_it() -> None:
+def test_both_sides_get_the_keys_of_contents_and_start_without_them() -> None:
     for name in ("tierwise-router", "tierwise-ledger"):
+        secret = volumes({}, name)["keys"]["secret"]
+        assert (secret["secretName"], secret["optional"]) == ("tierwise-contents", True)
         assert volumes(KEPT, name)["keys"]["secret"]["secretName"] == "keys"
-    environment = environment_of(rendered(KEPT), "tierwise-router")
-    assert environment["TIERWISE_CONTENTS_TENANTS"] == "demo/team-a"
-    assert "TIERWISE_CONTENTS_TENANTS" not in environment_of(rendered({}), "tierwise-router")
-    assert "keysSecret is empty" in refusal({"ledger": {"contents": {"tenants": ["*"]}}})
+        assert "keys" not in volumes({"ledger": {"contents": {"keysSecret": ""}}}, name)
 
 
 def test_a_token_of_your_own_is_used_by_both() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 import zlib
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from instant_engine import instant_engine
 from ledgers import NOON, Served, a_decision, a_word, count
 from sqlalchemy import select
 
+from tierwise_core.policy_contents import EVERYBODY, ContentsPolicy
+from tierwise_core.route_table import RouteTable
+from tierwise_core.router_policy import RouterPolicy
 from tierwise_ledger.contents import read, renew_seals
 from tierwise_ledger.erasing import forget_old
 from tierwise_ledger.errors import SealError
@@ -26,10 +30,11 @@ from tierwise_ledger.tables.calls import CALLS
 from tierwise_ledger.tables.contents import CONTENTS
 from tierwise_ledger.tables.feedback import FEEDBACK
 from tierwise_ledger.tables.outcomes import OUTCOME_HOURS, OUTCOMES, RECORDS
-from tierwise_router.contents import find_contents
+from tierwise_router.brain import Brain
+from tierwise_router.contents import Contents
 from tierwise_router.journal import Journal
 from tierwise_router.journal_files import Marks, tail
-from tierwise_router.settings import Settings as RouterSettings
+from tierwise_router.table import build_table
 
 TENANT = "demo/team-a"
 
@@ -47,20 +52,44 @@ def take(store: Store, *rows: Mapping[str, Any]) -> int:
         return ingest(connection, rows, received_at=NOON, takers=()).new
 
 
-async def asked(tmp_path: Path, keys: Path, text: str, **how: Any) -> list[dict[str, Any]]:
-    """Ask a router that keeps contents; give the rows of its journal."""
+@asynccontextmanager
+async def a_router(tmp_path: Path, keys: Path) -> AsyncIterator[Running]:
+    """A router that has keys, and keeps nothing until a policy says so."""
     async with instant_engine() as url:
         running = await Running.start(route("sorter", url))
-        journal = Journal(tmp_path / "journal", running.dispatcher.ids.process, 1 << 26)
-        journal.start(in_turn=True)
-        running.dispatcher.journal = journal
-        running.dispatcher.contents = find_contents(
-            RouterSettings(keys_dir=str(keys), contents_tenants="*", contents_days=7)
-        )
-        assert (await running.chat(text, **how)).status_code == 200
-        journal.close()
+        dispatcher = running.dispatcher
+        dispatcher.journal = Journal(tmp_path / "journal", dispatcher.ids.process, 1 << 26)
+        dispatcher.contents = Contents(str(keys))
+        yield running
+        dispatcher.journal.close()
         await running.stop()
-    return list(tail(tmp_path / "journal", Marks()))
+
+
+def obey(running: Running, policy: ContentsPolicy) -> None:
+    table = running.dispatcher.current_brain().table
+    given = RouterPolicy(contents=policy)
+    running.dispatcher.take(
+        Brain.build(RouteTable.of(table.routes.values(), table.tiers.values(), given))
+    )
+
+
+def journal(running: Running) -> list[dict[str, Any]]:
+    kept = running.dispatcher.journal
+    assert kept is not None
+    kept.flush()
+    return list(tail(kept.directory, Marks()))
+
+
+def kept_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [row["id"] for row in rows if row["kind"] == "content"]
+
+
+async def asked(tmp_path: Path, keys: Path, text: str, **how: Any) -> list[dict[str, Any]]:
+    """Ask a router that keeps contents; give the rows of its journal."""
+    async with a_router(tmp_path, keys) as running:
+        obey(running, ContentsPolicy((EVERYBODY,), keep_days=7))
+        assert (await running.chat(text, **how)).status_code == 200
+        return journal(running)
 
 
 @pytest.mark.parametrize("how", [{}, {"stream": True}, {"model": "sorter"}])
@@ -82,13 +111,63 @@ async def test_what_was_asked_and_answered_can_be_read_again(
         assert found["answers"] == {"0": "abcd"}
 
 
-async def test_nothing_is_kept_where_nothing_is_configured(tmp_path: Path, keys: Path) -> None:
-    assert find_contents(RouterSettings(keys_dir=str(keys))) is None
-    assert find_contents(RouterSettings(contents_tenants="*")) is None
-    chosen = find_contents(RouterSettings(keys_dir=str(keys), contents_tenants="demo/a, demo/b"))
-    assert chosen is not None
-    assert [chosen.wants(name) for name in ("demo/a", "demo/b", "demo/c", "")] == [
-        True, True, False, False,
+async def test_a_policy_switches_it_on_and_off_while_requests_come(
+    tmp_path: Path, keys: Path
+) -> None:
+    async with a_router(tmp_path, keys) as running:
+        names = []
+        for tenants in ((), (EVERYBODY,), ("demo/team-a",), ()):
+            obey(running, ContentsPolicy(tenants, keep_days=7))
+            names.append((await running.chat("sort dbca")).headers["x-tierwise-decision"])
+        rows = journal(running)
+
+    assert kept_of(rows) == [names[1]]
+    assert [row["days"] for row in rows if row["kind"] == "content"] == [7]
+
+
+@pytest.mark.parametrize("model", ["auto", "sorter"])
+async def test_it_is_kept_of_the_fields_that_are_named(
+    tmp_path: Path, keys: Path, model: str
+) -> None:
+    async with a_router(tmp_path, keys) as running:
+        kept = []
+        for field in ("sorting", "arithmetic"):
+            obey(running, ContentsPolicy((EVERYBODY,), (field,)))
+            assert (await running.chat("sort dbca", model)).status_code == 200
+            kept.append(len(kept_of(journal(running))))
+
+    assert kept == [1, 1]
+
+
+async def test_a_key_that_comes_later_is_found_and_one_that_is_missing_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = tmp_path / "keys"
+    async with a_router(tmp_path, keys) as running:
+        obey(running, ContentsPolicy((EVERYBODY,)))
+        contents = running.dispatcher.contents
+        contents.refresh()
+        without = contents.wants("")
+        keys.mkdir()
+        (keys / "2026-10").write_text(secrets.token_hex(32))
+        contents.refresh()
+
+        assert (without, contents.wants("")) == (False, True)
+    assert capsys.readouterr().out.count("prompts and answers are not kept") == 1
+
+
+def test_the_policy_comes_from_the_resource_and_names_that_lead_nowhere_are_told() -> None:
+    named = {"tenants": ["demo/team-a"], "fields": ["sorting"], "keepDays": 7}
+    policy = {
+        "apiVersion": "tierwise.dev/v1alpha1", "kind": "RouterPolicy",
+        "metadata": {"name": "default"}, "spec": {"contents": named},
+    }  # fmt: skip
+
+    table, problems = build_table([policy])
+
+    assert table.policy.contents == ContentsPolicy(("demo/team-a",), ("sorting",), 7)
+    assert [problem.field for problem in problems] == [
+        "spec.contents.tenants[0]", "spec.contents.fields[0]",
     ]  # fmt: skip
 
 
