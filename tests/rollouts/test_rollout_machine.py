@@ -512,6 +512,29 @@ def test_nobody_is_promoted_while_a_signal_fires() -> None:
     assert (story.stage, story.standing.reason) == (Stage.PROMOTED, "Better")
 
 
+def test_an_equal_candidate_is_not_called_so_while_a_signal_fires() -> None:
+    story = Story(replace(CODE, certainty=Certainty(signal=1e-60))).at_canary()
+    while not story.plan.signals:
+        story.serve(right=0.85, price=0.02)
+
+    story.serve(right=0.85, windows=60, price=0.02)
+    assert story.stage is Stage.SHIFTING
+    assert story.plan.waits_for.startswith("signals to fall silent: CostPerAcceptedAnswer")
+    story.serve(right=0.85, windows=5)
+
+    assert story.stage is Stage.INCONCLUSIVE
+
+
+def test_a_deadline_ends_what_a_signal_holds_and_names_the_signal() -> None:
+    wish = replace(CODE, certainty=Certainty(signal=1e-60), deadline_s=600.0)
+    story = Story(wish).at_canary()
+
+    story.serve(right=0.85, windows=61, price=0.02)
+
+    assert story.stage is Stage.INCONCLUSIVE
+    assert "it holds for signals to fall silent: CostPerAcceptedAnswer" in story.standing.why
+
+
 def test_blue_green_serves_all_at_once_after_the_examination() -> None:
     wish = replace(CODE, strategy="BlueGreen")
     story = Story(wish)

@@ -146,13 +146,17 @@ def _undecidable(wish: Wish, standing: Standing, found: Judgement) -> Plan | Non
     late = wish.deadline_s is not None and standing.at - standing.began > wish.deadline_s
     if not late and not _nothing_to_find(wish, standing, found):
         return None
-    why = f"{found.why}; the deadline has passed" if late else found.why
+    held = f"; it holds for {_held(standing)}" if standing.alarms.firing else ""
+    why = f"{found.why}; the deadline has passed{held}" if late else found.why
     if wish.on_inconclusive == "Rollback" and found.finding is not Finding.BETTER:
         return roll_back(standing, Stage.ROLLED_BACK, "Inconclusive", why)
     return go(standing, Stage.INCONCLUSIVE, "Inconclusive", why, shadow_percent=0)
 
 
 def _nothing_to_find(wish: Wish, standing: Standing, found: Judgement) -> bool:
+    """Say whether more evidence would tell nothing; not while a signal is a difference itself."""
+    if standing.alarms.firing:
+        return False
     if wish.strategy == "Shadow":
         return found.finding in {Finding.BETTER, Finding.EQUAL}
     return found.finding is Finding.EQUAL and _ramped(wish, standing)
