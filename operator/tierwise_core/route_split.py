@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
 
-__all__ = ["GREEN", "Split"]
+__all__ = ["BLUE", "GREEN", "Split"]
 
+BLUE: Final = "blue"
 GREEN: Final = "green"
 """The mark of the candidate's endpoints; those of what serves have none."""
 

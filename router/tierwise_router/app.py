@@ -13,6 +13,7 @@ import structlog
 
 from tierwise_core.decision_record import SHADOW
 from tierwise_core.errors import TierwiseError
+from tierwise_core.route_split import BLUE
 from tierwise_core.route_table import AUTO_MODEL
 from tierwise_router.call import RESPONSES
 from tierwise_router.completions import answer_completion
@@ -220,6 +221,8 @@ class App:
         named = bool(steps) and alone and steps[0].hop.reason == "named by the request"
         model = "named" if named else AUTO_MODEL if steps else ""
         tally.requests[endpoint, model, specialist, status] += 1
+        if steps and steps[-1].hop.route.split is not None:
+            tally.sides[specialist, steps[-1].side or BLUE, status] += 1
         tally.durations[specialist].add(took_s)
         tally.cost_usd[specialist] += decision.cost_usd
         for one, other in () if alone else pairwise(steps):

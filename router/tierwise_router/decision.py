@@ -14,6 +14,7 @@ from tierwise_core import swift
 from tierwise_core.cost import Usage
 from tierwise_core.decision_record import FinalState
 from tierwise_core.plan_context import LatencyClass
+from tierwise_core.route_split import BLUE
 from tierwise_core.route_table import Endpoint, Route
 from tierwise_core.routing import CascadePlan, Hop
 from tierwise_core.tenant import ANYBODY, Admitted, TenantRoute
@@ -30,7 +31,6 @@ NEVER_ASKED: Final = frozenset(
 """The failures of Specialists that were passed over before anybody asked them."""
 
 NO_POD: Final = "local"
-BLUE: Final = b"blue"
 TAG: Final = re.compile(r"[a-z0-9]{1,10}$")
 
 
@@ -235,7 +235,7 @@ class Decision:
         if route.adapter:
             headers.append((b"x-tierwise-adapter", route.adapter.encode()))
         if route.split is not None:
-            headers.append((b"x-tierwise-side", last.side.encode() or BLUE))
+            headers.append((b"x-tierwise-side", (last.side or BLUE).encode()))
         if last.confidence is not None:
             headers.append((b"x-tierwise-confidence", b"%.4f" % last.confidence))
         return headers

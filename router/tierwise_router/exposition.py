@@ -91,6 +91,11 @@ class Tallies(Collector):
             ["endpoint", "model", "specialist", "status"], tally.requests,
         )  # fmt: skip
         yield _counter(
+            "tierwise_router_side_requests",
+            "Requests answered while a rollout divides them, by the side that was asked last.",
+            ["specialist", "side", "status"], tally.sides,
+        )  # fmt: skip
+        yield _counter(
             "tierwise_router_escalations",
             "Who was passed over for whom: below_floor, failed, or why it was never asked.",
             ["from", "to", "reason"], tally.escalations,

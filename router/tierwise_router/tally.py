@@ -54,7 +54,8 @@ class Tally:
     """The counts of one dispatcher since it started.
 
     Labels are tuples: ``requests`` by (endpoint, model, specialist, status), where model is
-    ``auto`` or ``named``; ``first_byte`` and ``durations`` by specialist; ``escalations`` by
+    ``auto`` or ``named``; ``sides`` by (specialist, side, status) while a rollout divides requests,
+    where side is blue or green; ``first_byte`` and ``durations`` by specialist; ``escalations`` by
     (from, to, reason); ``cost_usd`` by specialist; ``provider`` by (specialist, what its limits
     did); ``holds`` by (specialist, outcome), where the
     outcome is served, timeout, left (the client did) or refused; ``held_s`` by specialist.
@@ -71,6 +72,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.requests: defaultdict[tuple[str, str, str, int], int] = defaultdict(int)
+        self.sides: defaultdict[tuple[str, str, int], int] = defaultdict(int)
         self.first_byte: defaultdict[str, Durations] = defaultdict(Durations)
         self.durations: defaultdict[str, Durations] = defaultdict(Durations)
         self.escalations: defaultdict[tuple[str, str, str], int] = defaultdict(int)
@@ -103,6 +105,7 @@ class Tally:
         """Turn it into JSON's types: each table as a list of [labels..., value]."""
         return {
             "requests": [[*labels, value] for labels, value in self.requests.items()],
+            "sides": [[*labels, value] for labels, value in self.sides.items()],
             "escalations": [[*labels, value] for labels, value in self.escalations.items()],
             "retries": [[name, value] for name, value in self.retries.items()],
             "cost_usd": [[name, value] for name, value in self.cost_usd.items()],
@@ -134,6 +137,8 @@ class Tally:
         for *labels, value in dumped["requests"]:
             endpoint, model, specialist, status = labels
             self.requests[endpoint, model, specialist, status] += value
+        for name, side, status, value in dumped.get("sides", ()):
+            self.sides[name, side, status] += value
         for *labels, value in dumped["escalations"]:
             start, end, reason = labels
             self.escalations[start, end, reason] += value

@@ -89,6 +89,23 @@ def recorded(run: Run, tmp_path: Path) -> Run:
     return start
 
 
+async def test_requests_are_counted_by_side_as_long_as_a_rollout_divides_them(
+    pair: tuple[FakeEngine, FakeEngine], run: Run
+) -> None:
+    router = await run(trying(pair[0].url, pair[1].url, percent=50))
+    asked = Counter((await sides(router, 20)).values())
+    take(router, route("sorter", endpoints=(Endpoint(pair[0].url, "rev-b", "pod-0", "small"),)))
+    await router.chat("sort", model="sorter")
+
+    scraped = (await router.client.get("/metrics")).text
+
+    counted = "tierwise_router_side_requests_total"
+    for side, count in asked.items():
+        labels = f'{{side="{side}",specialist="demo/sorter",status="200"}}'
+        assert f"{counted}{labels} {count:.1f}" in scraped
+    assert len(asked) == scraped.count(f"{counted}{{") == 2
+
+
 async def test_sessions_stay_where_they_are_while_the_share_grows(
     pair: tuple[FakeEngine, FakeEngine], run: Run
 ) -> None:
