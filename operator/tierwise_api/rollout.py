@@ -25,7 +25,25 @@ class SpecialistRef(Spec):
 class Candidate(Spec):
     """The revision that is tried out."""
 
-    model: ModelSpec = Field(description="The model that would replace the Specialist's.")
+    rules = (
+        Rule(
+            cel="has(self.model) != has(self.trainedBy)",
+            holds=lambda self: (self.model is None) != (self.trained_by is None),
+            message="exactly one of model and trainedBy must be given: what is tried out",
+        ),
+    )
+
+    model: ModelSpec | None = Field(
+        default=None,
+        description="The model that would replace the Specialist's.",
+        examples=[{"source": "hf://acme/sorter", "revision": "v2"}],
+    )
+    trained_by: Name | None = Field(
+        default=None,
+        description="The Job that makes the model, as the operator runs it after a drift; "
+        "status.training has the model once it has ended.",
+        examples=["sorter-train-5e7ec66f"],
+    )
 
 
 class RolloutSpec(Spec):

@@ -18,6 +18,7 @@ __all__ = [
     "RolloutSides",
     "RolloutSignal",
     "RolloutStatus",
+    "RolloutTraining",
     "RolloutTrigger",
     "RolloutUtility",
     "RolloutVerdict",
@@ -151,6 +152,21 @@ class RolloutUtility(Status):
     since: Timestamp | None = Field(default=None, description="Since when it serves everybody.")
 
 
+class RolloutTraining(Status):
+    """The Job that makes the candidate, and what it made."""
+
+    job: str = Field(default="", max_length=63, description="Its name.")
+    message: str = Field(default="", max_length=4096, description="How far it is, for people.")
+    problem: str = Field(
+        default="", max_length=4096, description="Why it made nothing; the rollout ends with it."
+    )
+    model: dict[str, Any] | None = Field(
+        default=None,
+        description="What it made, as a Specialist's spec.model.",
+        json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
+    )
+
+
 class TrajectoryPoint(Status):
     """One step of the rollout: the shares from a moment on, and why."""
 
@@ -245,6 +261,9 @@ class RolloutStatus(Status):
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )
     trigger: RolloutTrigger | None = Field(default=None, description="What started it.")
+    training: RolloutTraining | None = Field(
+        default=None, description="How the candidate is made, where spec.candidate.trainedBy is."
+    )
     verdict: RolloutVerdict | None = Field(default=None, description="How it ended, once it has.")
     utility: RolloutUtility | None = Field(
         default=None,

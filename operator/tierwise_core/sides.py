@@ -161,8 +161,8 @@ def _beside(found: Sides, wanted: str, taken: Collection[str], *, serves: bool) 
             return found if stable is found.stable else replace(found, stable=stable)
         name = _free_name(found.spec.name, wanted, taken) if serves else ""
         return replace(found, stable=stable, opens=name, waits=not serves)
-    if order.candidate is None:
-        return replace(found, stable=stable)
+    if order.candidate is None:  # it is being made, for the model that serves
+        return replace(found, stable=stable, superseded=wanted if is_news else "")
     tried = model_digest(order.candidate, stable.model)
     unwanted = {MODEL_CHANGED: tried != wanted, DRIFT: is_news}.get(order.trigger, False)
     return replace(

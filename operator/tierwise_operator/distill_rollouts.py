@@ -10,9 +10,18 @@ from tierwise_api import FieldProfile as FieldProfileResource
 from tierwise_api import Rollout as RolloutResource
 from tierwise_api.base import problems
 from tierwise_api.fieldprofile import FieldProfileSpec
+from tierwise_api.model import ModelSpec as ModelResource
+from tierwise_api.rollout import Candidate
 from tierwise_api.rollout_wish import wish_of
 from tierwise_core.field_profiles import GENERAL
-from tierwise_core.rollout.order import APPLIED, TRIGGER, TRIGGER_MESSAGE, Order, standing_of
+from tierwise_core.rollout.order import (
+    APPLIED,
+    TRIGGER,
+    TRIGGER_MESSAGE,
+    Making,
+    Order,
+    standing_of,
+)
 from tierwise_operator.distill import model_spec
 
 Json = Mapping[str, Any]
@@ -35,7 +44,12 @@ def rollout(body: Json) -> Order:
 
     What its wish leaves to the field's profile is the general field's here.
     """
-    metadata, spec, status = body["metadata"], body.get("spec") or {}, body.get("status") or {}
+    metadata, spec, status = (
+        body["metadata"],
+        body.get("spec") or {},
+        dict(body.get("status") or {}),
+    )
+    training = status.pop("training", None) or {}  # the drift watch's: no pass has a say in it
     namespace, annotations = metadata.get("namespace", ""), metadata.get("annotations") or {}
     named = (spec.get("specialistRef") or {}).get("name") or ""
     known: dict[str, Any] = {
@@ -55,9 +69,20 @@ def rollout(body: Json) -> Order:
     try:
         read = RolloutResource.from_cluster({**body, "status": {}}).spec
         wish = wish_of(read, None, GENERAL)
-        return Order(**known, candidate=model_spec(read.candidate.model), wish=wish)
+        return Order(**known, wish=wish, **_tried(read.candidate, training))
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one object is told on it
         return Order(**known, invalid=_said(error))
+
+
+def _tried(candidate: Candidate, training: Json) -> dict[str, Any]:
+    """Return the candidate, or how it is made."""
+    model = candidate.model
+    if candidate.trained_by is not None and training.get("model"):
+        model = ModelResource.model_validate(training["model"])
+    if model is not None:
+        return {"candidate": model_spec(model)}
+    told = {name: str(training.get(name) or "") for name in ("message", "problem")}
+    return {"making": Making(candidate.trained_by or "", **told)}
 
 
 def field_profile(body: Json) -> Profile:

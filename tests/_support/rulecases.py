@@ -195,6 +195,14 @@ ROLLOUT = (
         'underscores, such as questions.jsonl; got "a/b"',
     ),
     RuleCase(
+        name="a candidate is a model or what a Job makes",
+        kind="Rollout",
+        good={"spec.candidate": {"trainedBy": "sorter-train-1"}},
+        bad={"spec.candidate": {"trainedBy": "sorter-train-1", "model": {"source": "hf://a/b"}}},
+        at="spec.candidate",
+        says="exactly one of model and trainedBy must be given: what is tried out",
+    ),
+    RuleCase(
         name="a held-out set is a file of questions",
         kind="Rollout",
         good={"spec.strategy": {"benchmark": {"source": "s3://sets/sorting/held-out.jsonl"}}},

@@ -13,8 +13,9 @@ import yaml
 from apiserver import ApiServer
 from drifting_sorter import NOON, SORTER, ScriptedLessons
 
-from tierwise_api import Rollout, Specialist
+from tierwise_api import Specialist
 from tierwise_operator.cluster import KubernetesCluster
+from tierwise_operator.distill_rollouts import rollout as observed_rollout
 from tierwise_operator.drifting.watch import DriftWatch
 from tierwise_operator.kinds import CONFIG_MAP, JOB, POD, ROLLOUT, SPECIALIST, Kind
 from tierwise_operator.recorder import Recorder
@@ -143,9 +144,14 @@ async def test_a_drift_is_told_answered_and_tried_beside_what_others_write(land:
     assert job["spec"]["backoffLimit"] == 1
     assert job["metadata"]["ownerReferences"][0]["kind"] == "Specialist"
 
+    name = status["training"]["rollout"]
+    waiting = observed_rollout(await land.read(ROLLOUT, name))
+    assert (waiting.candidate, waiting.making and waiting.making.job) == (None, name)
+
     await land.end(job, '{"source": "pvc://trained/sorter-2"}')
     status = await land.look()
     assert reasons(status)["Retraining"] == "CandidateReady"
-    rollout = Rollout.from_cluster(await land.read(ROLLOUT, status["training"]["rollout"]))
-    assert rollout.spec.candidate.model.source == "pvc://trained/sorter-2"
+    rollout = observed_rollout(await land.read(ROLLOUT, name))
+    assert rollout.candidate is not None
+    assert rollout.candidate.source == "pvc://trained/sorter-2"
     assert await land.cluster.get(CONFIG_MAP, land.namespace, job["metadata"]["name"]) is None

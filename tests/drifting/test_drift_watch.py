@@ -12,10 +12,12 @@ from fake_cluster import FakeCluster, refuse
 
 from tierwise_api import Rollout, Specialist
 from tierwise_core.conditions import Condition, read_conditions
+from tierwise_core.rollout.order import Order
 from tierwise_core.windows import Window
 from tierwise_operator.cluster import ClusterError
+from tierwise_operator.distill_rollouts import rollout as observed_rollout
 from tierwise_operator.drifting.watch import DriftWatch
-from tierwise_operator.kinds import CONFIG_MAP, JOB, WATCHED, Kind
+from tierwise_operator.kinds import CONFIG_MAP, JOB, ROLLOUT, WATCHED, Kind
 from tierwise_operator.metrics import Metrics
 from tierwise_operator.recorder import Recorder
 from tierwise_operator.store import Store
@@ -100,6 +102,11 @@ class Scene:
         state = {"type": kind, "status": "True", "message": "BackoffLimitExceeded"}
         self.cluster.put({**job, "status": {"conditions": [state], "succeeded": int(code == 0)}})
 
+    def order(self) -> Order:
+        """The Rollout as the operator observes it."""
+        (body,) = self.rollouts()
+        return observed_rollout(body)
+
     def rollouts(self) -> list[Any]:
         return [b for (k, _), b in self.cluster.objects_by_key.items() if k == "Rollout"]
 
@@ -140,6 +147,43 @@ async def test_a_fall_is_found_with_its_evidence_and_a_training_begins() -> None
     assert file["data"]["pairs.jsonl"].count("\n") == 40
 
 
+async def test_its_rollout_waits_for_the_training_and_tells_how_far_it_is() -> None:
+    scene = Scene()
+    await scene.drift()
+    name = scene.job()["metadata"]["name"]
+    (body,) = scene.rollouts()
+    assert Rollout.from_cluster(body).spec.candidate.trained_by == name
+    assert scene.status["training"]["rollout"] == body["metadata"]["name"]
+    scene.cluster.put({**scene.job(), "status": {"active": 1, "failed": 1}})
+    await scene.look()
+    order = scene.order()
+    assert order.candidate is None
+    assert order.making is not None
+    assert order.making.message.endswith("40 preference pairs: runs, after 1 failed attempt")
+    scene.cluster.forget_writes()
+    await scene.look()
+    assert "apply Rollout/status" not in " ".join(scene.cluster.writes)  # nothing is new
+
+
+@pytest.mark.parametrize("gone", [True, False])
+async def test_a_training_whose_rollout_ends_is_stopped(gone: bool) -> None:  # noqa: FBT001
+    scene = Scene()
+    await scene.drift()
+    (body,) = scene.rollouts()
+    name = body["metadata"]["name"]
+    if gone:
+        scene.cluster.remove(ROLLOUT, f"ai/{name}")
+        said = "was deleted before the training had ended"
+    else:
+        verdict = {"outcome": "Aborted", "reason": "Superseded"}
+        scene.cluster.put({**body, "status": {"stage": "Aborted", "verdict": verdict}})
+        said = "ended before the training did: Superseded"
+    await scene.look()
+    assert said in str(scene.condition("Retraining"))
+    kinds = {kind for kind, _ in scene.cluster.objects_by_key}
+    assert not kinds & {"Job", "ConfigMap"}
+
+
 async def test_what_the_job_made_becomes_a_candidate_and_the_pairs_are_deleted() -> None:
     scene = Scene()
     await scene.drift()
@@ -148,8 +192,11 @@ async def test_what_the_job_made_becomes_a_candidate_and_the_pairs_are_deleted()
     await scene.look(right=2, wrong=18)
     (rollout,) = scene.rollouts()
     read = Rollout.from_cluster(rollout)
-    assert read.spec.candidate.model.source == "pvc://models/sorter-2"
-    assert read.spec.candidate.model.max_model_len == 256
+    order = scene.order()
+    assert order.candidate is not None
+    assert order.candidate.source == "pvc://models/sorter-2"
+    assert order.candidate.max_model_len_tokens == 256
+    assert "training" not in order.status  # it is not the passes' to write
     assert read.spec.strategy.on_inconclusive == "Promote"
     annotations = rollout["metadata"]["annotations"]
     assert annotations["tierwise.dev/trigger"] == "Drift"
@@ -222,6 +269,7 @@ async def test_too_few_pairs_are_waited_for() -> None:
         ("out of memory", 1, "its Job failed: BackoffLimitExceeded (out of memory)"),
         ("done!", 0, "it must end with a line such as"),
         ("", 0, "its Job ended without a word"),
+        ('{"source": "pvc://models/two words"}', 0, "source must say where the files are"),
     ],
 )
 async def test_a_training_that_fails_says_why_and_is_not_tried_again_at_once(
@@ -233,7 +281,9 @@ async def test_a_training_that_fails_says_why_and_is_not_tried_again_at_once(
     await scene.look(right=2, wrong=18)
     assert scene.reason("Retraining") == "TrainingFailed"
     assert why in str(scene.condition("Retraining"))
-    assert scene.rollouts() == []
+    order = scene.order()
+    assert order.making is not None
+    assert why in order.making.problem
     await scene.look(right=2, wrong=18)
     assert scene.status["training"]["number"] == 1
     scene.now += timedelta(hours=1)
@@ -276,7 +326,7 @@ async def test_while_the_ledger_is_away_nothing_changes() -> None:
 
 async def test_an_operator_killed_between_any_two_writes_makes_no_object_twice() -> None:
     """Every write fails once, after which a new operator goes on."""
-    for fails_at in range(1, 6):
+    for fails_at in range(1, 9):
         scene = Scene()
         await scene.learn()
         count = 0

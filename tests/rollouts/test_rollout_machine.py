@@ -349,7 +349,7 @@ def test_a_benchmark_that_cannot_be_read_holds_with_what_is_wrong() -> None:
 def test_it_is_trained_first_where_it_is_told_to() -> None:
     story = Story()
 
-    story.look(Seen(training=True))
+    story.look(Seen(training="Job sorter-train-1"))
     assert story.stage is Stage.TRAINING
     story.look(Seen())
     story.look()

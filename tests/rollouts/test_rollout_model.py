@@ -141,13 +141,13 @@ class AnyRollout(RuleBasedStateMachine):
             self.seen,
             green_ready=not unready,
             green_fault="ErrImagePull" if broken else "",
-            training=training,
+            training="Job sorter-train-1" if training else "",
             no_room="full" if full else "",
         )
 
     @rule()
     def green_serves(self) -> None:
-        self.seen = replace(self.seen, green_ready=True, green_fault="", training=False, no_room="")
+        self.seen = replace(self.seen, green_ready=True, green_fault="", training="", no_room="")
 
     @rule(benchmark=examinations, safety=examinations)
     def it_is_examined(self, benchmark: Examination, safety: Examination) -> None:

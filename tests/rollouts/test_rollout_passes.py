@@ -469,3 +469,49 @@ async def test_the_gauges_tell_of_it(world: Rolling) -> None:
     assert metric("tierwise_operator_rollout_green_percent", {"specialist": "ai/sorter"}) == 5
     labels = {"specialist": "ai/sorter", "side": "green"}
     assert metric("tierwise_operator_rollout_utility", labels) is not None
+
+
+MADE_BY = {"candidate": {"trainedBy": "sorter-train-1"}}
+
+
+async def trained(world: Rolling, **told: Any) -> None:
+    """Say how the training stands, as the watch over drift does."""
+    body = {
+        "apiVersion": "tierwise.dev/v1alpha1",
+        "kind": "Rollout",
+        "metadata": {"name": "v2", "namespace": "ai"},
+        "status": {"training": {"job": "sorter-train-1", **told}},
+    }
+    answer = await world.cluster.apply(ROLLOUT, body, "status", "tierwise-drift")
+    world.operator.store.observe(ROLLOUT, answer)
+
+
+async def test_a_candidate_in_training_is_waited_for_and_then_tried(world: Rolling) -> None:
+    world.green(ready=False, green_revisions=(), green_urls=())
+    put(world, rollout_body(**{**QUICK, **MADE_BY}))
+    status = await world.step()
+    assert (status["stage"], status["waitsFor"]) == ("Training", "Job sorter-train-1")
+    assert {one["reason"] for one in status["conditions"] if one["type"] == "Ready"} == {"Training"}
+    await trained(world, message="Job sorter-train-1: runs")
+    status = await world.pass_after(7200)  # longer than green may take to start
+    assert status["stage"] == "Training"
+    await trained(world, model={"source": "pvc://trained/1"})
+    status = await world.step()
+    assert status["stage"] == "Pending"
+    assert status["sides"]["green"]["model"] == {"source": "pvc://trained/1"}
+    world.green(ready=True, green_revisions=("green1",), green_urls=("http://10.0.0.2:8000",))
+    status = await world.step()
+    assert (status["stage"], status["weights"]["green"]) == ("Canary", 5)
+    stored = await world.cluster.get(ROLLOUT, "ai", "v2")
+    assert stored is not None
+    assert stored["status"]["training"]["model"] == {"source": "pvc://trained/1"}
+
+
+async def test_a_training_that_made_nothing_ends_the_rollout_by_name(world: Rolling) -> None:
+    world.green(ready=False, green_revisions=(), green_urls=())
+    put(world, rollout_body(**{**QUICK, **MADE_BY}))
+    await world.step()
+    await trained(world, problem="its Job failed: out of memory")
+    status = await world.pass_after(1)
+    assert (status["stage"], status["verdict"]["reason"]) == ("Aborted", "TrainingFailed")
+    assert "out of memory" in status["verdict"]["message"]

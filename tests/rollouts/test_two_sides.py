@@ -25,7 +25,8 @@ from tierwise_core.adapters import Sight
 from tierwise_core.children import EDITION, SIDE
 from tierwise_core.plan import Apply, Delete, Plan
 from tierwise_core.rollout.green_state import GreenState
-from tierwise_core.rollout.order import Order
+from tierwise_core.rollout.order import Making, Order
+from tierwise_core.rollout.situation import Standing
 from tierwise_core.rollout.stages import Stage
 from tierwise_core.sides_observed import state_of_sides
 from tierwise_core.specialist import Adapter, ReadingFailed
@@ -580,3 +581,32 @@ def test_a_rollout_that_somebody_applied_is_never_taken_from_them() -> None:
         world.settle()
         end(world, Stage.ROLLED_BACK)
     assert [one.name for one in world.orders] == [applied_by_hand, world.orders[-1].name]
+
+
+def test_a_changed_model_supersedes_a_candidate_that_is_still_in_training() -> None:
+    world = tried()
+    end(world, Stage.COMPLETE)
+    world.orders = [
+        Order(
+            "ai",
+            "sorter-train-1",
+            "u",
+            1,
+            "ai/sorter",
+            making=Making("sorter-train-1"),
+            standing=Standing(Stage.TRAINING),
+            trigger="Drift",
+            created="2027-01-01T00:00:00Z",
+        )
+    ]
+    world.settle()
+    assert seen(world) == GreenState(
+        blue_revisions=seen(world).blue_revisions,
+        blue_urls=seen(world).blue_urls,
+        blue_stays=True,
+    )
+    world.edit(source="file:///models/sorter-v3")
+    world.settle()
+    assert seen(world).superseded
+    end(world, Stage.ABORTED)
+    assert [one.name for one in world.orders if not one.ended] != []

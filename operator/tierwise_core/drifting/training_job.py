@@ -22,6 +22,7 @@ __all__ = [
     "candidate",
     "fitting",
     "pairs_file",
+    "progress",
     "rollout_of",
     "said_by",
     "training_job",
@@ -242,11 +243,26 @@ def candidate(model: ModelSpec, trained: Trained) -> dict[str, Any]:
     return row | ({"revision": trained.revision} if trained.revision else {})
 
 
-def rollout_of(run: Run, trained: Trained, why: str) -> dict[str, Any]:
-    """Return the Rollout that tries what was trained."""
-    specialist, model = run.specialist, candidate(run.model, trained)
+def progress(run: Run, pairs: int, job: Json | None) -> str:
+    """Say how far the Job is.
+
+    >>> run = Run(Specialist("ai", "sorter", "u", 1), ModelSpec("file:///m"), "sorter-train-1")
+    >>> progress(run, 40, {"status": {"active": 1, "failed": 1}})
+    'Job sorter-train-1, which learns from 40 preference pairs: runs, after 1 failed attempt'
+    >>> progress(run, 40, None)
+    'Job sorter-train-1, which learns from 40 preference pairs: has no pod yet'
+    """
+    status = (job or {}).get("status") or {}
+    failed = int(status.get("failed") or 0)
+    state = "runs" if status.get("active") else "has no pod yet"
+    after = f", after {failed} failed attempt{'s' if failed > 1 else ''}" if failed else ""
+    return f"Job {run.name}, which learns from {pairs} preference pairs: {state}{after}"
+
+
+def rollout_of(run: Run, why: str) -> dict[str, Any]:
+    """Return the Rollout that will try what a run makes; it waits for it in stage Training."""
+    specialist = run.specialist
     metadata = _metadata(run)
-    metadata["name"] = f"{dns_label(specialist.name, 54)}-{digest(model)}"
     metadata["labels"] = {SPECIALIST: label_value(specialist.name), TRAINS: run.name}
     metadata["annotations"] = {TRIGGER: DRIFT, TRIGGER_MESSAGE: why}
     return {
@@ -255,7 +271,7 @@ def rollout_of(run: Run, trained: Trained, why: str) -> dict[str, Any]:
         "metadata": metadata,
         "spec": {
             "specialistRef": {"name": specialist.name},
-            "candidate": {"model": model},
+            "candidate": {"trainedBy": run.name},
             "strategy": dict(specialist.rollout or {}),
         },
     }

@@ -33,7 +33,7 @@ def lineup(
     """
     known = order.status.get("sides") or {}
     blue, green = known.get("blue") or {}, known.get("green") or {}
-    candidate = (order.spec.get("candidate") or {}).get("model") or {}
+    candidate = (order.spec.get("candidate") or {}).get("model") or _made(order)
     return {
         "blue": {
             "model": blue.get("model") or _served(specialist),
@@ -44,6 +44,11 @@ def lineup(
             "revisions": _with(green, state.green_revisions, blue),
         },
     }
+
+
+def _made(order: Order) -> Mapping[str, Any]:
+    """Return the model that a training made, once it has."""
+    return {} if order.candidate is None else wire_model(order.candidate)
 
 
 def _with(side: Mapping[str, Any], more: tuple[str, ...], other: Mapping[str, Any]) -> list[str]:

@@ -86,6 +86,8 @@ def _given_up(wish: Wish, standing: Standing, seen: Seen) -> Plan | None:
         return roll_back(standing, Stage.ABORTED, "Superseded", why)
     if seen.refused:
         return roll_back(standing, Stage.ABORTED, "CandidateRefused", seen.refused)
+    if seen.untrained:
+        return roll_back(standing, Stage.ABORTED, "TrainingFailed", seen.untrained)
     return None
 
 

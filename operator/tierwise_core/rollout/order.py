@@ -17,6 +17,7 @@ __all__ = [
     "MODEL_CHANGED",
     "TRIGGER",
     "TRIGGER_MESSAGE",
+    "Making",
     "Order",
     "abandoned",
     "current",
@@ -31,12 +32,23 @@ MODEL_CHANGED: Final = "ModelChanged"
 
 
 @dataclass(frozen=True, slots=True)
+class Making:
+    """The training of a candidate: its Job, how far that is, and why it made nothing."""
+
+    job: str
+    message: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """One Rollout as last observed.
 
-    ``candidate`` is the model it tries, None where ``invalid`` says why the spec could not be read.
-    ``wish`` is what its strategy asks for. ``standing`` is where it stands, None before its first
-    pass. ``spec`` and ``status`` are in their wire form, ``created`` is metadata's, in RFC 3339.
+    ``candidate`` is the model it tries, None while that is being made, and where ``invalid`` says
+    why the spec could not be read.
+    ``making`` is how the candidate is made where a Job makes it. ``wish`` is what its strategy asks
+    for. ``standing`` is where it stands, None before its first pass. ``spec`` and ``status`` are in
+    their wire form, ``created`` is metadata's, in RFC 3339.
     """
 
     namespace: str
@@ -45,6 +57,7 @@ class Order:
     generation: int
     specialist_key: str
     candidate: ModelSpec | None = None
+    making: Making | None = None
     wish: Wish = field(default_factory=Wish)
     standing: Standing | None = field(default=None, compare=False)
     created: str = ""

@@ -15,7 +15,7 @@ __all__ = ["asked", "examined", "pending", "training"]
 def pending(wish: Wish, standing: Standing, seen: Seen) -> Plan:
     """Start green, and wait until it serves."""
     if seen.training:
-        return go(standing, Stage.TRAINING, "Training", "the candidate is being trained")
+        return go(standing, Stage.TRAINING, "Training", f"the candidate is made: {seen.training}")
     if seen.no_room:
         return Plan(standing, waits_for=seen.no_room)
     if not seen.green_ready:
@@ -29,8 +29,9 @@ def pending(wish: Wish, standing: Standing, seen: Seen) -> Plan:
 def training(_: Wish, standing: Standing, seen: Seen) -> Plan:
     """Wait for the training to end."""
     if seen.training:
-        return Plan(standing, waits_for="the training job")
-    return go(standing, Stage.PENDING, "Trained", "the training job has ended", began=standing.at)
+        return Plan(standing, waits_for=seen.training)
+    why = "the training has ended, and made a candidate"
+    return go(standing, Stage.PENDING, "Trained", why, began=standing.at)
 
 
 def examined(wish: Wish, standing: Standing, seen: Seen) -> Plan:

@@ -85,7 +85,8 @@ class Seen:
         no_room: why there is no room for both, with the cheapest way out.
         benchmark: the held-out benchmark of green beside blue.
         safety: the same with the profile's safety set.
-        training: whether a training job still runs.
+        training: how far the training is whose candidate is awaited; empty where none is.
+        untrained: why a training made no candidate.
         superseded: the newer revision that replaced this candidate.
         windows: both sides' windows since the last decision; None while the ledger is silent.
         routed_percent: green's share that all routers have taken up; None where nobody says.
@@ -100,7 +101,8 @@ class Seen:
     no_room: str = ""
     benchmark: Examination = NOT_EXAMINED
     safety: Examination = NOT_EXAMINED
-    training: bool = False
+    training: str = ""
+    untrained: str = ""
     superseded: str = ""
     windows: tuple[WindowSample, ...] | None = ()
     routed_percent: int | None = None

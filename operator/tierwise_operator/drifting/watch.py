@@ -28,15 +28,14 @@ from tierwise_core.specialist import ModelSpec, Specialist
 from tierwise_core.stable import Stable, read_stable
 from tierwise_operator.cluster import Cluster
 from tierwise_operator.drifting.lessons import Lessons
-from tierwise_operator.drifting.retraining import Drifted, Retraining
+from tierwise_operator.drifting.retraining import MANAGER, Drifted, Retraining
 from tierwise_operator.kinds import SPECIALIST
 from tierwise_operator.recorder import Recorder, Subject
 from tierwise_operator.rolling.ledger import SumsOf
 from tierwise_operator.store import Store
 
-__all__ = ["MANAGER", "DriftWatch"]
+__all__ = ["DriftWatch"]
 
-MANAGER: Final = "tierwise-drift"
 LOOK_S: Final = 15.0
 WORDS_AGAIN_S: Final = 60.0
 AT_ONCE: Final = 16

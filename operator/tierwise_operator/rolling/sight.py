@@ -12,7 +12,7 @@ from tierwise_core.rollout.evidence import Baseline
 from tierwise_core.rollout.gates import GateFacts
 from tierwise_core.rollout.green_state import GreenState
 from tierwise_core.rollout.lineup import lineup
-from tierwise_core.rollout.order import Order
+from tierwise_core.rollout.order import Making, Order
 from tierwise_core.rollout.outlook import outlook
 from tierwise_core.rollout.samples import WindowSample
 from tierwise_core.rollout.situation import Plan, Seen, Standing, Wish, first_standing
@@ -126,6 +126,8 @@ def sight(scene: Scene, means: Means) -> Sight:
         no_room=scene.state.no_room,
         benchmark=examined.benchmark,
         safety=examined.safety,
+        training=_training(scene.order.making),
+        untrained=scene.order.making.problem if scene.order.making else "",
         superseded=scene.state.superseded,
         windows=windows,
         routed_percent=scene.applied,
@@ -145,6 +147,13 @@ def sight(scene: Scene, means: Means) -> Sight:
         failures,
         asking=unknown or (windows is None and not silent),
     )
+
+
+def _training(making: Making | None) -> str:
+    """Say how far the training is; empty where no candidate is awaited."""
+    if making is None or making.problem:
+        return ""
+    return making.message or f"Job {making.job}"
 
 
 def _refused(scene: Scene) -> str:

@@ -13,7 +13,7 @@ def waiting_for(plan: Plan, seen: Sight) -> str:
     if not plan.waits_for:
         return ""
     stage, looked = plan.standing.stage, seen.seen
-    if stage is Stage.PAUSED or stage is Stage.INCONCLUSIVE:
+    if stage in {Stage.PAUSED, Stage.INCONCLUSIVE, Stage.TRAINING}:
         return stage.value
     if stage is Stage.ROLLING_BACK:
         return "RoutersBehind" if looked.routed_percent != 0 else "FailuresNotKept"
