@@ -134,6 +134,10 @@ bench-rollouts: setup ## Wrong verdicts, time and regret of thousands of rollout
 bench-router-cpu: setup ## Where a request's processor time goes; AGAINST=COMMIT compares, also on a busy machine
 	@$(PYTHON) bench/router/cpu.py $(if $(AGAINST),--against $(AGAINST))
 
+.PHONY: bench-router-instructions
+bench-router-instructions: setup ## The instructions of a request, the same on any machine (valgrind); AGAINST=COMMIT compares
+	@$(PYTHON) bench/router/instructions.py $(if $(AGAINST),--against $(AGAINST))
+
 .PHONY: bench-ledger
 bench-ledger: setup postgres ## The ledger on SQLite and PostgreSQL, ten million outcomes (ROWS=1000000: less)
 	@PYTHONPATH=hack $(PYTHON) bench/ledger/run.py $(if $(ROWS),--rows $(ROWS))

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import gc
 import json
 import os
@@ -24,6 +25,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -206,17 +208,24 @@ def stage_of(stack: str) -> str:
     return next(stage for stage, marks in STAGES if any(mark in stack for mark in marks))
 
 
-def in_turns(revision: str, turns: int) -> None:
-    """Compare this tree with a commit; each turn runs both, one after the other."""
+@contextlib.contextmanager
+def unpacked(revision: str) -> Iterator[Path]:
+    """Unpack a commit's code for as long as the context lasts."""
     with tempfile.TemporaryDirectory() as name:
         packed = subprocess.run(
             ["git", "archive", revision, "operator", "router"], cwd=ROOT, check=True,
             stdout=subprocess.PIPE,
         )  # fmt: skip
         subprocess.run(["tar", "x", "-C", name], input=packed.stdout, check=True)
-        ratios: dict[str, list[float]] = {title: [] for title in MODELS}
+        yield Path(name)
+
+
+def in_turns(revision: str, turns: int) -> None:
+    """Compare this tree with a commit; each turn runs both, one after the other."""
+    ratios: dict[str, list[float]] = {title: [] for title in MODELS}
+    with unpacked(revision) as tree:
         for _ in range(turns):
-            old, new = run_in(Path(name)), run_in(ROOT)
+            old, new = run_in(tree), run_in(ROOT)
             for title, seen in ratios.items():
                 seen.append(new[title]["us"] / old[title]["us"])
                 print(
