@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
 import structlog
@@ -22,12 +23,13 @@ from tierwise_router.listener import claim_port
 from tierwise_router.logs import LogCollector, Logs
 from tierwise_router.rayhost import RayHost
 from tierwise_router.replica import DispatcherReplica, SourceChoice, WatchActor
-from tierwise_router.rundir import journal_directory, run_dir
+from tierwise_router.rundir import run_dir
 from tierwise_router.settings import Settings
 from tierwise_router.shipping import LedgerAddress
+from tierwise_router.spool import own_folder
 from tierwise_router.watch import DRAINED
 
-__all__ = ["Pod", "PodError", "Stop", "run_pod"]
+__all__ = ["Pod", "PodError", "Stop", "run_pod", "shipping_s"]
 
 log = structlog.get_logger(__name__)
 
@@ -97,6 +99,7 @@ def run_pod(
         if settings.health_port:
             stack.enter_context(HealthServer(settings.host, settings.health_port, pulse))
         folder = stack.enter_context(run_dir())
+        settings = replace(settings, journal_dir=stack.enter_context(_journal(settings, folder)))
         collector = stack.enter_context(LogCollector(folder))
         pod = stack.enter_context(
             _started(settings, choice, replace(logs, collector=collector.path), folder)
@@ -108,6 +111,26 @@ def run_pod(
         _mind(pod, stop)
         _drain(pod)
     return 0
+
+
+@contextlib.contextmanager
+def _journal(settings: Settings, folder: Path) -> Iterator[str]:
+    """Give the directory that outcomes are written to, and hold it where it is on a shared volume.
+
+    Raises PodError for a volume that is of no use.
+    """
+    if not settings.spool_dir:
+        yield settings.journal_dir or str(folder / "journal")
+        return
+    with contextlib.ExitStack() as held:
+        try:
+            own = held.enter_context(own_folder(Path(settings.spool_dir), gethostname()))
+        except OSError as error:
+            raise PodError(
+                f"TIERWISE_SPOOL_DIR is {settings.spool_dir!r}: {error.strerror}; give a folder "
+                "that this user may write to, on a file system with locks"
+            ) from error
+        yield str(own)
 
 
 @contextlib.contextmanager
@@ -134,7 +157,7 @@ def _deploy(
     log.info("starting Serve", dispatchers=settings.dispatchers)
     actor: Any = ray.remote(WatchActor)
     watch = actor.options(num_cpus=0, max_restarts=-1, max_concurrency=1000).remote(
-        choice, logs, str(journal_directory(settings.journal_dir, folder)), _ledger(settings)
+        choice, logs, settings.journal_dir, _ledger(settings), inherits=bool(settings.spool_dir)
     )
     serve.start(proxy_location="Disabled")
     deployment: Any = serve.deployment(
@@ -210,11 +233,26 @@ def _drain(pod: Pod) -> None:
             log.warning("requests were cut: they outlasted the drain", dispatchers=left)
             break
         time.sleep(0.1)
-    log.info("drained")
+    within_s = shipping_s(settings, deadline - OVERTIME_S - time.monotonic())
+    log.info("drained", ships_for_s=round(within_s))
     if settings.ledger_url and not ray.get(
-        pod.watch.ship_rest.remote(SHIP_S), timeout=SHIP_S + ANSWER_S
+        pod.watch.ship_rest.remote(within_s), timeout=within_s + ANSWER_S
     ):
-        log.warning("the ledger does not have all outcomes of this pod", within_s=SHIP_S)
+        log.warning("the ledger does not have all outcomes of this pod", within_s=within_s)
+
+
+def shipping_s(settings: Settings, left_s: float) -> float:
+    """Tell how long a pod that has drained waits for a ledger that is away: what is left to it.
+
+    The pod has no other use for that time, and nobody waits for it. Where a volume keeps what it
+    wrote, another pod ships it.
+
+    >>> shipping_s(Settings(), 590.0), shipping_s(Settings(), -1.0)
+    (590.0, 5.0)
+    >>> shipping_s(Settings(spool_dir="/spool"), 590.0)
+    5.0
+    """
+    return SHIP_S if settings.spool_dir else max(SHIP_S, left_s)
 
 
 def _undrained(pod: Pod) -> list[int]:

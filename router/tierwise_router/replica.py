@@ -8,6 +8,7 @@ import gc
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,13 @@ from tierwise_router.listener import Listener, shared_socket
 from tierwise_router.logs import Logs
 from tierwise_router.overflow_report import OverflowReport
 from tierwise_router.rayhost import keep_serve_private
-from tierwise_router.rundir import journal_directory
 from tierwise_router.settings import MIB, Settings
 from tierwise_router.shipping import LedgerAddress, Shipper
 from tierwise_router.sources import Source
 from tierwise_router.sources.files import FileSource
 from tierwise_router.sources.kubeconfig import find_access
 from tierwise_router.sources.kubernetes import KubernetesSource
+from tierwise_router.spool import Heir
 from tierwise_router.tracing.answering import app_of
 from tierwise_router.waker import Waker
 from tierwise_router.watch import DRAINED, RouteWatch
@@ -72,7 +73,8 @@ class SourceChoice:
 class WatchActor(RouteWatch):
     """The pod's watcher as a Ray actor.
 
-    It learns from the journal in ``journal_dir``, and ships it to the ``ledger`` if there is one.
+    It learns from the journal in ``journal_dir``, and ships it to the ``ledger`` if there is one;
+    where ``inherits``, what gone pods left beside it as well.
     """
 
     def __init__(
@@ -81,11 +83,15 @@ class WatchActor(RouteWatch):
         logs: Logs,
         journal_dir: str,
         ledger: LedgerAddress | None = None,
+        *,
+        inherits: bool = False,
     ) -> None:
         logs.configure()
         self._shipper = Shipper(Path(journal_dir), ledger) if ledger is not None else None
         if self._shipper is not None:
             self._shipper.start()
+        if ledger is not None and inherits:
+            Heir(Path(journal_dir), partial(Shipper, address=ledger)).start()
         learner = Learner(Path(journal_dir))
         super().__init__(
             choice.make,
@@ -151,8 +157,7 @@ class DispatcherReplica:
 
     def _journal(self, process: str) -> Journal:
         settings = self._settings
-        directory = journal_directory(settings.journal_dir, Path(self._run_dir))
-        journal = Journal(directory, process, settings.journal_mib * MIB)
+        journal = Journal(Path(settings.journal_dir), process, settings.journal_mib * MIB)
         journal.start(in_turn=True)
         return journal
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["journal_directory", "run_dir"]
+__all__ = ["run_dir"]
 
 # Sockets are made below it, and their paths must stay under 108 bytes: /tmp, and not $TMPDIR.
 BASE = Path("/tmp")  # noqa: S108 - mkdtemp makes the folder ours alone
@@ -34,15 +34,6 @@ def run_dir(base: Path = BASE) -> Iterator[Path]:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def journal_directory(chosen: str, folder: Path) -> Path:
-    """Tell where outcomes are written: where the settings say, else in the router's own folder.
-
-    >>> str(journal_directory("", Path("/tmp/router")))
-    '/tmp/router/journal'
-    """
-    return Path(chosen) if chosen else folder / "journal"
 
 
 def _sweep(base: Path) -> None:

@@ -34,6 +34,8 @@ class Settings:
     among which a provider's limits are shared. ``policy`` is the name of the RouterPolicy to obey.
     ``journal_dir`` is where decisions are written down, empty for the router's own folder, which
     goes with it; ``journal_mib`` the most that they may take.
+    ``spool_dir`` is a volume that outlives pods, empty for none: each writes into a folder of its
+    own there, and ships what pods have left that are gone.
     ``ledger_url`` is where they are shipped to, empty for nowhere, and ``ledger_token_file`` has
     the token for it. ``keys_dir`` has the keys that prompts and answers are sealed with, where the
     RouterPolicy has them kept.
@@ -58,6 +60,7 @@ class Settings:
     policy: str = POLICY_NAME
     journal_dir: str = ""
     journal_mib: int = 256
+    spool_dir: str = ""
     ledger_url: str = ""
     ledger_token_file: str = ""
     keys_dir: str = ""
@@ -93,6 +96,7 @@ class Settings:
             policy=env.get("TIERWISE_POLICY") or POLICY_NAME,
             journal_dir=env.get("TIERWISE_JOURNAL_DIR", ""),
             journal_mib=_whole(env, "TIERWISE_JOURNAL_MIB", 256, least=1),
+            spool_dir=env.get("TIERWISE_SPOOL_DIR", ""),
             ledger_url=_url(env, "TIERWISE_LEDGER_URL"),
             ledger_token_file=env.get("TIERWISE_LEDGER_TOKEN_FILE", ""),
             keys_dir=env.get("TIERWISE_KEYS_DIR", ""),

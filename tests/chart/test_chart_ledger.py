@@ -60,6 +60,17 @@ def test_both_sides_get_the_keys_of_contents_and_start_without_them() -> None:
         assert "keys" not in volumes({"ledger": {"contents": {"keysSecret": ""}}}, name)
 
 
+def test_a_volume_of_your_own_keeps_what_routers_have_not_sent() -> None:
+    claim = {"persistentVolumeClaim": {"claimName": "outcomes"}}
+    kept: Any = {"ledger": {"spoolVolume": claim}}
+    environment = environment_of(rendered(kept), "tierwise-router")
+
+    assert volumes(kept, "tierwise-router")["spool"] == {"name": "spool", **claim}
+    assert environment["TIERWISE_SPOOL_DIR"] == "/var/lib/tierwise/spool"
+    assert "TIERWISE_JOURNAL_DIR" not in environment
+    assert environment_of(rendered({}), "tierwise-router")["TIERWISE_JOURNAL_DIR"] == "/tmp/journal"
+
+
 def test_a_token_of_your_own_is_used_by_both() -> None:
     own: Any = {"ledger": {"token": {"existingSecret": "mine", "key": "t"}}}
 
