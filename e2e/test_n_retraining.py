@@ -3,9 +3,9 @@
 Nobody lends a hand: what users say of the answers is all there is.
 """
 
+import itertools
 import json
 import secrets
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,9 +14,12 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from cluster import ROOT, Cluster, KubectlError, answer, eventually
+from apprenticeship import ASLEEP, AT_ONCE, ENDED, MODELS, STRATEGY, Apprentice, crowd
+from cluster import Cluster, KubectlError, answer, eventually
 
 from forge.questions import Question, newly_worded_questions, some_questions
+
+__all__ = ["ASLEEP"]
 
 NAME = "student"
 SHELF = "trained"
@@ -24,9 +27,6 @@ SYSTEM = "tierwise-system"
 KEYS = "tierwise-contents"
 KEY = "2026-11"
 PARTS = "app.kubernetes.io/component in (ledger,router)"
-MODELS = ROOT / "examples" / "models"
-ENDED = {"Complete", "RolledBack", "Aborted"}
-AT_ONCE = 4
 FIRST_ANSWERS = 120
 
 
@@ -105,14 +105,6 @@ spec:
 @pytest.fixture(scope="module")
 def student(cluster: Cluster, kept_contents: None, shelf: None) -> Iterator[None]:
     """A Specialist that sorts well what it is asked in words that it knows."""
-    idle = ("reverser", "generalist")
-    for name in idle:
-        cluster.kubectl("scale", "specialist", name, "--replicas=0")
-    eventually(
-        lambda: int(cluster.get("gputier", "rtx-4090")["status"]["gpus"]["free"]),
-        lambda free: free >= len(idle),
-        120,
-    )
     spec = cluster.get("specialist", "sorter")["spec"]
     model = {**spec["model"], "source": f"file://{MODELS}/sorter"}
     cluster.apply(
@@ -135,10 +127,6 @@ def student(cluster: Cluster, kept_contents: None, shelf: None) -> Iterator[None
     yield
     cluster.delete("specialist", NAME)
     cluster.delete("configmap", "studies-held-out")
-    for name in idle:
-        cluster.kubectl("scale", "specialist", name, "--replicas=1")
-    for name in idle:
-        cluster.wait(f"specialist/{name}", "condition=Ready")
 
 
 def held_out() -> dict[str, Any]:
@@ -155,10 +143,7 @@ def held_out() -> dict[str, Any]:
 
 def strategy(engine: dict[str, Any]) -> dict[str, Any]:
     return {
-        "initialWeightPercent": 50,
-        "minInteractions": 10,
-        "windowInteractions": 5,
-        "cooldown": "5s",
+        **STRATEGY,
         "onInconclusive": "Promote",
         "skipGates": ["MeasuredCost", "Compliance", "RollbackPath", "RampPlan"],
         "benchmark": {"configMap": {"name": "studies-held-out"}},
@@ -233,59 +218,49 @@ def drifted_rollout(cluster: Cluster) -> str:
     return str(found.get("rollout", ""))
 
 
+def made_by_training(cluster: Cluster, name: str) -> str:
+    """Where the model lies that the Rollout waits for; empty while it is being made."""
+    told = cluster.get("rollout", name).get("status", {}).get("training", {})
+    assert not told.get("problem"), told
+    return str(told.get("model", {}).get("source", ""))
+
+
 def test_a_model_that_users_outgrow_is_trained_again_and_promoted(
     cluster: Cluster, student: None
 ) -> None:
-    users = Users(cluster)
+    specialist, users = Apprentice(cluster, NAME), Users(cluster)
     assert users.ask_all(some_questions("sorting", "held out", FIRST_ANSWERS, 3)) > 0.9
-    eventually(lambda: drift(cluster), lambda reason: reason == "Steady", 90)
+    eventually(lambda: drift(cluster), lambda reason: reason == "Steady")
 
-    anew = iter(newly_worded_questions("sorting", 1500, 7))
+    anew = itertools.cycle(newly_worded_questions("sorting", 1500, 7))
     assert users.ask_all([next(anew) for _ in range(80)]) < 0.2
 
     def reason_after_more() -> str:
         users.ask_all([next(anew) for _ in range(AT_ONCE)])
         return drift(cluster)
 
-    eventually(reason_after_more, lambda reason: reason == "UtilityFell", 150)
+    eventually(reason_after_more, lambda reason: reason == "UtilityFell")
     found = cluster.condition(NAME, "DriftDetected")
     assert "utility fell to" in found["message"]
 
-    name = eventually(lambda: drifted_rollout(cluster), bool, 240)
+    name = eventually(lambda: drifted_rollout(cluster), bool)
     rollout = cluster.get("rollout", name)
     assert rollout["metadata"]["annotations"]["tierwise.dev/trigger"] == "Drift"
-    assert rollout["spec"]["candidate"]["model"]["source"].startswith(f"pvc://{SHELF}/")
+    made = eventually(lambda: made_by_training(cluster, name), bool)
+    assert made.startswith(f"pvc://{SHELF}/")
 
-    ended = threading.Event()
+    with crowd(lambda: users.ask(next(anew))):
+        specialist.reaches(name, *ENDED)
 
-    def keep_asking() -> None:
-        while not ended.is_set():
-            users.ask_all([next(anew) for _ in range(AT_ONCE)])
-
-    crowd = threading.Thread(target=keep_asking)
-    crowd.start()
-    try:
-        eventually(
-            lambda: cluster.get("rollout", name).get("status", {}).get("stage"),
-            lambda stage: stage in ENDED,
-            300,
-        )
-    finally:
-        ended.set()
-        crowd.join()
-
-    status = cluster.get("rollout", name)["status"]
+    status = specialist.told(name)
     assert status["stage"] == "Complete", status
+    assert "Training" in specialist.stages(name)
     assert status["benchmark"]["onlyGreen"] > status["benchmark"]["onlyBlue"]
     assert set(users.codes) == {200}
-    stable = eventually(
-        lambda: cluster.get("specialist", NAME)["status"].get("stable", {}),
-        lambda stable: stable.get("model", {}).get("source", "").startswith("pvc://"),
-        60,
-    )
-    assert stable["utility"]["base"] > found_utility(found)
+    eventually(specialist.stable, lambda model: model.get("source", "").startswith("pvc://"))
+    assert specialist.status()["stable"]["utility"]["base"] > found_utility(found)
     assert users.ask_all([next(anew) for _ in range(30)]) > 0.8
-    eventually(lambda: drift(cluster), lambda reason: reason in {"Learning", "Steady"}, 90)
+    eventually(lambda: drift(cluster), lambda reason: reason in {"Learning", "Steady"})
 
 
 def found_utility(condition: dict[str, Any]) -> float:
