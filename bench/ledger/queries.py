@@ -10,6 +10,7 @@ from rich.console import Console
 from sqlalchemy import Connection
 
 from tierwise_ledger.auditing.reading import heads, records_of
+from tierwise_ledger.choosing import Choice
 from tierwise_ledger.learning.assertions import (
     claims_of_query,
     contradiction_rates,
@@ -17,9 +18,10 @@ from tierwise_ledger.learning.assertions import (
 )
 from tierwise_ledger.learning.sides import Sides, side_sums
 from tierwise_ledger.learning.windows import Asked, field_totals, latencies, on_grid, windows
+from tierwise_ledger.listing import list_outcomes
 from tierwise_ledger.money.days import keep_day
 from tierwise_ledger.money.reports import Period, report
-from tierwise_ledger.reading import Choice, find_outcome, list_outcomes, summarise
+from tierwise_ledger.reading import find_outcome, summarise
 from tierwise_ledger.seeing.costs import cost_over_time
 from tierwise_ledger.seeing.decisions import newest
 from tierwise_ledger.seeing.paths import flow

@@ -1,27 +1,22 @@
-"""The way out: outcomes one by one, and their sums."""
+"""The way out: one outcome with all that belongs to it, and sums of many."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, and_, func, or_, select
 
-from tierwise_ledger.errors import NotKnownError, RequestError
+from tierwise_ledger.choosing import Choice, filtered
+from tierwise_ledger.errors import NotKnownError
+from tierwise_ledger.listing import told
 from tierwise_ledger.outcome_rows import unpacked
 from tierwise_ledger.tables.base import DAY_S, NANO, day_of, hour_of
 from tierwise_ledger.tables.calls import CALLS
 from tierwise_ledger.tables.feedback import FEEDBACK
 from tierwise_ledger.tables.outcomes import OUTCOME_DAYS, OUTCOME_HOURS, OUTCOMES, RECORDS
 
-__all__ = ["FILTERS", "GROUPS", "Choice", "find_outcome", "is_known", "list_outcomes", "summarise"]
-
-FILTERS: Final = (
-    "tenant", "field", "specialist", "revision", "tier", "state", "session", "user", "query_id",
-    "latency_class", "workload", "model",
-)  # fmt: skip
-"""What outcomes can be chosen by."""
+__all__ = ["GROUPS", "find_outcome", "is_known", "summarise"]
 
 GROUPS: Final = (
     "hour", "tenant", "field", "specialist", "revision", "tier", "latency_class", "workload",
@@ -29,70 +24,11 @@ GROUPS: Final = (
 )  # fmt: skip
 """What sums can be made by."""
 
-COLUMN_OF: Final = {"user": "user_digest"}
-SHOWN_NAMES: Final = {"user_digest": "user"}
 SUMS: Final = (
     "requests", "calls", "input_tokens", "cached_tokens", "output_tokens", "cost_nano_usd",
     "milliseconds", "feedback_yes", "feedback_no", "corrected",
 )  # fmt: skip
 SHOWN: Final = 60
-
-
-class Choice(NamedTuple):
-    """Which outcomes: those from ``since`` until before ``until`` that pass every filter.
-
-    A filter is a name of :data:`FILTERS` with the values that pass.
-    """
-
-    since: float
-    until: float
-    filters: Mapping[str, Sequence[str]] = MappingProxyType({})
-
-
-def list_outcomes(
-    connection: Connection, choice: Choice, *, limit: int, after: str = ""
-) -> tuple[list[dict[str, Any]], str]:
-    """List outcomes, the newest first; gives what to continue ``after`` too, empty at the end."""
-    query = (
-        _filtered(select(OUTCOMES), OUTCOMES.c, choice.filters)
-        .where(OUTCOMES.c.at >= choice.since, OUTCOMES.c.at < choice.until)
-        .order_by(OUTCOMES.c.at.desc(), OUTCOMES.c.seq.desc())
-        .limit(limit + 1)
-    )
-    if after:
-        query = query.where(_before(after))
-    rows = [dict(row) for row in connection.execute(query).mappings()]
-    more = f"{rows[limit - 1]['at']!r}:{rows[limit - 1]['seq']}" if len(rows) > limit else ""
-    return [_told(row) for row in rows[:limit]], more
-
-
-def _filtered(
-    query: Select[Any], columns: Any, filters: Mapping[str, Sequence[str]]
-) -> Select[Any]:
-    for name, values in filters.items():
-        column = columns[COLUMN_OF.get(name, name)]
-        query = query.where(column == values[0] if len(values) == 1 else column.in_(values))
-    return query
-
-
-def _before(after: str) -> ColumnElement[bool]:
-    at, _, seq = after.partition(":")
-    try:
-        instant, number = float(at), int(seq)
-    except ValueError:
-        raise RequestError(
-            f"after is {after[:SHOWN]!r}; give what the page before said in 'next'", field="after"
-        ) from None
-    same = and_(OUTCOMES.c.at == instant, OUTCOMES.c.seq < number)
-    return and_(OUTCOMES.c.at <= instant, or_(OUTCOMES.c.at < instant, same))
-
-
-def _told(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Tell a row in the words of the API: dollars, and no numbers of rows."""
-    told = {SHOWN_NAMES.get(name, name): value for name, value in row.items()}
-    told["cost_usd"] = told.pop("cost_nano_usd") / NANO
-    told.pop("seq", None)
-    return told
 
 
 def is_known(connection: Connection, name: str) -> bool:
@@ -116,8 +52,8 @@ def find_outcome(connection: Connection, name: str) -> dict[str, Any]:
     )
     body = connection.execute(select(RECORDS.c.body).where(RECORDS.c.id == name)).scalar()
     return {
-        **_told(dict(found)),
-        "steps": [_told(dict(row)) for row in connection.execute(calls).mappings()],
+        **told(dict(found)),
+        "steps": [told(dict(row)) for row in connection.execute(calls).mappings()],
         "words": [dict(row) for row in connection.execute(words).mappings()],
         "record": unpacked(body) if body else None,
     }
@@ -132,7 +68,7 @@ def summarise(connection: Connection, by: Sequence[str], choice: Choice) -> list
     source = _hours_and_days(choice, by).subquery()
     columns = [source.c[name] for name in by]
     sums = (func.sum(source.c[name]).label(name) for name in SUMS)
-    query = _filtered(select(*columns, *sums, _accepted(source.c)), source.c, choice.filters)
+    query = filtered(select(*columns, *sums, _accepted(source.c)), source.c, choice.filters)
     if columns:
         query = query.group_by(*columns)
     rows = [_summed(dict(row)) for row in connection.execute(query).mappings()]

@@ -13,8 +13,10 @@ from sqlalchemy import select
 
 from tierwise_core.decision_record import DecisionRecord
 from tierwise_ledger.batch import Batch, Ingested
+from tierwise_ledger.choosing import Choice
 from tierwise_ledger.ingest import ingest
-from tierwise_ledger.reading import Choice, find_outcome, list_outcomes, summarise
+from tierwise_ledger.listing import list_outcomes
+from tierwise_ledger.reading import find_outcome, summarise
 from tierwise_ledger.store import Store
 from tierwise_ledger.tables.base import METADATA, nano_usd
 from tierwise_ledger.tables.calls import CALL_HOURS, CALLS

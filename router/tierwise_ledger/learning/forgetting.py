@@ -37,6 +37,5 @@ def forget_tenant(connection: Connection, tenant: str, before: float) -> None:
     Windows are sums over all tenants and name none of them: they stay.
     """
     theirs = select(OUTCOMES.c.id).where(OUTCOMES.c.tenant == tenant, OUTCOMES.c.at < before)
-    for single in (INTERACTIONS, ROLLOUT_FAILURES):
+    for single in (INTERACTIONS, CLAIMS, ROLLOUT_FAILURES):
         connection.execute(delete(single).where(single.c.decision.in_(theirs)))
-    connection.execute(delete(CLAIMS).where(CLAIMS.c.tenant == tenant, CLAIMS.c.at < before))

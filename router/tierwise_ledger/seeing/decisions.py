@@ -9,13 +9,14 @@ from sqlalchemy import Connection, select
 
 from tierwise_core.decision_record import DecisionRecord
 from tierwise_core.decision_story import story
+from tierwise_ledger.choosing import Choice
 from tierwise_ledger.errors import NotKnownError
+from tierwise_ledger.listing import list_outcomes
 from tierwise_ledger.outcome_rows import unpacked
 from tierwise_ledger.service.asked import Span
 from tierwise_ledger.tables.audit import AUDIT_RECORDS
-from tierwise_ledger.tables.base import NANO
 from tierwise_ledger.tables.feedback import FEEDBACK
-from tierwise_ledger.tables.outcomes import OUTCOMES, RECORDS
+from tierwise_ledger.tables.outcomes import RECORDS
 
 __all__ = ["CHOICES", "newest", "whole_story"]
 
@@ -30,16 +31,10 @@ SAID: Final = ("id", "at", "source", "accepted", "corrected", "comment")
 def newest(
     connection: Connection, span: Span, only: Mapping[str, str], most: int
 ) -> list[dict[str, Any]]:
-    """List the newest decisions of a time; ``only`` chooses by the columns of CHOICES."""
-    query = select(*(OUTCOMES.c[name] for name in SHOWN), OUTCOMES.c.cost_nano_usd).where(
-        OUTCOMES.c.at >= span.since, OUTCOMES.c.at < span.until
-    )
-    for name, value in only.items():
-        query = query.where(OUTCOMES.c[name] == value)
-    found = connection.execute(query.order_by(OUTCOMES.c.at.desc()).limit(most)).mappings()
-    return [
-        {**{name: row[name] for name in SHOWN}, "usd": row["cost_nano_usd"] / NANO} for row in found
-    ]
+    """List the newest decisions of a time; ``only`` chooses by the names of CHOICES."""
+    choice = Choice(*span, {name: [value] for name, value in only.items()})
+    found, _ = list_outcomes(connection, choice, limit=most)
+    return [{**{name: row[name] for name in SHOWN}, "usd": row["cost_usd"]} for row in found]
 
 
 def whole_story(connection: Connection, name: str) -> dict[str, Any]:

@@ -11,17 +11,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tierwise_core.decision_record import FEEDBACK_KIND
+from tierwise_ledger.choosing import FILTERS, Choice
 from tierwise_ledger.errors import RequestError
 from tierwise_ledger.ingest import ingest
-from tierwise_ledger.reading import (
-    FILTERS,
-    GROUPS,
-    Choice,
-    find_outcome,
-    is_known,
-    list_outcomes,
-    summarise,
-)
+from tierwise_ledger.listing import list_outcomes
+from tierwise_ledger.reading import GROUPS, find_outcome, is_known, summarise
 from tierwise_ledger.service.answers import Answer
 from tierwise_ledger.service.asked import chosen, only, span, whole
 

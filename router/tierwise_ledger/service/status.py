@@ -14,7 +14,7 @@ from tierwise_ledger.migrating import ledger_id
 from tierwise_ledger.service.answers import Answer
 from tierwise_ledger.store import Store
 from tierwise_ledger.tables.base import NANO
-from tierwise_ledger.tables.outcomes import OUTCOME_HOURS, OUTCOMES
+from tierwise_ledger.tables.outcomes import OUTCOME_DAYS, OUTCOME_HOURS, OUTCOMES
 
 __all__ = ["ROUTES", "status_of"]
 
@@ -27,9 +27,9 @@ SIZES = {
 def status_of(store: Store) -> Mapping[str, Any]:
     """Tell the ledger's name, its database, and what is in it."""
     with store.read() as connection:
-        hours = OUTCOME_HOURS.c
-        sums = select(func.sum(hours.requests), func.sum(hours.cost_nano_usd), func.min(hours.hour))
-        requests, cost, since = connection.execute(sums).one()
+        days = OUTCOME_DAYS.c
+        sums = select(func.sum(days.requests), func.sum(days.cost_nano_usd))
+        requests, cost = connection.execute(sums).one()
         return {
             "id": ledger_id(connection),
             "database": store.engine.dialect.name,
@@ -37,7 +37,7 @@ def status_of(store: Store) -> Mapping[str, Any]:
             "bytes": int(_scalar(connection, SIZES[store.engine.dialect.name])),
             "requests": int(requests or 0),
             "cost_usd": int(cost or 0) / NANO,
-            "since": since,
+            "since": connection.execute(select(func.min(OUTCOME_HOURS.c.hour))).scalar(),
             "oldest_outcome_at": connection.execute(select(func.min(OUTCOMES.c.at))).scalar(),
             "newest_outcome_at": connection.execute(select(func.max(OUTCOMES.c.at))).scalar(),
         }

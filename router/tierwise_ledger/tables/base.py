@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Integer, MetaData
 
-__all__ = ["METADATA", "NANO", "Sequence64", "day_of", "hour_of", "nano_usd"]
+__all__ = ["DAY_S", "HOUR_S", "METADATA", "NANO", "Sequence64", "day_of", "hour_of", "nano_usd"]
 
 METADATA: Final = MetaData(
     naming_convention={

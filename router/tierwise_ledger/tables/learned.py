@@ -35,11 +35,16 @@ CLAIMS: Final = Table(
     Column("said_at", Float, nullable=False),
     Column("compared", Boolean, nullable=False),
     Column("contradicts", Text, nullable=False),
-    Index(None, "tenant", "query_id", "context_id", "at"),
+    # The question comes first: people ask by it, whoever the tenant is.
+    Index(None, "query_id", "tenant", "context_id", "at"),
     Index(None, "at"),
-    # Most answers contradict nothing: those that do are found without the others.
-    Index("ix_claims_at_odds", "at", sqlite_where=AT_ODDS, postgresql_where=AT_ODDS),
-)
+    # Most answers contradict nothing: those that do are counted without the others, and by the
+    # index alone.
+    Index(
+        "ix_claims_at_odds", "at", "tenant", "query_id", "context_id", "specialist", "field",
+        sqlite_where=AT_ODDS, postgresql_where=AT_ODDS,
+    ),
+)  # fmt: skip
 """One row per answer that can be compared with others to the same question of the same tenant."""
 
 CLAIM_HOURS: Final = Table(

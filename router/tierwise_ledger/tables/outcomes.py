@@ -14,11 +14,16 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     Text,
+    text,
 )
 
 from tierwise_ledger.tables.base import METADATA, Sequence64
 
-__all__ = ["OUTCOMES", "OUTCOME_DAYS", "OUTCOME_HOURS", "RECORDS"]
+__all__ = ["BY_NAME", "OF_SOMEBODY", "OUTCOMES", "OUTCOME_DAYS", "OUTCOME_HOURS", "RECORDS"]
+
+OF_SOMEBODY: Final = text("user_digest <> ''")
+BY_NAME: Final = text("model <> 'auto'")
+"""Rows that are indexed by their user, or model: queries must say the same words."""
 
 OUTCOMES: Final = Table(
     "outcomes",
@@ -72,7 +77,12 @@ OUTCOMES: Final = Table(
     Index(None, "state", "at"),
     Index(None, "query_id"),
     Index(None, "session"),
-)
+    Index(
+        "ix_outcomes_of_somebody", "user_digest", "at",
+        sqlite_where=OF_SOMEBODY, postgresql_where=OF_SOMEBODY,
+    ),
+    Index("ix_outcomes_by_name", "model", "at", sqlite_where=BY_NAME, postgresql_where=BY_NAME),
+)  # fmt: skip
 """One row per request. ``cost_nano_usd`` is in billionths of a dollar."""
 
 RECORDS: Final = Table(
