@@ -18,8 +18,8 @@ from tierwise_core.decision_record import SHADOW
 from tierwise_ledger.money.reports import Period, report, seen_until
 from tierwise_ledger.seeing.buckets import HOUR_S, bucket_s, starts
 from tierwise_ledger.service.asked import Span
-from tierwise_ledger.tables.base import NANO
-from tierwise_ledger.tables.outcomes import OUTCOME_HOURS
+from tierwise_ledger.tables.base import DAY_S, NANO
+from tierwise_ledger.tables.outcomes import OUTCOME_DAYS, OUTCOME_HOURS
 
 __all__ = ["BY", "IDLE", "cost_over_time"]
 
@@ -54,7 +54,7 @@ def cost_over_time(
     if looked:
         sums = list(_of_bill(connection, begins, length_s, (by, policy)))
     else:
-        sums = list(_of_calls(connection, span, length_s, by))
+        sums = list(_of_calls(connection, begins, length_s, by))
     return {
         "by": by,
         "money": "bill" if looked else "calls",
@@ -78,26 +78,31 @@ def _of_bill(
             yield _Sum(begin, one.name, one.nano_usd, one.requests, one.accepted)
 
 
-def _of_calls(connection: Connection, span: Span, length_s: int, by: Dimension) -> Iterator[_Sum]:
-    table = OUTCOME_HOURS.c
+def _of_calls(
+    connection: Connection, begins: Sequence[int], length_s: int, by: Dimension
+) -> Iterator[_Sum]:
+    """Add up what was recorded of each piece of time: of whole days by the day."""
+    whole_days = length_s % DAY_S == 0
+    table = OUTCOME_DAYS.c if whole_days else OUTCOME_HOURS.c
+    at = table.day if whole_days else table.hour
+    begin = (at - at % length_s).label("begin")
     sums = ("requests", "cost_nano_usd", "feedback_yes", "feedback_no")
     query = (
         select(
-            table.hour,
+            begin,
             table[by].label("name"),
             table.state,
             *(func.sum(table[name]).label(name) for name in sums),
         )
-        .where(table.hour > span.since - HOUR_S, table.hour < span.until)
-        .group_by(table.hour, table[by], table.state)
+        .where(at >= begins[0], at < begins[-1] + length_s)
+        .group_by(begin, table[by], table.state)
     )
     for row in connection.execute(query):
         said = int(row.feedback_yes), int(row.feedback_no)
         ended = Requests(Labels(), row.state, int(row.requests), 0, 0, *said)
-        begin = row.hour // length_s * length_s
         unseen = row.state == SHADOW and by != "tier"
         name = SHADOWS_GROUP if unseen else row.name
-        yield _Sum(begin, name, int(row.cost_nano_usd), ended.requests, ended.accepted)
+        yield _Sum(row.begin, name, int(row.cost_nano_usd), ended.requests, ended.accepted)
 
 
 def _lines(sums: Sequence[_Sum], begins: Sequence[int]) -> list[dict[str, Any]]:
