@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -41,19 +41,29 @@ class Server:
 
 
 @contextmanager
-def serve(*, durable: bool = False, settings: tuple[str, ...] = ()) -> Iterator[Server]:
-    """Run a server until the block ends; what is in it is thrown away.
+def serve(
+    *, durable: bool = False, settings: tuple[str, ...] = (), keep: Path | None = None
+) -> Iterator[Server]:
+    """Run a server until the block ends; what is in it is thrown away, unless ``keep`` is a folder.
 
     ``durable`` makes it wait for the disk at each commit, as it does for users; tests do not care.
     """
     programs = ensure()
+    with nullcontext(keep) if keep else _thrown_away() as folder:
+        folder.mkdir(exist_ok=True)
+        _give_away(folder)
+        if not (folder / "data" / "PG_VERSION").exists():
+            _initdb(programs, folder)
+        with _running(programs, folder, (*(() if durable else QUICK), *settings)) as process:
+            yield Server(programs, folder, process)
+
+
+@contextmanager
+def _thrown_away() -> Iterator[Path]:
     # Sockets need short paths: /tmp, and not $TMPDIR.
     folder = Path(tempfile.mkdtemp(prefix="tierwise-pg-", dir="/tmp"))
     try:
-        _give_away(folder)
-        _initdb(programs, folder)
-        with _running(programs, folder, (*(() if durable else QUICK), *settings)) as process:
-            yield Server(programs, folder, process)
+        yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
