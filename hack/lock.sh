@@ -17,6 +17,7 @@ resolve_all() { # resolve_all FOLDER
   build_requirements | resolve "$1/build.txt" -
   resolve "$1/clients.txt" requirements/clients.in
   resolve "$1/bench-peers.txt" requirements/bench-peers.in
+  resolve "$1/trainers.txt" requirements/trainers.in --no-deps --constraint hack/engine/requirements.txt
 }
 build_requirements() { # what builds the wheel, as pyproject.toml names it
   .venv/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")'

@@ -1,25 +1,27 @@
-"""What is exported loads in `datasets`, and TRL trains with it; where they are installed.
-
-They bring PyTorch and half a gigabyte more, so the environment of the tests has neither. The shape
-of the rows is held to TRL's words in `test_rows_have_the_shape_that_trl_asks_for`, which always
-runs.
-"""
+"""What is exported loads in `datasets`, and TRL trains with it, in an environment of their own."""
 
 from __future__ import annotations
 
 import json
-from copy import deepcopy
+import os
+import subprocess
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
+import trainerenv
 from tierwise_core.training_rows import Asked, Given, eval_rows, pair_rows, sft_rows
 
-TEMPLATE = (
-    "{% for message in messages %}{{ message['role'] + ': ' + message['content'] + '\\n' }}"
-    "{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}"
-)
+DRIVERS: Final = Path(__file__).parents[1] / "_support" / "drivers"
+PATIENCE_S: Final = 600
+OFFLINE: Final = {
+    "HF_HUB_OFFLINE": "1",
+    "OMP_NUM_THREADS": "1",
+    "TORCHDYNAMO_DISABLE": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
 
 
 def asked(number: int) -> Asked:
@@ -34,9 +36,11 @@ def pairs() -> list[dict[str, Any]]:
     return [row for n in range(8) for row in pair_rows(asked(n), {("demo/sorter", "r1")})]
 
 
-def write(path: Path, rows: list[dict[str, Any]]) -> str:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return str(path)
+EXPORTED: Final = {
+    "dpo": pairs,
+    "sft": lambda: [row for n in range(8) for row in sft_rows(asked(n))],
+    "evals": lambda: [row for n in range(8) for row in eval_rows(asked(n))],
+}
 
 
 def is_a_conversation(value: Any) -> bool:
@@ -69,51 +73,31 @@ def shape(value: Any) -> Any:
     return type(value).__name__
 
 
-def tiny() -> tuple[Any, Any]:
-    """A model of a few thousand weights that knows single bytes."""
-    tokenizers = pytest.importorskip("tokenizers")
-    transformers = pytest.importorskip("transformers")
-    plain = tokenizers.Tokenizer(tokenizers.models.BPE())
-    plain.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
-    plain.train_from_iterator(
-        ["user: sort 1\nassistant: right 1\n"],
-        tokenizers.trainers.BpeTrainer(
-            special_tokens=["<end>"], initial_alphabet=plain.pre_tokenizer.alphabet()
-        ),
-    )
-    tokenizer = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=plain, eos_token="<end>", pad_token="<end>", chat_template=TEMPLATE
-    )
-    config = transformers.LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=16, intermediate_size=16, num_hidden_layers=1,
-        num_attention_heads=2, num_key_value_heads=2, max_position_embeddings=256,
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
+    """What `datasets` and TRL made of a file of each kind."""
+    folder = tmp_path_factory.mktemp("exports")
+    for kind, rows in EXPORTED.items():
+        (folder / f"{kind}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows()))
+    done = subprocess.run(
+        [str(trainerenv.ensure()), str(DRIVERS / "trl_trains.py"), str(folder)],
+        capture_output=True, text=True, check=False, timeout=PATIENCE_S, env=os.environ | OFFLINE,
     )  # fmt: skip
-    return transformers.LlamaForCausalLM(config), tokenizer
+    assert done.returncode == 0, done.stderr
+    found: Mapping[str, Any] = json.loads(done.stdout)
+    return found
 
 
-@pytest.mark.filterwarnings("ignore")
+@pytest.mark.engine
+@pytest.mark.parametrize("kind", EXPORTED)
+def test_datasets_loads_what_is_exported(told: Mapping[str, Any], kind: str) -> None:
+    assert told[kind]["rows"] == EXPORTED[kind]()
+
+
+@pytest.mark.engine
 @pytest.mark.parametrize("kind", ["dpo", "sft"])
-def test_trl_trains_with_what_is_exported(kind: str, tmp_path: Path) -> None:
-    datasets = pytest.importorskip("datasets")
-    trl = pytest.importorskip("trl")
-    rows = pairs() if kind == "dpo" else [row for n in range(8) for row in sft_rows(asked(n))]
-    table = datasets.load_dataset(
-        "json", data_files=write(tmp_path / "rows.jsonl", rows), split="train",
-        cache_dir=str(tmp_path),
-    )  # fmt: skip
-    model, tokenizer = tiny()
-    config, trainer = {
-        "dpo": (trl.DPOConfig, trl.DPOTrainer),
-        "sft": (trl.SFTConfig, trl.SFTTrainer),
-    }[kind]
-    settings = config(
-        output_dir=str(tmp_path / "out"), max_steps=2, per_device_train_batch_size=2,
-        report_to=[], use_cpu=True, bf16=False, gradient_checkpointing=False,
-    )  # fmt: skip
-    more = {"ref_model": deepcopy(model)} if kind == "dpo" else {}
-    trained = trainer(
-        model=model, args=settings, train_dataset=table, processing_class=tokenizer, **more
-    )
+def test_trl_trains_with_what_is_exported(told: Mapping[str, Any], kind: str) -> None:
+    weights = {row["weight"] for row in told[kind]["rows"]}
 
-    assert trained.train().global_step == 2
-    assert set(table["weight"]) == ({1.0, -1.0} if kind == "dpo" else {1.0})
+    assert told[kind]["steps"] == 2
+    assert weights == ({1.0, -1.0} if kind == "dpo" else {1.0})
