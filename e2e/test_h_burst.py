@@ -77,10 +77,10 @@ def swift(cluster: Cluster, provider: str) -> Iterator[None]:
         "replicas": {"min": 0, "max": 1},
         "alternative": {"specialistRef": ELSEWHERE},
         "burst": "Switch",
+        # Where a router does not know of the overflow yet, nobody waits for the engine either.
+        "scaling": {"whenAsleep": "Escalate"},
     }
     own = {"model": sorter["model"], "engine": sorter["engine"], "placement": placement}
-    # Where a router does not know of the overflow yet, nobody waits for the engine either.
-    own["scaling"] = {"whenAsleep": "Escalate"}
     cluster.apply(manifest(ELSEWHERE, external=external))
     cluster.wait(f"specialist/{ELSEWHERE}", "condition=Ready")
     cluster.apply(manifest(NAME, **own))
