@@ -81,6 +81,22 @@ def test_times_that_follow_each_other_add_up_to_all_of_it(store: Store) -> None:
     assert total.asked == 200
 
 
+def test_who_asks_again_from_where_latencies_ended_hears_of_each_once(store: Store) -> None:
+    """One answer in the last second of each ten, slower by half every time."""
+    slow = [0.1 * 1.5**number for number in range(8)]
+    ends = enumerate(slow)
+    take(store, *(of("r2", n, at=BEGAN + 10 * n + 9, step={"seconds": s}) for n, s in ends))
+    told, until = list[float](), float(BEGAN)
+    for now in range(2, 10 * len(slow) + 4, 2):
+        asked = f"{ASKED}&latency_since={until:.0f}"
+        row = served_at(store, BEGAN + now).client.get(asked).json()
+        if row["green"]["p99_s"] is not None:
+            told.append(row["green"]["p99_s"])
+        until = row["latencyUntil"]
+
+    assert told == pytest.approx(slow, rel=0.2)
+
+
 def test_all_fields_of_a_specialist_count_unless_one_is_asked_for(store: Store) -> None:
     take(store, *(of("r2", number, at=BEGAN + 1) for number in range(3)))
     other = {"own_field": "adding"}

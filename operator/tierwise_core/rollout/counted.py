@@ -55,10 +55,11 @@ class SideCount:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Both sides' sums."""
+    """Both sides' sums, and until when their latencies are told, in seconds since the epoch."""
 
     blue: SideCount = field(default_factory=SideCount)
     green: SideCount = field(default_factory=SideCount)
+    latency_until: float = 0.0
 
     @classmethod
     def read(cls, row: Mapping[str, Any]) -> Self:
@@ -68,11 +69,13 @@ class Counted:
         >>> Counted.read(row).to_row()
         {'blue': {'asked': 4, 'judged': 3, 'cost_usd': 0.5}, 'green': {}}
         """
-        return cls(SideCount.read(row["blue"]), SideCount.read(row["green"]))
+        until = float(row.get("latencyUntil") or 0.0)
+        return cls(SideCount.read(row["blue"]), SideCount.read(row["green"]), until)
 
     def to_row(self) -> dict[str, Any]:
         """Give the sums in JSON's types."""
-        return {"blue": self.blue.to_row(), "green": self.green.to_row()}
+        told: dict[str, Any] = {"blue": self.blue.to_row(), "green": self.green.to_row()}
+        return told | ({"latencyUntil": self.latency_until} if self.latency_until else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,11 @@ def look(
     sides = ((before.blue, now.blue), (before.green, now.green))
     if any(after.window.asked < first.window.asked for first, after in sides):
         return Look(now, why=LOST)
-    now = Counted(*(_in_its_time(first, after) for first, after in sides))
+    now = replace(
+        now,
+        blue=_in_its_time(before.blue, now.blue),
+        green=_in_its_time(before.green, now.green),
+    )
     sides = ((before.blue, now.blue), (before.green, now.green))
     blue, green = (_added(first, after, judgement) for first, after in sides)
     if _is_nothing(blue) and _is_nothing(green):

@@ -223,7 +223,12 @@ def _windows(
     if not (blue and green):
         return tally, None, "no pod of both sides has been seen yet"
     asked = SumsOf(
-        scene.order.specialist_key, blue, green, tally.since, tally.feedback, tally.at or None
+        scene.order.specialist_key,
+        blue,
+        green,
+        tally.since,
+        tally.feedback,
+        tally.counted.latency_until or tally.at or None,
     )
     answer = means.sums.about(scene.order.key, asked)
     if not isinstance(answer, Answer):

@@ -31,7 +31,8 @@ class Sides:
     """Which revisions of a Specialist are on which side, and the time that counts.
 
     ``since`` and ``until`` are in seconds; without an end all that has come counts. Latency is of
-    ``latency_since`` on, because quantiles cannot be taken apart as sums can. Without ``feedback``
+    ``latency_since`` to ``latency_until``, because quantiles cannot be taken apart as sums can: who
+    goes on where the last answer ended hears of each latency once. Without ``feedback``
     answers are judged by verifiers and the gate alone: nobody can say anything of an answer that
     was only made to be compared.
     """
@@ -43,6 +44,13 @@ class Sides:
     until: float | None = None
     field: str | None = None
     feedback: bool = True
+    latency_until: float | None = None
+
+    @property
+    def latency(self) -> tuple[int, int]:
+        """From when to when latencies count, in whole windows of the grid."""
+        end = self.end if self.latency_until is None else min(self.end, _down(self.latency_until))
+        return max(_down(self.latency_since), self.begin), end
 
     @property
     def begin(self) -> int:
@@ -101,6 +109,15 @@ def side_sums(connection: Connection, sides: Sides) -> dict[str, SideSums]:
 
 def _up(at: float) -> int:
     return int(-(-at // GRID_S)) * GRID_S
+
+
+def _down(at: float) -> int:
+    """Give the beginning of the window of the grid that an instant is in.
+
+    >>> _down(29.9)
+    20
+    """
+    return int(at // GRID_S) * GRID_S
 
 
 def fields_of(
@@ -165,8 +182,7 @@ def _sums(  # noqa: PLR0913, PLR0917 - the pieces of one question
 def _latency(sides: Sides, revisions: Iterable[str], fields: list[str]) -> Select[Any]:
     table = WINDOW_LATENCY
     by = (table.c.revision, table.c.bin)
-    begin = max(_up(sides.latency_since), sides.begin)
-    where = _where(table, sides, revisions, fields, begin, sides.end)
+    where = _where(table, sides, revisions, fields, *sides.latency)
     return (
         select(*by, func.sum(table.c["count"]))
         .where(*where, table.c.measure == "duration")

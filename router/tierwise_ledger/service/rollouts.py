@@ -27,6 +27,8 @@ KNOWN: Final = ("specialist", *SIDES, "since", "until", "latency_since", "field"
 FAILED: Final = ("rollout", "specialist", "revisions", "since", "until", "reason")
 MOST_REASON: Final = 1024
 SHOWN: Final = 60
+SETTLED_S: Final = 2.0
+"""So long routers may take to tell of an answer: then the latencies of a window are all there."""
 LATENCY_S: Final = 3600.0
 """Histograms of at most the last hour are read: a rollout may take weeks."""
 
@@ -43,7 +45,8 @@ def _sums(request: Request) -> Response:
         {
             "since": sides.begin,
             "until": now if sides.until is None else sides.end,
-            "latencySince": max(sides.latency_since, sides.begin),
+            "latencySince": sides.latency[0],
+            "latencyUntil": max(sides.latency),
             "newest": latest,
             "field": fields[0] if fields else "",
             "fields": fields,
@@ -82,6 +85,7 @@ def _sides(request: Request, now: float) -> Sides:
     return Sides(
         specialist, _revisions(request), since, latency, until, given.get("field") or None,
         feedback="false" not in chosen(request, "feedback", ("true", "false")),
+        latency_until=end - SETTLED_S,
     )  # fmt: skip
 
 
