@@ -139,6 +139,8 @@ class Operator:
     async def _worker(self) -> None:
         while True:
             await self._pass(await self.queue.get())
+            # A pass that writes nothing never waits: thousands in a row would let nobody else in.
+            await asyncio.sleep(0)
 
     async def _pass(self, item: Item) -> None:
         """Make one pass; whatever goes wrong concerns this item alone."""

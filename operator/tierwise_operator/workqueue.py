@@ -1,5 +1,9 @@
 """One queue that holds each key once, however often it is asked for, and hands it to one worker.
 
+Rollouts do not wait behind everybody else: a rollback is due within a second, also while thousands
+of Specialists wait for a pass. So that nobody waits for ever, one of the others has its turn after
+every few of them.
+
 A key that is asked for while a worker has it comes again when that worker is done, so that no
 change is missed and no two workers ever pass over the same object at the same time.
 """
@@ -13,6 +17,8 @@ ItemKind = Literal["Specialist", "GPUTier", "Rollout", "Fleet"]
 
 FIRST_BACKOFF_SECONDS = 0.5
 LONGEST_BACKOFF_SECONDS = 300.0
+FIRST_IN_A_ROW = 8
+"""How many Rollouts may have their turn before one of the others has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,9 @@ class WorkQueue:
     """Items waiting for a pass, each once; delayed ones wait on the event loop's clock."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Item] = deque()
+        self._first: deque[Item] = deque()
+        self._others: deque[Item] = deque()
+        self._in_a_row = 0
         self._queued: set[Item] = set()
         self._busy: set[Item] = set()
         self._again: set[Item] = set()
@@ -45,12 +53,12 @@ class WorkQueue:
         self._arrival = asyncio.Event()
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._first) + len(self._others)
 
     @property
     def idle(self) -> bool:
         """Whether nothing waits and nothing is being worked on; delayed items aside."""
-        return not self._waiting and not self._busy
+        return not len(self) and not self._busy
 
     def is_delayed(self, item: Item) -> bool:
         """Say whether a pass is planned for later."""
@@ -63,7 +71,7 @@ class WorkQueue:
             self._again.add(item)
         elif item not in self._queued:
             self._queued.add(item)
-            self._waiting.append(item)
+            (self._first if item.kind == "Rollout" else self._others).append(item)
             self._arrival.set()
 
     def add_after(self, item: Item, delay_seconds: float) -> None:
@@ -77,12 +85,20 @@ class WorkQueue:
 
     def take(self) -> Item | None:
         """Return the next item, to be given back by `done`; None when nothing waits."""
-        if not self._waiting:
+        if not len(self):
             return None
-        item = self._waiting.popleft()
+        item = self._next_lane().popleft()
         self._queued.discard(item)
         self._busy.add(item)
         return item
+
+    def _next_lane(self) -> deque[Item]:
+        """Return the lane whose turn it is; one of the two has somebody waiting."""
+        if self._first and (self._in_a_row < FIRST_IN_A_ROW or not self._others):
+            self._in_a_row += 1
+            return self._first
+        self._in_a_row = 0
+        return self._others
 
     async def get(self) -> Item:
         """Wait for the next item, to be given back by `done`."""

@@ -5,7 +5,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tierwise_operator.workqueue import Item, WorkQueue
+from tierwise_operator.workqueue import FIRST_IN_A_ROW, Item, ItemKind, WorkQueue
 
 KEYS = ["a", "b", "c"]
 steps = st.lists(
@@ -38,6 +38,28 @@ def test_every_wish_after_a_pass_began_leads_to_another_pass(
             queue.done(item)
             busy.discard(key)
     assert len(queue) == len(wanted - busy)
+
+
+@given(st.lists(st.sampled_from(["Specialist", "Rollout", "GPUTier"]), max_size=80))
+def test_rollouts_go_first_and_nobody_waits_for_ever(kinds: list[ItemKind]) -> None:
+    queue = WorkQueue()
+    for number, kind in enumerate(kinds):
+        queue.add(Item(kind, str(number)))
+    taken: list[Item] = []
+    while (item := queue.take()) is not None:
+        taken.append(item)
+        queue.done(item)
+    assert {(one.kind, one.key) for one in taken} == {(k, str(n)) for n, k in enumerate(kinds)}
+    others = [one for one in taken if one.kind != "Rollout"]
+    assert [int(one.key) for one in others] == sorted(int(one.key) for one in others)
+    for place, one in enumerate(taken):
+        rollouts_left = any(later.kind == "Rollout" for later in taken[place:])
+        before = taken[max(0, place - FIRST_IN_A_ROW) : place]
+        if one.kind != "Rollout" and rollouts_left:  # whoever overtakes has waited long enough
+            assert [each.kind for each in before] == ["Rollout"] * FIRST_IN_A_ROW
+        if one.kind == "Rollout" and len(before) == FIRST_IN_A_ROW:
+            lone = all(later.kind == "Rollout" for later in taken[place:])
+            assert lone or any(each.kind != "Rollout" for each in before)
 
 
 async def test_a_waiting_worker_is_woken() -> None:
