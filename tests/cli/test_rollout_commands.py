@@ -95,7 +95,8 @@ def test_a_rollout_is_steered_by_its_name_or_its_specialists(server: ApiServer) 
 
 def test_the_list_and_the_story(server: ApiServer) -> None:
     rolled(server, "sorter-v1", "RolledBack", verdict={"outcome": "RolledBack", "reason": "Worse"})
-    rolled(server, "sorter-v2", "Canary", waitsFor="20 answers")
+    heard: Body = {"windows": {"blue": {}, "green": {}}, "shadowPercent": 20}
+    rolled(server, "sorter-v2", "Shadow", waitsFor="20 answers", **heard)
 
     rows = json.loads(done(server, "list", "--output", "json"))["rollouts"]
     assert [(one["name"], one["ended"]) for one in rows] == [
@@ -104,6 +105,7 @@ def test_the_list_and_the_story(server: ApiServer) -> None:
     ]
     assert f"{NAMESPACE}/sorter-v2" in run(server, "list").stdout
     assert "it waits for 20 answers" in done(server, "explain", "sorter")
+    assert "green answers 20 % of the requests beside blue" in done(server, "explain", "sorter")
     assert "RolledBack, Worse" in done(server, "explain", "sorter-v1")
     assert json.loads(done(server, "explain", "sorter", "-o", "json"))["story"]
 
