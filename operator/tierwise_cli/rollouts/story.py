@@ -82,8 +82,8 @@ def _evidence(look: Look) -> Iterator[str]:
     if look.status.windows is None:
         return
     if look.status.shadow_percent:
-        share = f"{look.status.shadow_percent} % of the requests"
-        yield f"green answers {share} beside blue, and nobody sees these answers"
+        unseen = f"{look.status.shadow_percent} % of the requests"
+        yield f"green answers {unseen} beside blue, and nobody sees these answers"
     for name, window in look.sides:
         yield f"{name}: {_window(window)}"
     found = look.evidence
