@@ -68,6 +68,7 @@ class Route:
     ``upstream_model`` is what the endpoint expects as ``model``. ``secret`` is the name and key of
     a Secret with an API key. ``confidence_floor`` is already decided: the Specialist's own, the
     tier's or the default. ``sleep`` is None for a Specialist that nobody can wake by a request.
+    ``arrives`` says that an operator keeps pods of it running: where there is none one may come.
     ``adapters`` are those it has; ``adapter`` is set in the route of one of them alone, whose
     endpoints are those that have it. ``verifiers`` check its answers. ``context_tokens`` is the
     longest prompt and answer together, 0 when nobody told. ``tasks`` is what its model serves,
@@ -97,6 +98,7 @@ class Route:
     secret: tuple[str, str] | None = None
     external: bool = False
     sleep: Sleep | None = None
+    arrives: bool = False
     adapters: tuple[AdapterRoute, ...] = ()
     adapter: str = ""
     verifiers: tuple[VerifierSpec, ...] = ()

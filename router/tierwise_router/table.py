@@ -154,6 +154,7 @@ def _route(
         secret=None if secret is None else (secret.name, secret.key),
         external=external is not None,
         sleep=_sleep(item) if wakes else None,
+        arrives=wakes and _has_pods_to_come(item),
         adapters=tuple(_adapters(item)),
         verifiers=verifiers,
         context_tokens=_context_tokens(item),
@@ -221,12 +222,17 @@ def _adapters(item: Specialist) -> Iterator[AdapterRoute]:
         yield AdapterRoute(adapter.name, listed, absent)
 
 
+def _has_pods_to_come(item: Specialist) -> bool:
+    """Tell whether an operator starts pods of it, and nothing is known to keep them from coming."""
+    if item.spec.model is None or not item.spec.placement.replicas.effective_max:
+        return False
+    return not any(one.status == "False" and one.reason in BROKEN for one in item.status.conditions)
+
+
 def _sleep(item: Specialist) -> Sleep | None:
     """Say how it sleeps; None where a request cannot wake it, so that nobody waits in vain."""
     replicas, scaling = item.spec.placement.replicas, item.spec.placement.scaling
-    if item.spec.model is None or replicas.min or not replicas.effective_max:
-        return None
-    if any(one.status == "False" and one.reason in BROKEN for one in item.status.conditions):
+    if replicas.min or not _has_pods_to_come(item):
         return None
     return Sleep(scaling.when_asleep, scaling.hold_timeout_s)
 

@@ -27,6 +27,7 @@ Tell = Callable[[Mapping[str, int]], Awaitable[None]]
 
 TELL_EVERY_S = 1.0
 NUDGE_S = 5.0
+ARRIVES_S = 3.0
 
 
 @dataclass(slots=True)
@@ -45,13 +46,18 @@ class Holds:
         tally: where they are counted.
         limit: how many may be held at the same time; the next one is refused.
         progress_s: how often a stream is told that it still waits.
+        arrives_s: how long a request waits for a pod that may be there already.
     """
 
-    def __init__(self, tally: Tally, limit: int, progress_s: float) -> None:
+    def __init__(
+        self, tally: Tally, limit: int, progress_s: float, arrives_s: float = ARRIVES_S
+    ) -> None:
         self._tally = tally
         self._limit = limit
         self._progress_s = progress_s
+        self._arrives_s = arrives_s
         self._held: dict[str, _Held] = {}
+        self._arriving: dict[str, _Held] = {}
         self._nudged: dict[str, float] = {}
         self._routes: Mapping[str, Route] = {}
         self._changed = asyncio.Event()
@@ -64,6 +70,11 @@ class Holds:
             if route is None or route.ready or base is None or base.sleep is None:
                 held.awake.set()
                 del self._held[title]
+        for title, held in list(self._arriving.items()):
+            route = self._find(held.route)
+            if route is None or route.ready or not route.arrives:
+                held.awake.set()
+                del self._arriving[title]
 
     def nudge(self, key: str) -> None:
         """Wake a Specialist although nobody waits for it: the request went elsewhere."""
@@ -73,12 +84,17 @@ class Holds:
     async def awake(self, route: Route, progress: Progress | None = None) -> Route:
         """Give the route as it is once it has a pod; at once, unless it sleeps.
 
+        One that does not sleep and has none is given a moment: its status may tell of a pod already
+        that the newest table here does not know, and who has read that status asks at once.
+
         Raises WakingError when it takes longer than the Specialist's ``holdTimeout``, or when too
         many wait already.
         """
-        route = self._find(route) or route if route.asleep else route
-        if route.sleep is None or not route.asleep:
+        if route.endpoints:
             return route
+        route = self._find(route) or route
+        if route.sleep is None or not route.asleep:
+            return await self._arrived(route) if route.arrives and not route.ready else route
         if sum(held.waiting for held in self._held.values()) >= self._limit:
             self._tally.holds[route.key, "refused"] += 1
             raise WakingError(
@@ -86,6 +102,20 @@ class Holds:
                 "(TIERWISE_HELD_REQUESTS); try again in a moment"
             )
         return await self._hold(route, route.sleep.hold_timeout_seconds, progress)
+
+    async def _arrived(self, route: Route) -> Route:
+        """Give the route as it is once it has a pod, or unchanged after a moment."""
+        held = self._arriving.setdefault(route.title, _Held(route))
+        if sum(one.waiting for one in self._arriving.values()) < self._limit:
+            held.waiting += 1
+            try:
+                async with asyncio.timeout(self._arrives_s):
+                    await held.awake.wait()
+            except TimeoutError:
+                return route
+            finally:
+                held.waiting -= 1
+        return self._find(route) or route
 
     async def _hold(self, route: Route, timeout_s: float, progress: Progress | None) -> Route:
         held = self._held.setdefault(route.title, _Held(route))

@@ -9,11 +9,13 @@ from dataclasses import replace
 
 import httpx
 import pytest
-from dispatchers import Running, brain, general, route, until
+from dispatchers import TIERS, Running, brain, general, route, until
 from fake_engine import FakeEngine, Script, answers, refuses
 
-from tierwise_core.route_table import AdapterRoute, Route, Sleep
+from tierwise_core.route_table import AdapterRoute, Route, RouteTable, Sleep
 from tierwise_router.settings import Settings
+from tierwise_router.tally import Tally
+from tierwise_router.wake import Holds
 
 Engine = Callable[[Script], Awaitable[FakeEngine]]
 Run = Callable[..., Awaitable[Running]]
@@ -58,6 +60,44 @@ async def test_a_request_waits_and_is_answered_by_the_pod_it_woke(engine: Engine
     assert response.json()["choices"][0]["message"]["content"] == "abcd"
     assert response.headers["x-tierwise-path"] == "sorter@small"
     assert router.dispatcher.holds.waiting() == {}
+
+
+async def test_who_asks_before_the_table_has_the_ready_pod_is_answered(
+    engine: Engine, run: Run
+) -> None:
+    pod, router = await engine(answers("abcd")), await run(route("sorter", arrives=True))
+
+    asked = ask(router)
+    await until(lambda: router.dispatcher.tally.in_flight > 0)
+    router.dispatcher.take(brain(route("adder", arrives=True), route("sorter", arrives=True)))
+    router.dispatcher.take(brain(route("sorter", pod.url, arrives=True)))
+    response = await asked
+
+    assert response.status_code == 200
+    assert router.dispatcher.holds.waiting() == {}  # the operator is not asked to wake it
+
+
+async def test_a_pod_that_does_not_arrive_is_not_waited_for_long() -> None:
+    absent = route("sorter", arrives=True)
+    holds = Holds(Tally(), limit=8, progress_s=1.0, arrives_s=0.01)
+    holds.learn(RouteTable.of([absent], TIERS))
+    full = Holds(Tally(), limit=0, progress_s=1.0, arrives_s=3600.0)
+    full.learn(RouteTable.of([absent], TIERS))
+
+    assert not (await holds.awake(absent)).ready
+    assert not (await full.awake(absent)).ready
+
+
+async def test_who_waits_for_a_specialist_that_is_deleted_is_let_go() -> None:
+    absent = route("sorter", arrives=True)
+    holds = Holds(Tally(), limit=8, progress_s=1.0, arrives_s=3600.0)
+    holds.learn(RouteTable.of([absent], TIERS))
+    waiting = asyncio.ensure_future(holds.awake(absent))
+    await asyncio.sleep(0)
+
+    holds.learn(RouteTable.of([], TIERS))
+
+    assert not (await waiting).ready
 
 
 async def test_a_short_wait_costs_nothing(engine: Engine, run: Run) -> None:

@@ -57,6 +57,26 @@ def test_what_a_request_cannot_wake_does_not_sleep(item: dict[str, Any]) -> None
     assert sleep_of(item) is None
 
 
+@pytest.mark.parametrize(
+    ("item", "arrives"),
+    [
+        (specialist(), True),
+        (specialist(broken("NoCapacity")), True),
+        (specialist(broken("CrashLoop")), False),
+        (specialist(replicas={"min": 0}), False),
+    ],
+)
+def test_a_pod_may_arrive_where_an_operator_starts_some(
+    item: dict[str, Any],
+    arrives: bool,  # noqa: FBT001 - a case
+) -> None:
+    found = [
+        build_table([item], wakes=wakes)[0].routes["demo/sorter"].arrives for wakes in (True, False)
+    ]
+
+    assert found == [arrives, False]
+
+
 def test_what_waits_for_room_may_still_wake() -> None:
     assert sleep_of(specialist(broken("NoCapacity"), replicas={"min": 0, "max": 2})) is not None
 
