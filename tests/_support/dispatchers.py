@@ -27,6 +27,7 @@ SORTING = (
     "put the letters qwe in alphabetical order",
 )
 ADDING = ("add 17 and 25", "what is 3 plus 4", "17+25", "sum of 9 and 12")
+PATIENCE_S = 60.0
 TIERS = (TierRoute("small", 0.4, None, "big"), TierRoute("big", 3.0, 0.55, None))
 
 
@@ -63,8 +64,8 @@ def brain(
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Let the event loop turn until something has happened; fails after five seconds."""
-    async with asyncio.timeout(5):
+    """Let the event loop turn until something has happened; fails when it never does."""
+    async with asyncio.timeout(PATIENCE_S):
         while not condition():  # noqa: ASYNC110 - what is waited for has no event to tell it
             await asyncio.sleep(0.001)
 

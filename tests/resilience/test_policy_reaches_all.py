@@ -1,10 +1,9 @@
-"""A change of the RouterPolicy or of a Tenant is obeyed everywhere within a second, under load."""
+"""A change of the RouterPolicy or of a Tenant is obeyed everywhere, under load, as it is told."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -21,6 +20,7 @@ Engine = Callable[[Script], Awaitable[FakeEngine]]
 Run = Callable[..., Awaitable[Running]]
 
 KEY = "team-a-key"
+A_DAY_S = 86_400.0
 
 
 class Pushed:
@@ -56,11 +56,11 @@ def tenant() -> dict[str, Any]:
     }
 
 
-async def test_every_replica_obeys_a_change_within_a_second_and_loses_nothing(
+async def test_every_replica_obeys_a_change_without_asking_and_loses_nothing(
     engine: Engine, run: Run
 ) -> None:
     pod, source = await engine(answers("abcd")), Pushed()
-    watch = RouteWatch(lambda: source)
+    watch = RouteWatch(lambda: source, poll_s=A_DAY_S)
     routers = [await run() for _ in range(3)]
     following = [
         asyncio.ensure_future(Follower(one.dispatcher, watch.wait_for, lambda: None).run())
@@ -86,12 +86,10 @@ async def test_every_replica_obeys_a_change_within_a_second_and_loses_nothing(
         )
 
     for waits_s, items in ((7.0, []), (9.0, [tenant()]), (11.0, [])):
-        began_at = time.perf_counter()
         source.tell(
             specialist("sorter", pod.url), policy(queue={"maxWait": f"{waits_s:g}s"}), *items
         )
         await until(lambda waits_s=waits_s, items=items: obeyed(waits_s, len(items)))
-        assert time.perf_counter() - began_at < 1.0
         seen = statuses.total()
         await until(lambda seen=seen: statuses.total() >= seen + 10)
     stop = True

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-from dispatchers import Running, brain, route, until
+from dispatchers import PATIENCE_S, Running, brain, route, until
 from fake_api import specialist
 from fake_engine import FakeEngine, Script, Turn, answers
 
@@ -20,6 +19,7 @@ from tierwise_router.watch import RouteWatch
 
 Engine = Callable[[Script], Awaitable[FakeEngine]]
 Run = Callable[..., Awaitable[Running]]
+A_DAY_S = 86_400.0
 
 
 class Pushed:
@@ -87,22 +87,20 @@ async def test_an_unchanged_table_wakes_nobody(source: Pushed) -> None:
     assert await watch.wait_for(first.seen) is None
 
 
-async def test_every_dispatcher_has_the_new_table_at_once(
-    source: Pushed, watch: RouteWatch
+async def test_every_dispatcher_is_told_of_the_new_table_and_need_not_ask_again(
+    source: Pushed,
 ) -> None:
+    watch = RouteWatch(lambda: source, poll_s=A_DAY_S)
     dispatchers = [Dispatcher.create(Settings()) for _ in range(3)]
     following = [asyncio.ensure_future(follower(one, watch).run()) for one in dispatchers]
     source.tell(specialist("sorter", "http://10.0.0.1:8000"))
     before = {await version(one) for one in dispatchers}
 
-    began_at = time.perf_counter()
     source.tell(specialist("sorter", "http://10.0.0.2:8000"))
     after = {await version(one, *before) for one in dispatchers}
-    took_s = time.perf_counter() - began_at
 
     assert len(before) == len(after) == 1
     assert before != after
-    assert took_s < 0.2
     for task in following:
         task.cancel()
 
@@ -143,7 +141,7 @@ async def test_phases_reach_the_dispatcher(source: Pushed, watch: RouteWatch) ->
     assert not dispatcher.ready
 
     await watch.set_phase(Phase.DRAIN)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await drained.wait()
         await following
 
