@@ -94,7 +94,7 @@ class AdapterReadings:
             log.warning("adapter not read", source=source, reason=error.reason, error=str(error))
             again = RETRY_SECONDS if error.retryable else RETRY_LATER_SECONDS
             return ReadingFailed(error.reason, str(error)), again
-        except Exception as error:
+        except Exception as error:  # other people's files: told on the Specialist, others are read
             log.exception("reading an adapter failed unexpectedly", source=source)
             failed = ReadingFailed("SourceUnreadable", f"{source!r} could not be read: {error!r}")
             return failed, RETRY_LATER_SECONDS

@@ -161,7 +161,7 @@ class Adapters:
             before = follower.sight
             try:
                 await self._look(key, pod, follower)
-            except Exception:
+            except Exception:  # a pod that is odd is looked at again, and stops no other's look
                 log.exception("a look at a pod's adapters failed", pod=pod)
                 follower.sight = unanswered(before)
             if not follower.stirred.is_set():

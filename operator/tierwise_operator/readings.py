@@ -134,7 +134,7 @@ class Readings:
             log.warning("model not read", source=key.source, reason=error.reason, error=str(error))
             again = RETRY_SECONDS if error.retryable else RETRY_LATER_SECONDS
             return ReadingFailed(error.reason, str(error)), again
-        except Exception as error:
+        except Exception as error:  # other people's files: told on the Specialist, others are read
             log.exception("reading a model failed unexpectedly", source=key.source)
             message = f"spec.model.source: {key.source!r} could not be read: {error!r}"
             return ReadingFailed("SourceUnreadable", message), RETRY_LATER_SECONDS

@@ -131,7 +131,7 @@ class App:
             pass
         except TierwiseError as error:
             await self._fail(exchange, decision, error)
-        except Exception:
+        except Exception:  # a mistake of ours is one client's 500, and in the log
             log.exception("request failed", path=exchange.path)
             await self._fail(exchange, decision, TierwiseError("internal error"))
 
@@ -158,9 +158,7 @@ class App:
             pass
         except TierwiseError as error:
             status = await self._fail(exchange, decision, error)
-        except asyncio.CancelledError:
-            raise
-        except Exception:
+        except Exception:  # likewise
             log.exception("request failed", decision=decision.id.decode())
             status = await self._fail(exchange, decision, TierwiseError("internal error"))
         finally:

@@ -295,6 +295,6 @@ class Journal:
 def _line(outcome: Recordable) -> bytes:
     try:
         return orjson.dumps(outcome.to_row(), option=orjson.OPT_APPEND_NEWLINE)
-    except Exception:
+    except Exception:  # an answer that is on its way out must not fail for its record
         log.exception("an outcome could not be told")
         return b""

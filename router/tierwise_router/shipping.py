@@ -131,7 +131,7 @@ class Shipper:
         while not self._ended.wait(self.rest_s()):
             try:
                 self.ship()
-            except Exception:
+            except Exception:  # nobody starts this thread again, and all outcomes leave through it
                 self._failing += 1
                 log.exception("shipping failed; it goes on")
 

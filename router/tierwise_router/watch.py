@@ -178,7 +178,7 @@ class RouteWatch:
                 continue
             try:
                 model = await asyncio.to_thread(learner.poll, self._learning)
-            except Exception:
+            except Exception:  # what is odd in a journal must not end what follows the resources
                 log.exception("learning from outcomes failed; what is known stays")
                 continue
             if model is not None:
@@ -193,7 +193,7 @@ class RouteWatch:
                     began_at = time.perf_counter()
                     await self._take(resources)
                     await asyncio.sleep(REST_PER_BUILD * (time.perf_counter() - began_at))
-            except Exception:
+            except Exception:  # a source that ends, however, is made anew: requests live off it
                 log.exception("the resources cannot be read; trying again in a moment")
                 await asyncio.sleep(RETRY_S)
 

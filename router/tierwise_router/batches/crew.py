@@ -74,7 +74,7 @@ class Crew:
                     await self._look()
                 except OSError as error:
                     log.warning("jobs cannot be looked after now", error=str(error))
-                except Exception:
+                except Exception:  # one odd job must not end what looks after all of them
                     log.exception("jobs cannot be looked after now")
                 self._hurry.clear()
                 with contextlib.suppress(TimeoutError):

@@ -68,7 +68,7 @@ class Asker:
     ) -> Inside:
         try:
             return await ask_inside(self.app, path, list(headers), body, work=work)
-        except Exception:
+        except Exception:  # as a client's request: a mistake of ours is this line's 500
             log.exception("a request of a batch failed", path=path)
             return _failure(500, "internal error", "internal_error")
 

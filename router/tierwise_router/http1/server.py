@@ -63,7 +63,7 @@ class Server:
             await self._handler(exchange)
         except ClientGoneError:
             pass
-        except Exception:
+        except Exception:  # nobody is above this: an error costs one request, not the listener
             log.exception("request failed", path=exchange.path)
         finally:
             if not exchange.complete:
