@@ -10,7 +10,7 @@ from typing import Self
 
 import structlog
 
-from tierwise_ledger import contents, erasing
+from tierwise_ledger import contents, erasing, statistics
 from tierwise_ledger.auditing import checkpoints, watching
 from tierwise_ledger.learning import calibrating, forgetting
 from tierwise_ledger.money import days as money_days
@@ -51,6 +51,7 @@ JOBS: Sequence[Job] = (
     Job("budget-alerts", money_jobs.ALERT_EVERY_S, money_jobs.alert),
     Job("forget-budgets", money_jobs.FORGET_EVERY_S, money_jobs.forget),
     Job("calibration", calibrating.EVERY_S, calibrating.calibrate),
+    Job("statistics", statistics.EVERY_S, statistics.gather),
     Job("forget-interactions", forgetting.EVERY_S, forgetting.forget_old),
 )
 """All jobs: one line per area."""
@@ -103,6 +104,6 @@ class Background:
             try:
                 job.run(self._store, self._settings, now)
                 self._did(job.name, "done", now)
-            except Exception:
+            except Exception:  # one job that fails must not keep the others from their turn
                 self._did(job.name, "failed", now)
                 log.exception("a job failed; it is tried again", job=job.name)

@@ -16,7 +16,7 @@ from tierwise_ledger.store import Store
 from tierwise_ledger.tables.base import NANO
 from tierwise_ledger.tables.outcomes import OUTCOME_DAYS, OUTCOME_HOURS, OUTCOMES
 
-__all__ = ["ROUTES", "status_of"]
+__all__ = ["ROUTES", "status_in", "status_of"]
 
 SIZES = {
     "sqlite": "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
@@ -27,24 +27,26 @@ SIZES = {
 def status_of(store: Store) -> Mapping[str, Any]:
     """Tell the ledger's name, its database, and what is in it."""
     with store.read() as connection:
-        days = OUTCOME_DAYS.c
-        sums = select(func.sum(days.requests), func.sum(days.cost_nano_usd))
-        requests, cost = connection.execute(sums).one()
-        return {
-            "id": ledger_id(connection),
-            "database": store.engine.dialect.name,
-            "tables": connection.execute(text("SELECT version_num FROM alembic_version")).scalar(),
-            "bytes": int(_scalar(connection, SIZES[store.engine.dialect.name])),
-            "requests": int(requests or 0),
-            "cost_usd": int(cost or 0) / NANO,
-            "since": connection.execute(select(func.min(OUTCOME_HOURS.c.hour))).scalar(),
-            "oldest_outcome_at": connection.execute(select(func.min(OUTCOMES.c.at))).scalar(),
-            "newest_outcome_at": connection.execute(select(func.max(OUTCOMES.c.at))).scalar(),
-        }
+        return status_in(connection)
 
 
-def _scalar(connection: Connection, statement: str) -> Any:
-    return connection.execute(text(statement)).scalar_one()
+def status_in(connection: Connection) -> Mapping[str, Any]:
+    """Tell the same, in the caller's transaction."""
+    database = connection.dialect.name
+    days = OUTCOME_DAYS.c
+    sums = select(func.sum(days.requests), func.sum(days.cost_nano_usd))
+    requests, cost = connection.execute(sums).one()
+    return {
+        "id": ledger_id(connection),
+        "database": database,
+        "tables": connection.execute(text("SELECT version_num FROM alembic_version")).scalar(),
+        "bytes": int(connection.execute(text(SIZES[database])).scalar_one()),
+        "requests": int(requests or 0),
+        "cost_usd": int(cost or 0) / NANO,
+        "since": connection.execute(select(func.min(OUTCOME_HOURS.c.hour))).scalar(),
+        "oldest_outcome_at": connection.execute(select(func.min(OUTCOMES.c.at))).scalar(),
+        "newest_outcome_at": connection.execute(select(func.max(OUTCOMES.c.at))).scalar(),
+    }
 
 
 def _status(request: Request) -> Response:
