@@ -14,7 +14,7 @@ from tierwise_ledger.money.days import keep
 from tierwise_ledger.money.reports import Period, report
 from tierwise_ledger.settings import Settings
 from tierwise_ledger.store import Store
-from tierwise_ledger.tables.prices import COST_DAYS, REPLICA_RATES
+from tierwise_ledger.tables.prices import COST_DAYS, COST_HOURS, REPLICA_RATES
 
 DAY_S = 86_400
 MIDNIGHT = 1_749_945_600  # 2025-06-15 00:00 UTC
@@ -61,6 +61,23 @@ def test_a_report_is_the_same_with_and_without_what_is_kept(ledger: Served) -> N
     assert keep_all(ledger.store) == 3 * 5 * 3
     assert reports(ledger.store) == fresh
     assert fresh[0][1].nano_usd > 0
+
+
+def test_hours_are_kept_for_the_ends_of_a_report(ledger: Served) -> None:
+    fresh = reports(ledger.store)
+    late = NOW - HOUR_S
+    for _ in range(8):
+        keep(ledger.store, Settings(), NOW)
+
+    # The last eight hours that are over, by all dimensions and the usual policy.
+    assert count(ledger.store, COST_HOURS) == 8 * 5
+    assert reports(ledger.store) == fresh
+
+    record(ledger, answered(900, NOW - 4 * HOUR_S), answered(901, late))
+
+    assert count(ledger.store, COST_HOURS) == 7 * 5
+    keep(ledger.store, Settings(), NOW + 30 * DAY_S)
+    assert count(ledger.store, COST_HOURS) == 5
 
 
 def test_a_day_is_not_over_until_its_last_silence_is_bridged(ledger: Served) -> None:

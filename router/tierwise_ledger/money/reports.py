@@ -12,7 +12,7 @@ from tierwise_core.cost_report import Charge, CostReport, Dimension, Labels, Req
 from tierwise_core.decision_record import SHADOW
 from tierwise_ledger.money import days
 from tierwise_ledger.money.looks import last_look
-from tierwise_ledger.money.spent import MS, FleetCost, Period, spent_in, within
+from tierwise_ledger.money.spent import MS, FleetCost, Period, within
 from tierwise_ledger.tables.base import DAY_S
 from tierwise_ledger.tables.capacity import CAPACITY_GAPS
 from tierwise_ledger.tables.outcomes import OUTCOME_DAYS, OUTCOME_HOURS
@@ -31,12 +31,9 @@ def report(
 ) -> tuple[CostReport, FleetCost]:  # fmt: skip
     """Put together what a time cost; and the fleet's bill that it is shares of.
 
-    Days that are over are shared out once (:mod:`tierwise_ledger.money.days`), the rest now.
+    Days and hours that are over are shared out once (:mod:`tierwise_ledger.money.days`).
     """
-    kept = days.kept(connection, period.since, period.until, by, policy)
-    parts = [
-        kept.get(piece.since) or spent_in(connection, piece, by, policy) for piece in period.days()
-    ]
+    parts = list(days.parts(connection, period, by, policy))
     groups = (one for part in parts for one in part.groups)
     found = report_of(by, groups, _requests(connection, period, by), _charges(connection))
     return found, sum((part.fleet for part in parts), FleetCost())

@@ -8,7 +8,7 @@ from sqlalchemy import JSON, BigInteger, Boolean, Column, Integer, Table, Text
 
 from tierwise_ledger.tables.base import METADATA
 
-__all__ = ["COST_DAYS", "PRICES", "REPLICA_RATES", "TENANT_CHARGES"]
+__all__ = ["COST_DAYS", "COST_HOURS", "PRICES", "REPLICA_RATES", "TENANT_CHARGES"]
 
 PRICES: Final = Table(
     "prices",
@@ -48,15 +48,23 @@ TENANT_CHARGES: Final = Table(
 )
 """What tenants pay; of one that is deleted it stays, for what it had before."""
 
-COST_DAYS: Final = Table(
-    "cost_days",
-    METADATA,
-    Column("day", BigInteger, primary_key=True, autoincrement=False),
-    Column("by", Text, primary_key=True),
-    Column("policy", Text, primary_key=True),
-    Column("figures", JSON, nullable=False),
-)
+
+def _shared_out(name: str, period: str) -> Table:
+    return Table(
+        name,
+        METADATA,
+        Column(period, BigInteger, primary_key=True, autoincrement=False),
+        Column("by", Text, primary_key=True),
+        Column("policy", Text, primary_key=True),
+        Column("figures", JSON, nullable=False),
+    )
+
+
+COST_DAYS: Final = _shared_out("cost_days", "day")
 """A day that is over, shared out once and for all: what its calls, idle time and others cost.
 
 ``day`` is when it began, in UTC seconds. A row goes as soon as something of its day comes late.
 """
+
+COST_HOURS: Final = _shared_out("cost_hours", "hour")
+"""The same of the hours of the last days, for reports that begin or end within a day."""

@@ -1,4 +1,4 @@
-"""Indices for what is rare among millions: a user's, a model's, a question's, what is at odds."""
+"""Indices for what is rare: a user's, a model's, a question's, at odds; costs by the hour."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the indices; two of claims take the place of those before."""
+    """Make the table and the indices; two of claims take the place of those before."""
+    op.create_table(
+        "cost_hours",
+        sa.Column("hour", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("policy", sa.Text(), nullable=False),
+        sa.Column("figures", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("hour", "by", "policy", name="pk_cost_hours"),
+    )
     _partial("ix_outcomes_of_somebody", "outcomes", ["user_digest", "at"], "user_digest <> ''")
     _partial("ix_outcomes_by_name", "outcomes", ["model", "at"], "model <> 'auto'")
     op.drop_index("ix_claims_tenant_query_id_context_id_at", "claims")
@@ -31,7 +39,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Make those of before again."""
+    """Make the indices of before again."""
     op.drop_index("ix_claims_at_odds", "claims")
     _partial("ix_claims_at_odds", "claims", ["at"], "contradicts <> ''")
     op.drop_index("ix_claims_query_id_tenant_context_id_at", "claims")
@@ -42,6 +50,7 @@ def downgrade() -> None:
     )
     op.drop_index("ix_outcomes_by_name", "outcomes")
     op.drop_index("ix_outcomes_of_somebody", "outcomes")
+    op.drop_table("cost_hours")
 
 
 def _partial(name: str, table: str, columns: list[str], rows: str) -> None:
