@@ -139,8 +139,8 @@ bench-router-instructions: setup ## The instructions of a request, the same on a
 	@$(PYTHON) bench/router/instructions.py $(if $(AGAINST),--against $(AGAINST))
 
 .PHONY: bench-ledger
-bench-ledger: setup postgres ## The ledger on SQLite and PostgreSQL, ten million outcomes (ROWS=1000000: less)
-	@PYTHONPATH=hack $(PYTHON) bench/ledger/run.py $(if $(ROWS),--rows $(ROWS))
+bench-ledger: setup postgres ## The ledger with ten million outcomes (ROWS=1000000: less; KEEP=folder: go on later; RECORD=yes)
+	@PYTHONPATH=hack $(PYTHON) bench/ledger/run.py $(if $(ROWS),--rows $(ROWS)) $(if $(KEEP),--keep $(KEEP)) $(if $(RECORD),--record)
 
 .PHONY: bench-placement
 bench-placement: setup ## Placement beside CP-SAT and first-fit (RECORD=yes: into docs/placement.md)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, Table, insert
 from taking import decision
 
+from tierwise_ledger.money.fleet_view import read_view
+from tierwise_ledger.money.looks import take_view
 from tierwise_ledger.outcome_rows import packed
 from tierwise_ledger.tables.audit import AUDIT_RECORDS
 from tierwise_ledger.tables.calls import CALLS
@@ -14,7 +16,7 @@ from tierwise_ledger.tables.judged import INTERACTIONS, SUMS, WINDOWS
 from tierwise_ledger.tables.learned import CLAIMS
 from tierwise_ledger.tables.outcomes import OUTCOMES, RECORDS
 
-__all__ = ["NOW", "SPAN_S", "records", "statements"]
+__all__ = ["NOW", "SPAN_S", "look", "records", "statements"]
 
 NOW = 1_760_000_000.0
 DAYS = 90
@@ -29,8 +31,10 @@ INSERT INTO outcomes (id, at, received_at, skew_s, tenant, user_digest, session,
   cost_nano_usd, seconds, corrected)
 {series}
 SELECT 'd-fill-one-' || {number}, {at}, {at}, 0,
-  'demo/team-' || (n * 7919 % 50), '', 's-' || (n % 50021), 'field-' || (n % 12),
-  'q-' || (n % 500009), '/chat/completions', 'auto', 'realtime', 'realtime', '', {no},
+  'demo/team-' || (n * 7919 % 50), CASE WHEN n % 40 = 0 THEN 'u-' || (n % 20011) ELSE '' END,
+  's-' || (n % 50021), 'field-' || (n % 12), 'q-' || (n % 500009), '/chat/completions',
+  CASE WHEN n % 40 = 1 THEN 'demo/specialist-' || (n % 24) ELSE 'auto' END,
+  'realtime', 'realtime', '', {no},
   CASE WHEN n % 1000 = 0 THEN 'failed' WHEN n % 9 = 0 THEN 'escalated' ELSE 'accepted' END,
   200, '', 'demo/specialist-' || (n % 24), 'r' || (n % 24), '', 'tier-' || (n % 4), 0.9,
   1, 120, 0, 40, 20000 + n % 100, 0.25, {no}
@@ -96,3 +100,14 @@ def records(connection: Connection, rows: int, apart_s: float) -> None:
         for body in [{**decision(n), "id": f"d-fill-one-{n:08d}", "at": NOW - SPAN_S + n * apart_s}]
     ]
     connection.execute(insert(RECORDS), told)
+
+
+def look(connection: Connection) -> None:
+    """Look at the fleet once, a minute ago: who sits where, on four nodes a tier."""
+    held = [
+        {"tier": f"tier-{n % 4}", "holder": f"demo/specialist-{n}", "gpus": 2} for n in range(24)
+    ]
+    seats = [
+        {**one, "node": f"node-{n % 16}", "pod": f"specialist-{n}-0"} for n, one in enumerate(held)
+    ]
+    take_view(connection, read_view({"at": NOW - 60, "held": held, "seats": seats}, NOW))

@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping
 
 from bulk_rows import NOW, SPAN_S
 
+from tierwise_core.drift_signals import INPUT_SIGNALS, OUTPUT_SIGNALS
 from tierwise_ledger.tables.judged import SUMS
 
 __all__ = ["derived"]
 
 LABELS = "tenant, field, specialist, revision, tier, latency_class, workload"
 OF = "specialist, revision, field"
+SIGNALS = (("field", INPUT_SIGNALS), ("specialist", OUTPUT_SIGNALS))
 
 STATEMENTS = {
     "prices": """
@@ -60,6 +62,17 @@ SELECT {of}, begin - begin % 3600, measure, bin, sum(count)
 FROM utility_latency GROUP BY 1, 2, 3, 4, 5, 6
 """,
     "claim_hours": "INSERT INTO claim_hours SELECT {of}, begin, asked FROM utility_hours",
+    "signal_counts": """
+INSERT INTO signal_counts
+SELECT side, name, signals.column2, hour, bins.column1, 40 + (hour / 3600 + bins.column1) % 7
+FROM (SELECT DISTINCT begin AS hour FROM claim_hours WHERE begin >= {late}) AS hours
+CROSS JOIN (
+  SELECT 'field' AS side, field AS name FROM claim_hours
+  UNION SELECT 'specialist', specialist FROM claim_hours
+) AS whose
+JOIN (VALUES {signals}) AS signals ON signals.column1 = side
+CROSS JOIN (VALUES {bins}) AS bins
+""",
     "audit_streams": """
 INSERT INTO audit_streams (stream, count, hash, covered)
 SELECT stream, count(*), 'h', count(*) FROM audit_records GROUP BY stream
@@ -77,6 +90,9 @@ def derived(words: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         "added": ", ".join(f"sum({name})" for name in SUMS),
         "hour": "CAST(FLOOR(at / 3600) AS BIGINT) * 3600",
         "early": str(NOW - SPAN_S + 86400),
+        "late": str(int(NOW) - 9 * 86400),
+        "signals": ", ".join(f"('{side}', '{one}')" for side, some in SIGNALS for one in some),
+        "bins": ", ".join(f"({number})" for number in range(12)),
         "begin_ms": str(int((NOW - SPAN_S) * 1000)),
         "end_ms": str(int(NOW * 1000)),
     }

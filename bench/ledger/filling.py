@@ -11,20 +11,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from bulk_rows import NOW, SPAN_S, records, statements
+from bulk_rows import NOW, SPAN_S, look, records, statements
 from bulk_sums import derived
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy import Connection, Index, Table, event, text
 
-from tierwise_ledger.money.days import keep_day
+from tierwise_ledger.money.days import DAYS, HOURS, Kept, keep_one
 from tierwise_ledger.store import Store
-from tierwise_ledger.tables.base import DAY_S, day_of
+from tierwise_ledger.tables.base import DAY_S
 
 __all__ = ["fill"]
 
 PIECE = 500_000
-KEPT_DAYS = 30
 PRAGMAS = ("synchronous=OFF", "secure_delete=OFF", "cache_size=-1048576", "threads=2")
 SERIES = {
     "sqlite": "WITH RECURSIVE s(n) AS (SELECT :a UNION ALL SELECT n + 1 FROM s WHERE n + 1 < :b)",
@@ -108,10 +107,13 @@ def _steps(store: Store, rows: int) -> Iterator[Step]:
     yield Step("records", 1, lambda connection: records(connection, rows, SPAN_S / rows))
     for name, statement in derived(words):
         yield Step(name, PIECE, _saying(statement))
-    last = day_of(NOW) - DAY_S
-    for day in range(last - KEPT_DAYS * DAY_S, last + 1, DAY_S):
-        for by in ("specialist", "tenant", "field"):
-            yield Step(f"cost of {day} by {by}", PIECE // 50, _sharing(day, by))
+    yield Step("a look at the fleet", 1, look)
+    for kept, days in ((DAYS, 31), (HOURS, 8)):
+        last = kept.of(NOW) - kept.length_s * (1 if kept is DAYS else 2)
+        for begin in range(last, kept.of(NOW - days * DAY_S) - 1, -kept.length_s):
+            for by in ("specialist", "tenant", "field"):
+                name = f"{kept.table.name} of {begin} by {by}"
+                yield Step(name, PIECE // 100, _sharing(kept, begin, by))
 
 
 def _table(table: Table, statement: str, rows: int) -> Iterator[Step]:
@@ -133,5 +135,5 @@ def _saying(statement: str, **given: int) -> Callable[[Connection], object]:
     return lambda connection: connection.execute(text(statement), given)
 
 
-def _sharing(day: int, by: Any) -> Callable[[Connection], object]:
-    return lambda connection: keep_day(connection, day, by, "holder")
+def _sharing(kept: Kept, begin: int, by: Any) -> Callable[[Connection], object]:
+    return lambda connection: keep_one(connection, kept, begin, by, "holder")

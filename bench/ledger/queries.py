@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
-from filling import NOW, fill
+from bulk_rows import NOW
+from clocks import Took, timed
 from rich.console import Console
 from sqlalchemy import Connection
 
@@ -16,52 +16,45 @@ from tierwise_ledger.learning.assertions import (
     contradiction_rates,
     questions_at_odds,
 )
+from tierwise_ledger.learning.calibrating import calibration_reports
+from tierwise_ledger.learning.drifting import drift
 from tierwise_ledger.learning.sides import Sides, side_sums
 from tierwise_ledger.learning.windows import Asked, field_totals, latencies, on_grid, windows
 from tierwise_ledger.listing import list_outcomes
-from tierwise_ledger.money.days import keep_day
 from tierwise_ledger.money.reports import Period, report
 from tierwise_ledger.reading import find_outcome, summarise
+from tierwise_ledger.seeing import fleet
 from tierwise_ledger.seeing.costs import cost_over_time
-from tierwise_ledger.seeing.decisions import newest
+from tierwise_ledger.seeing.decisions import newest, whole_story
 from tierwise_ledger.seeing.paths import flow
 from tierwise_ledger.seeing.rollouts import revisions, specialists
 from tierwise_ledger.seeing.trust import reliability
 from tierwise_ledger.seeing.waiting import waiting
 from tierwise_ledger.service.asked import Span
+from tierwise_ledger.service.status import status_in
+from tierwise_ledger.settings import Settings
+from tierwise_ledger.statistics import gather
 from tierwise_ledger.store import Store
-from tierwise_ledger.tables.base import day_of
 
 TIMES = 3
 DAY_S = 86400.0
 SORTER = "demo/specialist-3"
+ONE = "d-fill-one-00000000"
 
 
-def queries(out: Console, store: Store, rows: int) -> None:
-    """Fill the tables, and print how long each query took at worst of a few times."""
-    began_at = time.perf_counter()
-    fill(out, store, rows)
-    _keep_days(store)
-    out.print(f"  filled in {time.perf_counter() - began_at:,.0f} s")
-    out.print(f"  queries over {rows:,} outcomes of 90 days (the best and the worst of {TIMES}):")
-    for name, query in QUESTIONS.items():
-        took_s: list[float] = []
-        for _ in range(TIMES):
-            with store.read() as connection:
-                began_at = time.perf_counter()
-                query(connection)
-                took_s.append(time.perf_counter() - began_at)
-        best, worst = (1000 * one for one in (min(took_s), max(took_s)))
-        out.print(f"    {name:<52} {best:8.1f} ms {worst:8.1f} ms")
-
-
-def _keep_days(store: Store) -> None:
-    """Share out the days that are over, as the ledger does by itself; those that are asked for."""
-    last = day_of(NOW) - int(DAY_S)
-    for day in range(last - 30 * int(DAY_S), last + 1, int(DAY_S)):
-        for by in ("specialist", "tenant"):
-            with store.begin() as connection:
-                keep_day(connection, day, by, "holder")
+def queries(out: Console, store: Store) -> list[Took]:
+    """Ask everything a few times, and print how long it took."""
+    gather(store, Settings(), NOW)
+    out.print(f"  queries (best and worst of {TIMES} by the clock, and processor time):")
+    took = []
+    for name, question in QUESTIONS.items():
+        with store.read() as connection:
+            took.append(timed(name, connection, question, TIMES))
+        one = took[-1]
+        out.print(
+            f"    {name:<58} {one.wall_ms:8.1f} ms {one.worst_ms:8.1f} ms {one.cpu_ms:8.1f} ms"
+        )
+    return took
 
 
 def _list(**filters: list[str]) -> Callable[[Connection], object]:
@@ -103,7 +96,7 @@ SIDES = Sides(
 
 QUESTIONS: dict[str, Callable[[Connection], object]] = {
     "one outcome with its calls, words and record": lambda connection: find_outcome(
-        connection, "d-fill-one-12345"
+        connection, ONE
     ),
     "the newest 50": _list(),
     "the newest 50 of a tenant": _list(tenant=["demo/team-7"]),
@@ -111,6 +104,16 @@ QUESTIONS: dict[str, Callable[[Connection], object]] = {
     "the newest 50 that failed": _list(state=["failed"]),
     "the newest 50 of a tenant that failed": _list(tenant=["demo/team-0"], state=["failed"]),
     "the newest 50 of nobody": _list(tenant=["demo/nobody"]),
+    "the newest 50 of a revision on one tier": _list(revision=["r7"], tier=["tier-3"]),
+    "the newest 50 of a revision that nobody knows": _list(revision=["r99"]),
+    "the newest 50 of a tenant that ended as none did": _list(
+        tenant=["demo/team-7"], state=["abstained"]
+    ),
+    "the newest 50 of two tenants in a field": _list(
+        tenant=["demo/team-1", "demo/team-9"], field=["field-3"]
+    ),
+    "the newest 50 of a user": _list(user=["u-77"]),
+    "the newest 50 that asked for a model by name": _list(model=["demo/specialist-2"]),
     "all answers to one question": _list(query_id=["q-77"]),
     "a session": _list(session=["s-99"]),
     "sums of a day by Specialist": _sum(1, "specialist"),
@@ -148,6 +151,15 @@ QUESTIONS: dict[str, Callable[[Connection], object]] = {
     "page: revisions of a week": lambda connection: revisions(
         connection, _span(7), SORTER, "field-3"
     ),
+    "page: the fleet": fleet.newest,
+    "page: the story of one decision": lambda connection: whole_story(connection, ONE),
+    "drift of a day beside a week": lambda connection: drift(
+        connection, _span(1), Span(NOW - 8 * DAY_S, NOW - DAY_S)
+    ),
+    "refit of one Specialist in one field, 30 days": lambda connection: calibration_reports(
+        connection, NOW - 30 * DAY_S, NOW, specialist=SORTER, field="field-3"
+    ),
+    "status": status_in,
     "audit: the streams": heads,
-    "audit: all about one decision": lambda connection: records_of(connection, "d-fill-one-12345"),
+    "audit: all about one decision": lambda connection: records_of(connection, ONE),
 }
