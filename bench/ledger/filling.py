@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from bulk_rows import NOW, SPAN_S, look, records, statements
@@ -123,7 +124,7 @@ def _table(table: Table, statement: str, rows: int) -> Iterator[Step]:
         until = min(begin + PIECE, rows)
         yield Step(f"{table.name}: {until:,}", until - begin, _saying(statement, a=begin, b=until))
     for index in indices:
-        yield Step(str(index.name), rows // 3, index.create)
+        yield Step(str(index.name), rows // 3, partial(index.create, checkfirst=True))
 
 
 def _drop(connection: Connection, indices: list[Index]) -> None:
