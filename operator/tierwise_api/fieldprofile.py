@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -67,6 +67,37 @@ class FieldWindow(Spec):
     )
 
 
+_Word = Annotated[str, Field(min_length=1, max_length=63)]
+
+
+class FieldCompliance(Spec):
+    """What is asked of every candidate of the field before anybody is sent to it."""
+
+    standards: list[_Word] = Field(
+        default_factory=list,
+        max_length=32,
+        description="Standards that the Specialist must list in routing.compliance.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+        examples=[["HIPAA"]],
+    )
+    regions: list[_Word] = Field(
+        default_factory=list,
+        max_length=32,
+        description="One of these must be the Specialist's routing.region, or its beginning: eu "
+        "is every region that begins with eu-.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+        examples=[["eu"]],
+    )
+    sources: list[Annotated[str, Field(min_length=1, max_length=1024)]] = Field(
+        default_factory=list,
+        max_length=32,
+        description="Where models and adapters may come from, as prefixes of their source: a "
+        "registry or bucket into which only what has been cleared (licence, origin) is put.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+        examples=[["s3://approved/", "oci://registry.example.com/models/"]],
+    )
+
+
 class FieldProfileSpec(Spec):
     """How a field judges its answers."""
 
@@ -113,6 +144,12 @@ class FieldProfileSpec(Spec):
         description="Verifiers for the field's answers, where a Specialist names none.",
         json_schema_extra={"x-kubernetes-list-type": "set"},
         examples=[["json-schema"]],
+    )
+    compliance: FieldCompliance = Field(
+        default_factory=FieldCompliance,
+        description="What a candidate needs before a rollout sends anybody to it: the gate "
+        "Compliance, which holds.",
+        examples=[{"standards": ["HIPAA"], "sources": ["s3://approved/"]}],
     )
     benchmark: FieldHeldOutSet | None = Field(
         default=None,

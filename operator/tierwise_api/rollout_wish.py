@@ -9,6 +9,7 @@ from tierwise_api.rollout import RolloutSpec
 from tierwise_api.rollout_ramp import RolloutSignals
 from tierwise_api.rollout_strategy import RolloutStrategy
 from tierwise_core.field_profiles import FieldJudgement, judgement_of
+from tierwise_core.rollout.clearance import Clearance
 from tierwise_core.rollout.evidence import Yardstick
 from tierwise_core.rollout.gates import Gate
 from tierwise_core.rollout.judgement import Shares
@@ -64,8 +65,16 @@ def wish_of(spec: RolloutSpec, profile: FieldProfileSpec | None, judgement: Fiel
         ramp=_ramp(strategy),
         shadow_percent=strategy.shadow_percent,
         skipped=tuple(Gate(name) for name in strategy.skip_gates),
+        clearance=_clearance(profile),
         thresholds=_thresholds(strategy.signals),
     )
+
+
+def _clearance(profile: FieldProfileSpec | None) -> Clearance:
+    if profile is None:
+        return Clearance()
+    asked = profile.compliance
+    return Clearance(tuple(asked.standards), tuple(asked.regions), tuple(asked.sources))
 
 
 def _shares(strategy: RolloutStrategy, profile: FieldProfileSpec | None) -> Shares:

@@ -116,6 +116,8 @@ class Specialist:
     priority: int = 0
     placement: PlacementSpec = dataclasses.field(default_factory=PlacementSpec)
     escalate_to: tuple[str, ...] = ()
+    compliance: tuple[str, ...] = ()
+    region: str = ""
     engine: EngineSpec = dataclasses.field(default_factory=lambda: EngineSpec(image=""))
     rollout: Mapping[str, Any] | None = None
     rollouts_kept: int = ROLLOUTS_KEPT

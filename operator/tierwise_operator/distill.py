@@ -97,6 +97,8 @@ def _spec(spec: SpecialistSpec) -> dict[str, Any]:
         ),
         "rollouts_kept": spec.rollout_history_limit,
         "escalate_to": tuple(spec.routing.escalate_to),
+        "compliance": tuple(spec.routing.compliance),
+        "region": spec.routing.region or "",
         "engine": EngineSpec(
             image=engine.image,
             args=tuple(engine.args),

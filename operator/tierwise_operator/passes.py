@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from operator import is_
 
 from tierwise_core.adapter_status import AdaptersSeen
 from tierwise_core.admission import with_flavor
@@ -62,6 +63,7 @@ class Passes:
     delivery: Delivery = field(default_factory=Delivery)
     plan: FleetPlan | None = None
     fleet_ready_at: float = 0.0
+    _known_sides: dict[str, tuple[tuple[object, ...], Sides]] = field(default_factory=dict)
 
     async def run(self, item: Item) -> None:
         """Make one pass.
@@ -87,6 +89,7 @@ class Passes:
             self.performance.forget(item.key)
             self.day.forget(item.key)
             self.rollouts.forget_sides(item.key)
+            self._known_sides.pop(item.key, None)
             return
         subject = _subject(specialist)
         self.load.notice(specialist)
@@ -167,9 +170,21 @@ class Passes:
         return self.adapters.of(side, base, pods)
 
     def _sides(self, specialist: Specialist) -> Sides:
+        """Return both sides; worked out anew only if something of it was observed anew.
+
+        The fleet is planned from those of everybody, and nothing else can run meanwhile.
+        """
         key = specialist.key
-        blue = pods_of_side(specialist, self.store.workloads(key), self.store.pods.of(key))
-        found = sides(specialist, self.store.rollouts.of(key), serves=bool(serving(blue)))
+        workloads, pods = self.store.workloads(key), self.store.pods.of(key)
+        orders = self.store.rollouts.of(key)
+        observed = (specialist, *workloads, None, *pods, None, *orders)
+        before, found = self._known_sides.get(key, ((), None))
+        # By identity: what is observed anew is another object, even where it compares equal.
+        if found is not None and len(before) == len(observed) and all(map(is_, before, observed)):
+            return found
+        blue = pods_of_side(specialist, workloads, pods)
+        found = sides(specialist, orders, serves=bool(serving(blue)))
+        self._known_sides[key] = observed, found
         if found.green is None:
             self.adapters.forget(f"{key}#{GREEN}")
         return found

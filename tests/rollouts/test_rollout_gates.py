@@ -29,10 +29,10 @@ def test_all_seven_are_told_and_a_prepared_ramp_passes_them() -> None:
 
 
 def test_each_says_what_is_missing() -> None:
-    nothing = GateFacts(compliance_missing=("HIPAA",))
+    nothing = GateFacts(clearance_missing=("it lists no HIPAA",))
 
     assert [report.gate for report in missing(gates(nothing))] == list(Gate)
-    assert why(nothing, Gate.COMPLIANCE) == "Missing: the candidate lacks HIPAA"
+    assert why(nothing, Gate.COMPLIANCE) == "Missing: it lists no HIPAA"
     assert why(nothing, Gate.OPERATIONS) == "Missing: there is no ledger and no metrics"
 
 
@@ -50,7 +50,7 @@ def test_a_gate_is_skipped_by_name_and_that_is_told() -> None:
 
 
 def test_only_what_judging_or_going_back_needs_holds_the_ramp() -> None:
-    bare = GateFacts(compliance_missing=("HIPAA",))
+    bare = GateFacts(clearance_missing=("it lists no HIPAA",))
 
     held = {report.gate for report in holding(gates(bare))}
 

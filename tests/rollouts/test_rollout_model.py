@@ -52,7 +52,7 @@ facts = st.none() | st.builds(
     st.none() | st.just(50),
     ledger=st.sampled_from([True, True, False]),
     blue_stays=st.sampled_from([True, True, False]),
-    compliance_missing=st.sampled_from([(), ("HIPAA",)]),
+    clearance_missing=st.sampled_from([(), ("HIPAA",)]),
 )
 BY_EVIDENCE = {"Better", "NotWorse"}
 

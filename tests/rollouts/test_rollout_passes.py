@@ -515,3 +515,57 @@ async def test_a_training_that_made_nothing_ends_the_rollout_by_name(world: Roll
     status = await world.pass_after(1)
     assert (status["stage"], status["verdict"]["reason"]) == ("Aborted", "TrainingFailed")
     assert "out of memory" in status["verdict"]["message"]
+
+
+def medical(**asked: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "tierwise.dev/v1alpha1",
+        "kind": "FieldProfile",
+        "metadata": {"name": "sorting"},
+        "spec": {
+            "weights": {"efficacy": 0.6, "confidence": 0.35, "curiosity": 0.05},
+            "compliance": asked,
+        },
+    }
+
+
+def compliance(status: dict[str, Any]) -> tuple[str, str]:
+    (found,) = (gate for gate in status["gates"] if gate["name"] == "Compliance")
+    return found["state"], found["message"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "lacks"),
+    [
+        ({"standards": ["HIPAA"]}, "spec.routing of sorter: it does not list hipaa"),
+        ({"regions": ["eu"]}, "spec.routing of sorter: its region is not known; eu is needed"),
+        ({"sources": ["s3://approved/"]}, "file:///models/v2 is below none of s3://approved/"),
+    ],
+)
+async def test_what_the_field_asks_for_holds_a_candidate_that_lacks_it(
+    world: Rolling, asked: dict[str, Any], lacks: str
+) -> None:
+    put(world, medical(**asked))
+    status = await to_canary(world)
+    assert (status["stage"], status["weights"]["green"]) == ("Pending", 0)
+    state, why = compliance(status)
+    assert (state, why[: len(lacks)]) == ("Missing", lacks)
+    assert lacks in status["waitsFor"]
+
+
+async def test_a_candidate_with_all_that_is_asked_for_goes_on_and_a_skip_is_told(
+    world: Rolling,
+) -> None:
+    promised = {"compliance": ["HIPAA", "SOC2"], "region": "eu-central-1"}
+    put(world, specialist_body(routing=promised))
+    put(world, medical(standards=["hipaa"], regions=["eu"], sources=["file:///models/"]))
+    status = await to_canary(world)
+    assert status["stage"] == "Canary"
+    assert compliance(status) == ("Passed", "what the field asks for is there")
+    put(world, medical(sources=["s3://approved/"]))
+    body = rollout_body("v3", strategy={**QUICK["strategy"], "skipGates": ["Compliance"]})
+    put(world, rollout_body(**{**QUICK, "abort": True}))
+    await world.pass_after(1)
+    put(world, body)
+    status = await world.step("v3")
+    assert (status["stage"], compliance(status)[0]) == ("Canary", "Skipped")

@@ -37,7 +37,8 @@ class GateFacts:
 
     ``benchmark_questions`` is the size of the held-out set, None where there is none.
     ``cost_measured`` says that blue's cost per accepted answer comes from traffic and not from an
-    estimate. ``compliance_missing`` are standards that the candidate's tier or provider lacks.
+    estimate. ``clearance_asked`` says that the field asks for standards, regions or sources, and
+    ``clearance_missing`` what of them is not there, in words.
     ``ledger`` and ``metrics`` say whether outcomes are recorded and alerts could fire.
     ``blue_stays`` says that blue can take everything back at once, until the cooldown's end.
     """
@@ -45,7 +46,8 @@ class GateFacts:
     benchmark_questions: int | None = None
     benchmark: Examination = NOT_EXAMINED
     cost_measured: bool = False
-    compliance_missing: tuple[str, ...] = ()
+    clearance_asked: bool = False
+    clearance_missing: tuple[str, ...] = ()
     ledger: bool = False
     metrics: bool = False
     blue_stays: bool = False
@@ -83,9 +85,11 @@ def gates(
             "no accepted answer of blue's has a measured cost yet",
         ),
         Gate.COMPLIANCE: (
-            not facts.compliance_missing,
-            "every standard that is asked for is there",
-            f"the candidate lacks {', '.join(facts.compliance_missing)}",
+            not facts.clearance_missing,
+            "what the field asks for is there"
+            if facts.clearance_asked
+            else "the field asks for nothing (FieldProfile: spec.compliance)",
+            "; ".join(facts.clearance_missing),
         ),
         Gate.OPERATIONS: _operations(facts),
         Gate.ROLLBACK_PATH: (

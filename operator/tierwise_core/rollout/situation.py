@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Literal
 
 from tierwise_core.rollout.alarms import SILENT, Alarms, SignalReport
+from tierwise_core.rollout.clearance import Clearance
 from tierwise_core.rollout.cooldown import Watch
 from tierwise_core.rollout.evidence import Baseline, Evidence, Yardstick
 from tierwise_core.rollout.examination import NOT_EXAMINED, Examination
@@ -38,6 +39,7 @@ class Wish:
 
     ``ramp`` are the stages of strategy Stages, ``shadow_percent`` the share of requests that
     strategy Shadow sends to green unseen, and ``skipped`` the gates that do not count here.
+    ``clearance`` is what the field asks of every candidate.
     """
 
     shares: Shares = field(default_factory=Shares)
@@ -54,6 +56,7 @@ class Wish:
     ramp: tuple[Step, ...] = RAMP
     shadow_percent: int = 10
     skipped: tuple[Gate, ...] = ()
+    clearance: Clearance = field(default_factory=Clearance)
     thresholds: Thresholds = field(default_factory=Thresholds)
 
     @property

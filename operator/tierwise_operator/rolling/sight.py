@@ -7,6 +7,7 @@ from typing import Any
 
 from tierwise_core.conditions import clip, rfc3339
 from tierwise_core.field_profiles import FieldJudgement
+from tierwise_core.rollout.clearance import lacking
 from tierwise_core.rollout.counted import Counted, SideCount, baseline
 from tierwise_core.rollout.evidence import Baseline
 from tierwise_core.rollout.gates import GateFacts
@@ -277,4 +278,13 @@ def _facts(scene: Scene, examined: Examined, history: History, *, ledger: bool) 
         ledger=ledger,
         metrics=True,
         blue_stays=scene.state.blue_stays,
+        clearance_asked=scene.wish.clearance.asks,
+        clearance_missing=_lacking(scene),
     )
+
+
+def _lacking(scene: Scene) -> tuple[str, ...]:
+    """Return what the field asks of a candidate and is not there."""
+    if scene.specialist is None or scene.order.candidate is None:
+        return ()
+    return lacking(scene.wish.clearance, scene.specialist, scene.order.candidate)
