@@ -20,14 +20,17 @@ MOST: Final = 24_000
 
 @dataclass(frozen=True, slots=True)
 class CommonWords:
-    """Words by rank: the counts of their terms (a column a term) and their vectors."""
+    """Words by rank: the counts of their terms (a column a term), their vectors and lengths.
+
+    The vectors are kept in half precision, which halves what a process keeps of them.
+    """
 
     words: tuple[str, ...]
     terms: tuple[str, ...]
     counts: Any
     squares: Any
-    vectors: NDArray[np.float32]
-    masses: NDArray[np.float32]
+    vectors: NDArray[np.float16]
+    lengths: NDArray[np.float32]
 
 
 @cache
@@ -44,5 +47,6 @@ def common_words(known: WordKnowledge, most: int) -> CommonWords:
     shape = (len(words), len(columns))
     counts = sparse.csr_matrix((values, indices, starts), shape=shape, dtype=np.float64)
     vectors = known.vectors(words)
-    masses = np.sqrt(np.einsum("wd,wd->w", vectors, vectors))
-    return CommonWords(words, tuple(columns), counts, counts.power(2), vectors, masses)
+    lengths = np.sqrt(np.einsum("wd,wd->w", vectors, vectors))
+    kept = vectors.astype(np.float16)
+    return CommonWords(words, tuple(columns), counts, counts.power(2), kept, lengths)

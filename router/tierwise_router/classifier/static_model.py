@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from tierwise_router.classifier.knowledge import (
 )
 
 __all__ = ["StaticModelError", "StaticWords", "known_words"]
+
+
+LEAST_LENGTH: Final = 1e-3
 
 
 class StaticModelError(TierwiseError):
@@ -38,6 +41,7 @@ class StaticWords:
     name: str
     model: Any = field(repr=False)
     centre: Vector = field(repr=False)
+    length: float
     shipped: ShippedWords = field(repr=False)
 
     @classmethod
@@ -60,7 +64,9 @@ class StaticWords:
             raise StaticModelError(f"the word vectors in {path} cannot be read: {error}") from error
         shipped = shipped_words()
         common = np.asarray(model.encode(list(shipped.commonest(1000))), dtype=np.float32)
-        return cls(f"{path}@{common.shape[1]}", model, common.mean(axis=0), shipped)
+        centre = common.mean(axis=0)
+        length = float(np.linalg.norm(common - centre, axis=1).max(initial=LEAST_LENGTH))
+        return cls(f"{path}@{common.shape[1]}", model, centre, length, shipped)
 
     @property
     def dimensions(self) -> int:
@@ -72,12 +78,17 @@ class StaticWords:
         return np.asarray(self.vectors([word])[0], dtype=np.float32)
 
     def vectors(self, words: Sequence[str]) -> Vector:
-        """Read the vectors of many words, less what all have in common, weighed by rarity."""
+        """Read the vectors of many words, less what all have in common, weighed by rarity.
+
+        The longest common word gets the length 1, so that sums of squares fit in their lanes. A
+        word that the model does not know keeps the vector 0.
+        """
         if not words:
             return np.zeros((0, self.dimensions), dtype=np.float32)
-        found = np.asarray(self.model.encode(list(words)), dtype=np.float32) - self.centre
+        found = np.asarray(self.model.encode(list(words)), dtype=np.float32)
+        found[found.any(axis=1)] -= self.centre
         weights = np.array([self.shipped.weight(word) for word in words], dtype=np.float32)
-        return found * weights[:, None]
+        return found * (weights / self.length)[:, None]
 
     def commonest(self, most: int) -> tuple[str, ...]:
         """Name the commonest words of the shipped table."""

@@ -2,7 +2,7 @@
 
 Everything a chunk of text adds to a reading is a row of numbers: what it adds to each field's
 score by its terms and by its meaning, to the length of the text, to its unknown part and to the
-mass of its meaning. The numbers of one row are packed into one whole number, so that a single
+length of its meaning. The numbers of one row are packed into one whole number, so that a single
 addition adds all of them: a text of 30 words is read by some 60 additions and no loop in Python.
 Chunks are remembered, the commonest words from the beginning; what is remembered is bounded.
 """
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tierwise_router.classifier.common import common_words
-from tierwise_router.classifier.corpus import MEANING, chunk_meaning
+from tierwise_router.classifier.corpus import MEANING, chunk_meaning, meaning_length
 from tierwise_router.classifier.features import END, PAIR_WEIGHT, START, chunk_terms, chunks_of
 from tierwise_router.classifier.knowledge import WordKnowledge
 from tierwise_router.classifier.lanes import HALF, STEP, Lanes
@@ -28,8 +28,9 @@ __all__ = ["Learned", "Votes"]
 
 REMEMBERED_BYTES: Final = 24 << 20
 LONGEST_REMEMBERED: Final = 48
-OTHERS: Final = 3
-"""Length, unknown part and mass: the lanes behind the fields' two each."""
+OTHERS: Final = 4
+"""The lanes behind the fields' two each: length, unknown part, and the lengths of the words'
+vectors, plain and squared."""
 
 SQUARED: Final = 1 / 16
 """Squares are packed at a sixteenth, so that those of the longest text stay within their lane."""
@@ -85,7 +86,7 @@ class Votes:
         self._pairs = self._pack_pairs()
         self._pair = self._pairs.get
         square = (PAIR_WEIGHT * learned.unknown_idf) ** 2
-        row = [*[0.0] * (2 * self._fields), SQUARED * square, SQUARED * square, 0.0]
+        row = [*[0.0] * (2 * self._fields), SQUARED * square, SQUARED * square, 0.0, 0.0]
         self._unknown_pair = repeat(self._lanes.pack(row))
 
     def _pack_pairs(self) -> dict[tuple[str, str], int]:
@@ -108,10 +109,11 @@ class Votes:
         votes = np.where((columns >= 0)[:, None], learned.terms[columns] * idf[:, None], 0.0)
         rows = np.zeros((len(common.words), 2 * self._fields + OTHERS))
         rows[:, : self._fields] = common.counts @ votes
-        rows[:, self._fields : -OTHERS] = common.vectors @ learned.meaning
-        rows[:, -3] = SQUARED * (common.squares @ idf**2)
-        rows[:, -2] = SQUARED * (common.squares @ np.where(columns >= 0, 0.0, idf**2))
-        rows[:, -1] = common.masses
+        rows[:, self._fields : -OTHERS] = common.vectors.astype(np.float32) @ learned.meaning
+        rows[:, -4] = SQUARED * (common.squares @ idf**2)
+        rows[:, -3] = SQUARED * (common.squares @ np.where(columns >= 0, 0.0, idf**2))
+        rows[:, -2] = common.lengths
+        rows[:, -1] = common.lengths**2
         return dict(zip(common.words, self._lanes.pack_all(rows), strict=True))
 
     def of_chunk(self, chunk: str) -> int:
@@ -128,38 +130,42 @@ class Votes:
                 squares += weights[-1] ** 2
         terms = self._learned.terms
         votes = np.array(weights, dtype=np.float32) @ terms[rows] if rows else self._nothing
-        vector, mass = chunk_meaning(chunk, self._learned.known)
-        meant = vector @ self._learned.meaning if mass else self._nothing
-        others = (SQUARED * (squares + unknown), SQUARED * unknown, mass)
+        vector, *lengths = chunk_meaning(chunk, self._learned.known)
+        meant = vector @ self._learned.meaning if any(lengths) else self._nothing
+        others = (SQUARED * (squares + unknown), SQUARED * unknown, *lengths)
         return self._lanes.pack([*votes.tolist(), *meant.tolist(), *others])
 
     def read(self, text: str) -> tuple[list[float], float]:
         """Score each field, and tell the share of the text that nobody's examples have."""
         chunks = chunks_of(text)
-        pairs = sum(map(self._pair, pairwise(chunks), self._unknown_pair))
-        steps = self._lanes.biased(sum(map(self._chunk, chunks), pairs))
+        pairs = sum(map(self._pair, set(pairwise(chunks)), self._unknown_pair))
+        steps = self._lanes.biased(sum(map(self._chunk, set(chunks)), pairs))
         fields = self._fields
-        length = max(steps[-3] - HALF, 1)
-        mass = steps[-1] - HALF
+        length = max(steps[-4] - HALF, 1)
         by_terms = math.sqrt(SQUARED / (length * STEP))
-        by_meaning = MEANING / mass if mass else 0.0
+        meant = meaning_length((steps[-2] - HALF) / STEP, (steps[-1] - HALF) / STEP)
+        by_meaning = MEANING / (meant * STEP) if meant else 0.0
         shift = HALF * (by_terms + by_meaning)
         scores = [
-            term * by_terms + meant * by_meaning - shift
-            for term, meant in zip(steps, steps[fields:-OTHERS], strict=False)
+            term * by_terms + meaning * by_meaning - shift
+            for term, meaning in zip(steps, steps[fields:-OTHERS], strict=False)
         ]
-        return scores, (steps[-2] - HALF) / length
+        return scores, (steps[-3] - HALF) / length
 
     def shares(self, text: str, number: int) -> list[tuple[str, float]]:
         """Tell what each chunk of a text, with the pair that ends in it, adds to one field."""
         chunks = chunks_of(text)
         unknown = next(self._unknown_pair)
-        rows = [self._lanes.unpack(self._chunk(chunk)) for chunk in chunks]
-        paired = [self._lanes.unpack(self._pair(pair, unknown)) for pair in pairwise(chunks)]
-        length = math.sqrt(sum(row[-3] for row in (*rows, *paired)) / SQUARED)
-        mass = sum(row[-1] for row in rows)
-        told = []
-        for chunk, row, pair in zip(chunks[1:-1], rows[1:-1], paired, strict=False):
-            meant = MEANING * row[self._fields + number] / mass if mass else 0.0
-            told.append((chunk, (row[number] + pair[number]) / length + meant))
-        return told
+        rows = {chunk: self._lanes.unpack(self._chunk(chunk)) for chunk in chunks}
+        paired = {pair: self._lanes.unpack(self._pair(pair, unknown)) for pair in pairwise(chunks)}
+        every = (*rows.values(), *paired.values())
+        length = math.sqrt(sum(row[-4] for row in every) / SQUARED)
+        meaning = meaning_length(sum(row[-2] for row in every), sum(row[-1] for row in every))
+        told = dict.fromkeys(chunks[1:-1], 0.0)
+        for chunk in told:
+            meant = MEANING * rows[chunk][self._fields + number] / meaning if meaning else 0.0
+            told[chunk] = rows[chunk][number] / length + meant
+        for (_, after), row in paired.items():
+            if after in told:
+                told[after] += row[number] / length
+        return list(told.items())
