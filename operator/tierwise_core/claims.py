@@ -36,18 +36,20 @@ MOST_JSON: Final = 16_384
 MOST_TEXT: Final = 400
 """Characters: names are made beside requests, and twelve words do not take more."""
 
-CHANGES_THE_ANSWER: Final = (
-    "tools",
-    "tool_choice",
-    "functions",
-    "function_call",
-    "response_format",
-    "guided_json",
-    "guided_regex",
-    "guided_choice",
-    "guided_grammar",
-    "stop",
-    "suffix",
+CHANGES_THE_ANSWER: Final = frozenset(
+    {
+        "tools",
+        "tool_choice",
+        "functions",
+        "function_call",
+        "response_format",
+        "guided_json",
+        "guided_regex",
+        "guided_choice",
+        "guided_grammar",
+        "stop",
+        "suffix",
+    }
 )
 
 
@@ -91,7 +93,9 @@ def context_id(body: Mapping[str, Any]) -> str:
     False
     """
     others = _others(body.get("messages"))
-    told = {name: body[name] for name in CHANGES_THE_ANSWER if body.get(name) is not None}
+    told = {}
+    if not CHANGES_THE_ANSWER.isdisjoint(body):
+        told = {name: body[name] for name in CHANGES_THE_ANSWER if body.get(name) is not None}
     if not others and not told:
         return ""
     hashed = sha256(b"context")

@@ -17,10 +17,11 @@ __all__ = ["Deadline", "Deadlines"]
 class Deadlines:
     """The deadlines of one event loop."""
 
-    __slots__ = ("_limit_s", "_running", "_timer")
+    __slots__ = ("_limit_s", "_loop", "_running", "_timer")
 
     def __init__(self, limit_s: float) -> None:
         self._limit_s = limit_s
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._running: dict[Deadline, float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -28,12 +29,14 @@ class Deadlines:
         """Bound what runs in the returned context."""
         return Deadline(self)
 
-    def begin(self, deadline: Deadline) -> None:
-        """Count from now on."""
-        loop = asyncio.get_running_loop()
+    def begin(self, deadline: Deadline) -> asyncio.Task[object] | None:
+        """Count from now on; gives the task that is bound."""
+        # Before CPython 3.12 whoever asks for the running loop asks the kernel for the process.
+        loop = self._loop = self._loop or asyncio.get_running_loop()
         self._running[deadline] = loop.time() + self._limit_s
         if self._timer is None:
             self._timer = loop.call_later(self._limit_s, self._look, loop)
+        return asyncio.current_task(loop)
 
     def end(self, deadline: Deadline) -> None:
         """Count no more."""
@@ -67,9 +70,8 @@ class Deadline:
         self._struck = False
 
     def __enter__(self) -> Self:
-        self._task = task = asyncio.current_task()
+        self._task = task = self._deadlines.begin(self)
         self._cancelling = task.cancelling() if task is not None else 0
-        self._deadlines.begin(self)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_rest: object) -> None:

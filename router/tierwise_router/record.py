@@ -14,9 +14,9 @@ from tierwise_core.likeness import similarity_id
 from tierwise_core.query import canonical, canonical_id
 from tierwise_core.query_features import feature_row
 from tierwise_core.routing import CascadePlan
+from tierwise_router.answers import answer_text
 from tierwise_router.decision import NEVER_ASKED, Decision, Step, tier_of
 from tierwise_router.refusals import is_refusal
-from tierwise_router.verifiers.run import drafts
 
 __all__ = ["Told", "row_of"]
 
@@ -25,6 +25,7 @@ UNPROCESSABLE: Final = 422
 TOO_MUCH: Final = 429
 SHARES_KEPT: Final = 5
 ELSEWHERE_NAMED: Final = 50
+ONE: Final = ("",)
 
 
 @swift.dataclass(frozen=True, slots=True)
@@ -152,10 +153,10 @@ def _step(step: Step, *, is_last: bool) -> dict[str, Any]:
 
 def _answer_id(step: Step) -> str:
     """Name what was said, to compare it with what others say; empty for several choices."""
-    if step.answer is None:
+    answer = step.answer
+    if answer is None or len(answer.get("choices", ONE)) != len(ONE):
         return ""
-    texts = [draft.text for draft in drafts(step.answer, {}, "")]
-    return answer_id(texts[0]) if len(texts) == 1 else ""
+    return answer_id(answer_text(answer))
 
 
 def _verdict(step: Step, *, is_last: bool) -> str:
