@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,7 @@ __all__ = ["economics"]
 
 Case = TypeVar("Case")
 Report = TypeVar("Report")
+CHOOSING = frozenset({"field", "by"})
 
 economics = typer.Typer(
     no_args_is_help=True,
@@ -69,6 +71,7 @@ class Calculation(Generic[Case, Report]):
     """What one command does: the case it reads, the calculation, and how a person sees it.
 
     ``source`` gives the ledger's figures for what a file leaves out; None where it has none.
+    ``takes`` are those of the options ``field`` and ``by`` that choose among them.
     """
 
     name: str
@@ -78,6 +81,7 @@ class Calculation(Generic[Case, Report]):
     view: Callable[[Console, Report], None]
     source: Source | None = None
     more: str = ""
+    takes: tuple[str, ...] = ("field",)
 
     @property
     def examples(self) -> str:
@@ -111,7 +115,7 @@ def _on_file(calculation: Calculation[Case, Report]) -> None:
 
 
 def _on_ledger(calculation: Calculation[Case, Report]) -> None:
-    """Make it a command that takes a file, the ledger's figures of a field, or both."""
+    """Make it a command that takes a file, the ledger's figures, or both."""
 
     def command(  # noqa: PLR0913, PLR0917 - the options of a command
         file: File = None,
@@ -119,15 +123,24 @@ def _on_ledger(calculation: Calculation[Case, Report]) -> None:
         ledger: LedgerUrl = None,
         since: Since = "7d",
         field: FieldOption = None,
+        by: ByOption = "field",
         output: OutputOption = Output.TEXT,
         kubeconfig: Kubeconfig = None,
         context: Context = None,
         namespace: Namespace = "tierwise-system",
     ) -> None:
         found = Live(live, ledger, Access(kubeconfig, context), namespace)
-        calculation.on_ledger(file, found, Chosen(since, field), output)
+        calculation.on_ledger(file, found, Chosen(since, field, by), output)
 
-    _add(calculation, command)
+    _add(calculation, _without(command, CHOOSING.difference(calculation.takes)))
+
+
+def _without(command: Callable[..., None], options: frozenset[str]) -> Callable[..., None]:
+    """Take options out of what a command shows; they keep their defaults."""
+    shown_ones = inspect.signature(command, eval_str=True)
+    left = [one for name, one in shown_ones.parameters.items() if name not in options]
+    vars(command)["__signature__"] = shown_ones.replace(parameters=left)
+    return command
 
 
 def _add(calculation: Calculation[Case, Report], command: Callable[..., None]) -> None:
@@ -141,31 +154,14 @@ _on_file(
         FunnelCase, funnel, views_routes.print_funnel,
     )
 )  # fmt: skip
-_ROUTE_FIT = Calculation(
-    "routefit",
-    "Lay workloads over routes and mark the cheapest feasible one, measured or estimated.",
-    RouteFitCase, route_fit, views_routes.print_route_fit, route_fit_fields,
+_on_ledger(
+    Calculation(
+        "routefit",
+        "Lay workloads over routes and mark the cheapest feasible one, measured or estimated.",
+        RouteFitCase, route_fit, views_routes.print_route_fit, route_fit_fields,
+        takes=("field", "by"),
+    )
 )  # fmt: skip
-
-
-@economics.command("routefit", help=_ROUTE_FIT.does, epilog=_ROUTE_FIT.examples)
-def routefit(  # noqa: PLR0913, PLR0917 - the options of a command
-    file: File = None,
-    live: LiveOption = False,
-    ledger: LedgerUrl = None,
-    since: Since = "7d",
-    field: FieldOption = None,
-    by: ByOption = "field",
-    output: OutputOption = Output.TEXT,
-    kubeconfig: Kubeconfig = None,
-    context: Context = None,
-    namespace: Namespace = "tierwise-system",
-) -> None:
-    """Lay workloads over routes; rows are what ``by`` says."""
-    found = Live(live, ledger, Access(kubeconfig, context), namespace)
-    _ROUTE_FIT.on_ledger(file, found, Chosen(since, field, by), output)
-
-
 _on_ledger(
     Calculation(
         "gate",
@@ -208,24 +204,11 @@ _on_file(
         ConsensusCase, consensus, views_moves.print_consensus,
     )
 )  # fmt: skip
-_LATENCY = Calculation(
-    "latency-tiers",
-    "Say which traffic could wait (async, batch, background), and what that saves.",
-    LatencyCase, latency_tiers, views_routes.print_latency_tiers, latency_fields,
+_on_ledger(
+    Calculation(
+        "latency-tiers",
+        "Say which traffic could wait (async, batch, background), and what that saves.",
+        # Of all fields: latency classes have none.
+        LatencyCase, latency_tiers, views_routes.print_latency_tiers, latency_fields, takes=(),
+    )
 )  # fmt: skip
-
-
-@economics.command("latency-tiers", help=_LATENCY.does, epilog=_LATENCY.examples)
-def wait_for_less(  # noqa: PLR0913, PLR0917 - the options of a command
-    file: File = None,
-    live: LiveOption = False,
-    ledger: LedgerUrl = None,
-    since: Since = "7d",
-    output: OutputOption = Output.TEXT,
-    kubeconfig: Kubeconfig = None,
-    context: Context = None,
-    namespace: Namespace = "tierwise-system",
-) -> None:
-    """Say which traffic could wait: of all fields, as latency classes have none."""
-    found = Live(live, ledger, Access(kubeconfig, context), namespace)
-    _LATENCY.on_ledger(file, found, Chosen(since), output)
