@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gzip
 import random
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -37,6 +38,8 @@ SHORTEST_S: Final = 0.5
 LONGEST_S: Final = 30.0
 TIMEOUT: Final = httpx.Timeout(30.0, connect=5.0)
 FASTEST: Final = 1
+GONE_AFTER_S: Final = 5.0
+NO_SUCH_HOST: Final = frozenset({socket.EAI_NONAME, socket.EAI_NODATA})
 SHOWN: Final = 200
 
 
@@ -46,6 +49,18 @@ class LedgerAddress:
 
     url: str
     token_file: str = ""
+
+    def is_gone(self) -> bool:
+        """Tell whether there is no such host any more: its Service was removed.
+
+        >>> LedgerAddress("http://127.0.0.1:8090").is_gone()
+        False
+        """
+        try:
+            socket.getaddrinfo(httpx.URL(self.url).host, None)
+        except socket.gaierror as error:
+            return error.errno in NO_SUCH_HOST
+        return False
 
     def headers(self) -> dict[str, str]:
         """Make the header that lets us in; the token is read anew each time, it may change.
@@ -66,9 +81,10 @@ class Shipper:
         transport: what carries the requests; for tests.
         clock: seconds since the epoch.
         at_once: about how many bytes go in one request, before they are compressed.
+        is_gone: whether there is no ledger to wait for; by default asks for the address's host.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its parts, and what tests put in their place
         self,
         directory: Path,
         address: LedgerAddress,
@@ -76,6 +92,7 @@ class Shipper:
         transport: httpx.BaseTransport | None = None,
         clock: Callable[[], float] = time.time,
         at_once: int = AT_ONCE,
+        is_gone: Callable[[], bool] | None = None,
     ) -> None:
         self.shipped = Shipped.read(directory)
         self._directory = directory
@@ -83,6 +100,7 @@ class Shipper:
         self._http = httpx.Client(base_url=address.url, timeout=TIMEOUT, transport=transport)
         self._clock = clock
         self._at_once = at_once
+        self._is_gone = is_gone or address.is_gone
         self._failing = 0
         self._anew = False
         self._ended = threading.Event()
@@ -94,14 +112,21 @@ class Shipper:
         self._thread = threading.Thread(target=self._run, name="shipping", daemon=True)
         self._thread.start()
 
-    def finish(self, within_s: float) -> bool:
-        """End, after one more look at what there is; tells whether all of it was shipped."""
+    def finish(self, within_s: float, gone_after_s: float = GONE_AFTER_S) -> bool:
+        """End, after one more look at what there is; tells whether all of it was shipped.
+
+        A ledger that is away is waited for, but one whose host is gone no longer than
+        ``gone_after_s``: what is uninstalled does not come back.
+        """
         self._ended.set()
-        deadline = time.monotonic() + within_s
+        began_at = time.monotonic()
         if self._thread is not None:
             self._thread.join(within_s)
-        while not (done := self.ship()) and time.monotonic() < deadline:
-            time.sleep(min(REST_S, max(0.0, deadline - time.monotonic())))
+        while not (done := self.ship()):
+            waited_s = time.monotonic() - began_at
+            if waited_s >= within_s or (waited_s >= gone_after_s and self._is_gone()):
+                break
+            time.sleep(min(REST_S, within_s - waited_s))
         return done
 
     def close(self) -> None:

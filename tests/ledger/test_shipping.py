@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import httpx
@@ -18,6 +19,7 @@ from tierwise_router.shipping import LedgerAddress, Shipper
 from tierwise_router.shipping_marks import Shipped, waiting_bytes
 
 SMALL = 2000
+A_DAY_S = 86_400.0
 
 
 @pytest.fixture
@@ -187,6 +189,38 @@ def test_a_pod_that_ends_ships_the_rest(tmp_path: Path, ledger: Served) -> None:
 
     assert shipper.finish(within_s=5)
     assert count(ledger.store, OUTCOMES) == 2
+
+
+def test_a_pod_that_ends_waits_for_a_ledger_that_comes_back(tmp_path: Path, ledger: Served) -> None:
+    journal = write_rows(tmp_path / "j", [a_decision(1)]).parent
+    ledger.down = True
+
+    def is_gone() -> bool:
+        ledger.down = False  # while somebody asks whether it is worth waiting
+        return False
+
+    assert a_shipper(journal, ledger, is_gone=is_gone).finish(A_DAY_S, gone_after_s=0.0)
+    assert count(ledger.store, OUTCOMES) == 1
+
+
+def test_a_pod_that_ends_does_not_wait_for_a_ledger_that_was_removed(
+    tmp_path: Path, ledger: Served
+) -> None:
+    journal = write_rows(tmp_path / "j", [a_decision(1)]).parent
+    ledger.down = True
+    shipper = a_shipper(journal, ledger, is_gone=lambda: True)
+
+    assert not shipper.finish(A_DAY_S, gone_after_s=0.0)
+
+
+def test_a_ledger_is_gone_when_its_host_is_and_not_when_nobody_can_tell() -> None:
+    name = "no-such-ledger.invalid"
+    with pytest.raises(socket.gaierror) as unknown:
+        socket.getaddrinfo(name, None)
+    nobody_tells = unknown.value.errno == socket.EAI_AGAIN  # a machine without name servers
+
+    assert LedgerAddress(f"http://{name}:8090").is_gone() is not nobody_tells
+    assert not LedgerAddress("http://localhost:1").is_gone()
 
 
 def test_a_proxy_that_answers_for_a_lost_ledger_is_no_ledger(tmp_path: Path) -> None:
