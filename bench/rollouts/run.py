@@ -7,6 +7,7 @@ in it.
 examples:
     python bench/rollouts/run.py                      # 1,000 rollouts a cell, some minutes
     python bench/rollouts/run.py --runs 100           # a first look
+    python bench/rollouts/run.py --only "10 points worse"
     python bench/rollouts/run.py --output json > rollouts.json
     python bench/rollouts/run.py --record             # write the table into the decision's page
 """
@@ -18,7 +19,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -33,9 +34,18 @@ from rich.progress import Progress  # noqa: E402 - the path is set first
 from rivals import FixedSteps, PlainSoftmax  # noqa: E402
 
 from tierwise_core.rollout.evidence import Baseline, Yardstick  # noqa: E402
+from tierwise_core.rollout.paired import Paired  # noqa: E402
 from tierwise_core.rollout.ramp import Step  # noqa: E402
 from tierwise_core.rollout.situation import Wish  # noqa: E402
-from tierwise_core.rollout.trial import Ending, Guarded, Rule, Scenario, play  # noqa: E402
+from tierwise_core.rollout.trial import (  # noqa: E402
+    Chance,
+    Ending,
+    Guarded,
+    Rule,
+    Scenario,
+    lost_later,
+    play,
+)
 
 PAGE = ROOT / "docs" / "decisions" / "bets-instead-of-means.md"
 START, END = "<!-- figures: made by make bench-rollouts RECORD=yes -->", "<!-- end of figures -->"
@@ -53,9 +63,12 @@ SCENARIOS = {
     "broken, little traffic": Scenario(green=0.20, window=2, limit=2000),
 }
 BLUE = Baseline(0.835, 0.0634, 0.85, answers=2000)
+EXAMINED = "tierwise, examined"
+QUESTIONS = 300
 RAMP = (Step(shadow_percent=10, answers=300), *(Step(percent) for percent in (10, 25, 50, 90)))
 RULES: dict[str, Callable[[], Rule]] = {
     "tierwise": partial(Guarded, WISH, BLUE),
+    EXAMINED: partial(Guarded, WISH, BLUE),
     "tierwise, stages": partial(Guarded, replace(WISH, strategy="Stages", ramp=RAMP), BLUE),
     "tierwise, at once": partial(Guarded, replace(WISH, strategy="BlueGreen"), BLUE),
     "fixed 10/25/50": partial(FixedSteps, CODE.delta),
@@ -82,7 +95,21 @@ class Row:
 
 def played(scenario: str, rule: str, seed: int) -> Ending:
     chance = Random(f"{scenario} {seed}").random  # the same answers for every rule
+    if rule == EXAMINED and loses(
+        SCENARIOS[scenario], Random(f"held out {scenario} {seed}").random
+    ):
+        return Ending("rolled back", 0, 0, lost_later(SCENARIOS[scenario], 0, 0.0))
     return play(RULES[rule](), SCENARIOS[scenario], chance)
+
+
+def loses(scenario: Scenario, chance: Chance) -> bool:
+    """Ask both sides the held-out questions, as an examination does before anybody is served.
+
+    Who gets a question right is drawn for each side alone: a candidate that was made from blue
+    gets the same ones right, and fewer questions tell as much.
+    """
+    answers = ((chance() < scenario.blue, chance() < scenario.green) for _ in range(QUESTIONS))
+    return Paired.of(answers).loses(CODE.delta)
 
 
 def row(scenario: str, rule: str, endings: Sequence[Ending]) -> Row:
@@ -104,12 +131,13 @@ def row(scenario: str, rule: str, endings: Sequence[Ending]) -> Row:
     )
 
 
-def rows(runs: int, workers: int) -> Iterator[Row]:
+def rows(runs: int, workers: int, only: Collection[str] = ()) -> Iterator[Row]:
     cells = [
         (scenario, rule)
         for scenario in SCENARIOS
         for rule in RULES
-        if rule != "tierwise, at once" or scenario in AT_ONCE
+        if (rule != "tierwise, at once" or scenario in AT_ONCE)
+        and (not only or rule in only or scenario in only)
     ]
     with Progress(transient=True) as progress, ProcessPoolExecutor(workers) as pool:
         task = progress.add_task("rollouts", total=len(cells) * runs)
@@ -153,11 +181,16 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--runs", type=int, default=1000, help="rollouts per cell (default 1000)")
+    parser.add_argument(
+        "--only", action="append", default=[], help="a rule or a candidate to play; repeatable"
+    )
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
     parser.add_argument("--output", choices=["table", "json"], default="table")
     parser.add_argument("--record", action="store_true", help="write into the decision's page")
     options = parser.parse_args()
-    found = list(rows(options.runs, options.workers))
+    if options.record and options.only:
+        parser.error("--record writes the whole table: leave --only out")
+    found = list(rows(options.runs, options.workers, options.only))
     date = f"{datetime.now(UTC):%Y-%m-%d}"
     if options.output == "json":
         print(json.dumps({"date": date, "rows": [asdict(one) for one in found]}, indent=2))

@@ -19,7 +19,7 @@ from tierwise_core.rollout.samples import SideSample, WindowSample
 from tierwise_core.rollout.situation import Seen, Wish, first_standing
 from tierwise_core.rollout.stages import Stage
 
-__all__ = ["Chance", "Ending", "Guarded", "Rule", "Scenario", "Verdict", "play"]
+__all__ = ["Chance", "Ending", "Guarded", "Rule", "Scenario", "Verdict", "lost_later", "play"]
 
 Chance = Callable[[], float]
 Verdict = Literal["promoted", "rolled back", "left to a person", "open"]
@@ -132,8 +132,8 @@ def play(rule: Rule, scenario: Scenario, chance: Chance) -> Ending:
     decided: tuple[int, int] | None = None
     while answers < scenario.limit and verdict == "open":
         count = min(scenario.window, scenario.limit - answers)
-        green = sum(chance() * 100 < rule.percent for _ in range(count))
-        unseen = _unseen(rule.shadow_percent, count, chance)
+        green = _drawn(rule.percent, count, chance)
+        unseen = _drawn(rule.shadow_percent, count, chance) if rule.shadow_percent else 0
         right = scenario.green_at(answers)
         lost += _lost(scenario.blue, right, count - green, green)
         answers, of_green = answers + count, of_green + green
@@ -147,12 +147,14 @@ def play(rule: Rule, scenario: Scenario, chance: Chance) -> Ending:
         if verdict == "rolled back" or (decided is None and rule.percent == ALL_PERCENT):
             decided = answers, of_green
     share = {"promoted": 1.0, "open": rule.percent / 100}.get(verdict, 0.0)
-    lost += _lost_later(scenario, answers, share)
+    lost += lost_later(scenario, answers, share)
     return Ending(verdict, *(decided or (answers, of_green)), lost)
 
 
-def _unseen(percent: float, count: int, chance: Chance) -> int:
-    return sum(chance() * 100 < percent for _ in range(count)) if percent else 0
+def _drawn(percent: float, count: int, chance: Chance) -> int:
+    """Return how many of so many requests fall into a share."""
+    share = percent / 100
+    return [chance() < share for _ in range(count)].count(True)
 
 
 def _lost(blue: float, green: float, of_blue: float, of_green: float) -> float:
@@ -160,7 +162,7 @@ def _lost(blue: float, green: float, of_blue: float, of_green: float) -> float:
     return (best - blue) * of_blue + (best - green) * of_green
 
 
-def _lost_later(scenario: Scenario, answers: int, share: float) -> float:
+def lost_later(scenario: Scenario, answers: int, share: float) -> float:
     """Return what is lost from the verdict to the horizon."""
     left = max(0, scenario.horizon - answers)
     before = max(0, min(left, scenario.turns_at - answers)) if scenario.green_later else left
