@@ -103,11 +103,8 @@ def records(connection: Connection, rows: int, apart_s: float) -> None:
 
 
 def look(connection: Connection) -> None:
-    """Look at the fleet once, a minute ago: who sits where, on four nodes a tier."""
+    """Look at the fleet once, a minute ago: every Specialist holds two GPUs."""
     held = [
         {"tier": f"tier-{n % 4}", "holder": f"demo/specialist-{n}", "gpus": 2} for n in range(24)
     ]
-    seats = [
-        {**one, "node": f"node-{n % 16}", "pod": f"specialist-{n}-0"} for n, one in enumerate(held)
-    ]
-    take_view(connection, read_view({"at": NOW - 60, "held": held, "seats": seats}, NOW))
+    take_view(connection, read_view({"at": NOW - 60, "held": held}, NOW))

@@ -12,6 +12,13 @@ export function usd(value) {
   return `$${value.toFixed(size >= 1 ? 2 : Math.min(9, 2 - Math.floor(Math.log10(size))))}`;
 }
 
+/** Money below a dollar has as many digits on all levels of an axis as their step needs. */
+export function axis(format, value, levels) {
+  const step = levels[1] - levels[0];
+  if (format !== usd || !(step < 1)) return format(value);
+  return `$${value.toFixed(Math.ceil(-Math.log10(step) - 1e-9))}`;
+}
+
 export const percent = (value, digits = 0) =>
   value === null || value === undefined ? "–" : `${(100 * value).toFixed(digits)} %`;
 

@@ -1,9 +1,15 @@
 // Lines over time, with a band where one is known: drawn by hand, read by pointer or arrow keys.
 
 import { figures, fitted, h, s } from "./dom.js";
-import { moment, tick } from "./format.js";
+import { axis, moment, tick } from "./format.js";
 
-const EDGE = { left: 62, right: 14, top: 10, bottom: 26 };
+const EDGE = { left: 46, right: 14, top: 10, bottom: 26 };
+const CHARACTER = 7.2;
+/** Eight colours, and grey for what is not one thing; from there on they come again. */
+const COLOURS = 9;
+
+const lineStyle = (line) => `line s${line.index % COLOURS} d${line.index % 4}`;
+const fillStyle = (line) => `f${line.index % COLOURS}`;
 
 /** Round steps for an axis: at most `most` of 1, 2 or 5 times a power of ten. */
 export function ticks(low, high, most = 5) {
@@ -13,6 +19,14 @@ export function ticks(low, high, most = 5) {
   const found = [];
   for (let at = Math.ceil(low / step - 1e-9); at * step <= high + step * 1e-9; at += 1) found.push(at * step + 0);
   return found;
+}
+
+/** Names below the axis, as many as fit; none says again what the one before it said. */
+export function times(begins, each, spanSeconds) {
+  const named = begins.map((begin, index) => ({ index, text: tick(begin, spanSeconds) }))
+    .filter(({ index, text }) => index === 0 || text !== tick(begins[index - 1], spanSeconds));
+  return named.reduce((kept, one) =>
+    (kept.length && one.index - kept.at(-1).index < each ? kept : [...kept, one]), []);
 }
 
 function range(lines, fixedRange) {
@@ -66,14 +80,17 @@ export function lineChart({ title, begins, bucketSeconds, lines: given, format, 
   const place = fitted((width) => {
     const height = width < 520 ? 220 : 280;
     const [low, high] = range(shown(), fixedRange);
-    const inner = width - EDGE.left - EDGE.right;
-    const x = (index) => EDGE.left + (begins.length > 1 ? (index / (begins.length - 1)) * inner : inner / 2);
+    const levels = ticks(low, high);
+    const named = levels.map((value) => axis(format, value, levels));
+    const left = Math.max(EDGE.left, 12 + CHARACTER * Math.max(...named.map((one) => one.length)));
+    const inner = width - left - EDGE.right;
+    const x = (index) => left + (begins.length > 1 ? (index / (begins.length - 1)) * inner : inner / 2);
     const y = (given) => height - EDGE.bottom - ((Math.max(low, Math.min(high, given)) - low) / (high - low || 1)) * (height - EDGE.top - EDGE.bottom);
     const spanSeconds = begins.length * bucketSeconds;
     const each = Math.max(1, Math.ceil(begins.length / Math.max(2, Math.floor(inner / 90))));
     const near = (event) => {
       const box = event.currentTarget.getBoundingClientRect();
-      const share = ((event.clientX - box.left) * (width / box.width) - EDGE.left) / inner;
+      const share = ((event.clientX - box.left) * (width / box.width) - left) / inner;
       return Math.round(share * (begins.length - 1));
     };
     return s("svg", {
@@ -88,17 +105,17 @@ export function lineChart({ title, begins, bucketSeconds, lines: given, format, 
         place.firstChild.focus();
       },
     },
-    ticks(low, high).map((value) => [
-      s("line", { class: "grid", x1: EDGE.left, x2: width - EDGE.right, y1: y(value), y2: y(value) }),
-      s("text", { x: EDGE.left - 8, y: y(value) + 4, "text-anchor": "end" }, format(value)),
+    levels.map((value, at) => [
+      s("line", { class: "grid", x1: left, x2: width - EDGE.right, y1: y(value), y2: y(value) }),
+      s("text", { x: left - 8, y: y(value) + 4, "text-anchor": "end" }, named[at]),
     ]),
-    begins.map((begin, index) => index % each === 0 && s("text",
-      { x: x(index), y: height - 6, "text-anchor": index === 0 ? "start" : x(index) > width - 40 ? "end" : "middle" }, tick(begin, spanSeconds))),
-    shown().map((one) => one.low && s("path", { class: `band f${one.index % 8}`, d: band(one, x, y) })),
-    shown().map((one) => s("path", { class: `line s${one.index % 8} d${one.index % 4}`, d: trace(one.values, x, y) })),
+    times(begins, each, spanSeconds).map(({ index, text }) => s("text",
+      { x: x(index), y: height - 6, "text-anchor": index === 0 ? "start" : x(index) > width - 40 ? "end" : "middle" }, text)),
+    shown().map((one) => one.low && s("path", { class: `band ${fillStyle(one)}`, d: band(one, x, y) })),
+    shown().map((one) => s("path", { class: lineStyle(one), d: trace(one.values, x, y) })),
     at !== null && s("line", { class: "cross", x1: x(at), x2: x(at), y1: EDGE.top, y2: height - EDGE.bottom }),
     at !== null && shown().map((one) => (one.values[at] ?? null) !== null
-      && s("circle", { class: `f${one.index % 8}`, cx: x(at), cy: y(one.values[at]), r: 4 })));
+      && s("circle", { class: fillStyle(one), cx: x(at), cy: y(one.values[at]), r: 4 })));
   });
 
   const legend = h("ul", { class: "legend" }, lines.map((line, index) => h("li", {}, h("button", {
@@ -109,7 +126,7 @@ export function lineChart({ title, begins, bucketSeconds, lines: given, format, 
       place.redraw();
     },
   }, s("svg", { viewBox: "0 0 26 10", "aria-hidden": "true" },
-    s("path", { class: `line s${line.index % 8} d${line.index % 4}`, d: "M1 5H25" })), line.name))));
+    s("path", { class: lineStyle(line), d: "M1 5H25" })), line.name))));
 
   const rows = begins.map((begin, index) => ({ begin, index }))
     .filter(({ index }) => lines.some((one) => (one.values[index] ?? null) !== null));

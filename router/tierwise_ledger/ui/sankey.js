@@ -3,7 +3,7 @@
 import { figures, fitted, h, s } from "./dom.js";
 import { count, percent, state } from "./format.js";
 
-const BOX = 12, GAP = 14, TOP = 26, LABEL = 205;
+const BOX = 12, GAP = 14, TOP = 26, CHARACTER = 7;
 const ENDS = ["accepted", "escalated", "repaired", "relayed", "human_review", "abstained", "refused", "failed"];
 const ORDER = ["accepted", "relayed", "asked", "escalated", "abstained", "failed"];
 const WORDS = {
@@ -44,6 +44,9 @@ function rank(one) {
 /** Gives each place and each piece of a link its pixels. */
 export function layout(flow, width, height) {
   const { places, cut } = pieces(flow);
+  // What stands right of the last boxes: a name and a number.
+  const right = 24 + CHARACTER * Math.max(...places.filter((one) => one.role === "state")
+    .map((one) => label(one).length + count(one.requests).length));
   const columns = Math.max(...places.map((one) => one.column)) + 1;
   const byColumn = Array.from({ length: columns }, (_, column) => places.filter((one) => one.column === column));
   const unit = Math.min(...byColumn.map((found) => (height - TOP - GAP * found.length)
@@ -57,7 +60,7 @@ export function layout(flow, width, height) {
     found.sort((a, b) => rank(a) - rank(b) || a.mean - b.mean || b.requests - a.requests);
     let y = TOP;
     for (const one of found) {
-      one.x = columns > 1 ? (column / (columns - 1)) * (width - LABEL - BOX) : 0;
+      one.x = columns > 1 ? (column / (columns - 1)) * (width - right - BOX) : 0;
       one.y = y;
       one.height = Math.max(one.passes ? 0.8 : 2, one.requests * unit);
       one.into = one.from = y;

@@ -13,7 +13,7 @@ export async function costs({ ask, since, query, go }) {
   const said = await ask("costs", { since, by, idle });
   const head = [h("h1", {}, "Cost per accepted answer"),
     h("p", { class: "lead" }, said.money === "bill"
-      ? "The fleet's whole bill, idle GPUs and providers included, over the answers that were accepted: what tierwise cost tells."
+      ? "The fleet's whole bill, idle GPUs and providers included, over the answers that were accepted: what tierwise cost tells. The last point may be of a time that is not over."
       : "What the calls themselves cost, escalations and failures included, over the answers that were accepted. The ledger never saw the fleet, so idle GPUs are not in it."),
     h("div", { class: "row" }, select("By", "by", BY, by, (value) => go({ by: value })),
       said.money === "bill" && select("Idle GPUs are paid by", "idle", IDLE, idle, (value) => go({ idle: value })))];

@@ -1,11 +1,24 @@
 import { code, empty, figures, h, s } from "../dom.js";
 import { count, moment, short, usd } from "../format.js";
 
-/** The same Specialist has the same colour everywhere on the page. */
+const COLOURS = 8;
+
+/** The same Specialist has the same colour everywhere, and neighbours on a tier have different ones. */
 function painter(tiers) {
-  const names = [...new Set(tiers.flatMap((tier) => (tier.nodes ?? []).flatMap((node) => node.holders)
-    .concat(tier.pods ?? []).map((one) => one.specialist)))].sort();
-  return (name) => `f${names.indexOf(name) % 8}`;
+  const colours = new Map();
+  for (const tier of tiers) {
+    const names = [...new Set((tier.nodes ?? []).flatMap((node) => node.holders).concat(tier.pods ?? [])
+      .map((one) => one.specialist))].sort();
+    const taken = names.flatMap((name) => colours.get(name) ?? []);
+    for (const name of names.filter((one) => !colours.has(one))) {
+      const often = (colour) => taken.filter((one) => one === colour).length;
+      const next = Array.from({ length: COLOURS }, (_, at) => (at + colours.size) % COLOURS)
+        .sort((a, b) => often(a) - often(b))[0];
+      colours.set(name, next);
+      taken.push(next);
+    }
+  }
+  return (name) => `f${colours.get(name)}`;
 }
 
 function gpus(node, colour) {
