@@ -28,6 +28,14 @@ DRAWN = (
     "[...document.querySelectorAll('main figure')]"
     ".every((one) => one.querySelector('svg[role=img]'))"
 )
+# Names that stick out of their picture would be cut off.
+CUT = """[...document.querySelectorAll('main svg[role=img]')].flatMap((picture) => {
+  const box = picture.getBoundingClientRect();
+  return [...picture.querySelectorAll('text')].filter((one) => {
+    const name = one.getBoundingClientRect();
+    return name.left < box.left - 1 || name.right > box.right + 1;
+  }).map((one) => one.textContent);
+}).join(', ')"""
 EMPTY = {
     "fleet": "kubectl apply -f examples/quickstart/",
     "routes": "No request in this time",
@@ -77,6 +85,7 @@ def test_every_view_shows_the_day(browser: Browser, ledger: str, look: str, tmp_
                 "[...document.querySelectorAll('main figure svg[role=img]')]"
                 ".every((one) => one.getBoundingClientRect().height > 60)"
             ), view
+            assert not page.run(CUT), view
             assert page.run("document.querySelectorAll('svg [d*=NaN], svg [y=NaN]').length") == 0
             assert keep(page, f"{look}-{view.partition('/')[0]}", tmp_path).stat().st_size > 10_000
         assert [one for one in page.problems() if "401" not in one] == []
