@@ -121,7 +121,8 @@ ALERTS: Final = (
         "sum by (reason) (increase(tierwise_router_journal_lost_records_total[15m])) > 0",
         "0m", "critical",
         "Records of decisions are lost: {{ $labels.reason }}",
-        "The disk is full, or the ledger was away for too long: see docs/ledger.md.",
+        "The disk is full, the ledger was away for too long, or contents have no key: see "
+        "docs/ledger.md.",
     ),
     Alert(
         "TierwiseLedgerBehind",

@@ -35,7 +35,7 @@ FASTEST: Final = 1
 class Contents:
     """Whose contents a dispatcher keeps, by the RouterPolicy, and the keys they are sealed with.
 
-    Without usable keys nothing is kept, and the log says why.
+    Without usable keys nothing is kept, and the log says why; ``unsealed`` counts the requests.
 
     Args:
         keys_dir: the folder with the keys, empty for none.
@@ -46,6 +46,7 @@ class Contents:
         self._policy = ContentsPolicy()
         self._ring: Keyring | None = None
         self._trouble = ""
+        self.unsealed = 0
 
     def learn(self, policy: ContentsPolicy) -> None:
         """Obey a policy from now on, for requests that are under way as well."""
@@ -72,8 +73,11 @@ class Contents:
         return Keyring.read(self._keys_dir)
 
     def wants(self, tenant: str) -> bool:
-        """Tell whether contents of this tenant may have to be kept."""
-        return self._ring is not None and self._policy.of_tenant(tenant)
+        """Tell whether contents of this tenant may have to be kept, and can be."""
+        if not self._policy.of_tenant(tenant):
+            return False
+        self.unsealed += self._ring is None
+        return self._ring is not None
 
     def sealed(self, decision: Decision) -> SealedContents | None:
         """Make the row of a decision's contents, sealed when it is told; None for what goes."""

@@ -51,7 +51,7 @@ def leave_tally(dispatcher: Dispatcher) -> None:
     """Leave our counts where the pod's other dispatchers find them, whole or not at all."""
     path = Path(dispatcher.tally_files) / f"{os.getpid()}.json"
     fresh = path.with_suffix(".new")
-    note_losses(dispatcher.journal, dispatcher.tally)
+    note_losses(dispatcher.journal, dispatcher.contents, dispatcher.tally)
     fresh.write_bytes(orjson.dumps(dispatcher.tally.dump()))
     fresh.replace(path)
 
@@ -59,7 +59,7 @@ def leave_tally(dispatcher: Dispatcher) -> None:
 def total(dispatcher: Dispatcher) -> Tally:
     """Add up what every dispatcher of the pod counted, those that are gone included."""
     summed = Tally()
-    note_losses(dispatcher.journal, dispatcher.tally)
+    note_losses(dispatcher.journal, dispatcher.contents, dispatcher.tally)
     summed.add(dispatcher.tally.dump())
     if not dispatcher.tally_files:
         return summed

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from tierwise_router.contents import Contents
 from tierwise_router.journal import Journal
 from tierwise_router.shipping_marks import Shipped, shipped_path, waiting_bytes
 from tierwise_router.tally import Tally
@@ -14,8 +15,9 @@ from tierwise_router.tally import Tally
 __all__ = ["note_losses", "shipping_metrics"]
 
 
-def note_losses(journal: Journal | None, tally: Tally) -> None:
-    """Take over what a dispatcher's journal counts."""
+def note_losses(journal: Journal | None, contents: Contents, tally: Tally) -> None:
+    """Take over what a dispatcher's journal counts, and those whose contents had no key."""
+    tally.journal_lost["unsealed"] = contents.unsealed
     if journal is not None:
         tally.journal_lost["unwritten"] = journal.dropped
         tally.journal_lost["unshipped"] = journal.unshipped
@@ -25,10 +27,11 @@ def shipping_metrics(directory: Path | None, lost: Mapping[str, int]) -> Iterato
     """Yield what was lost of a journal, and where it is shipped how far that is."""
     family = CounterMetricFamily(
         "tierwise_router_journal_lost_records",
-        "Records that are lost: unwritten (full disk) or unshipped (no room to wait).",
+        "Records that are lost: unwritten (full disk), unshipped (no room to wait) or unsealed "
+        "(contents to be kept, and no key).",
         labels=["reason"],
     )
-    for reason in ("unwritten", "unshipped"):
+    for reason in ("unwritten", "unshipped", "unsealed"):
         family.add_metric([reason], lost.get(reason, 0))
     yield family
     if directory is not None and shipped_path(directory).exists():

@@ -63,7 +63,7 @@ class Tally:
     not_compared (nobody knows what blue said);
     ``comparison_usd`` by shadow. ``held`` is a level: the requests that wait now, by specialist.
     ``journal_lost`` counts records that are lost, by why: unwritten (the disk took none for too
-    long) or unshipped (the ledger did).
+    long), unshipped (the ledger did) or unsealed (contents had no key).
     ``streams`` counts the streams of cascades by (specialist, outcome): flowed, rejected (before
     the client saw any of it), collapsed (doubtful after it had begun to flow) or died.
     ``traces`` counts spans that were sent or failed, and requests whose spans were dropped;

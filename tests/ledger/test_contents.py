@@ -32,6 +32,7 @@ from tierwise_ledger.tables.feedback import FEEDBACK
 from tierwise_ledger.tables.outcomes import OUTCOME_HOURS, OUTCOMES, RECORDS
 from tierwise_router.brain import Brain
 from tierwise_router.contents import Contents
+from tierwise_router.exposition import exposition
 from tierwise_router.journal import Journal
 from tierwise_router.journal_files import Marks, tail
 from tierwise_router.table import build_table
@@ -147,12 +148,15 @@ async def test_a_key_that_comes_later_is_found_and_one_that_is_missing_is_said(
         obey(running, ContentsPolicy((EVERYBODY,)))
         contents = running.dispatcher.contents
         contents.refresh()
+        assert (await running.chat("sort dbca")).status_code == 200
+        exposed = exposition(running.dispatcher)[0].decode()
         without = contents.wants("")
         keys.mkdir()
         (keys / "2026-10").write_text(secrets.token_hex(32))
         contents.refresh()
 
         assert (without, contents.wants("")) == (False, True)
+    assert 'tierwise_router_journal_lost_records_total{reason="unsealed"} 1.0' in exposed
     assert capsys.readouterr().out.count("prompts and answers are not kept") == 1
 
 
