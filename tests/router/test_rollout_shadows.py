@@ -132,8 +132,14 @@ async def test_a_request_by_name_is_repeated_without_a_judgement(
     assert all(request.fields.get("stream") in {None, False} for request in told.green.requests)
 
 
-@pytest.mark.parametrize(("script", "failure"), [(dies, "upstream_unavailable"),
-                                                 (refuses(500, "no"), "status-500")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("script", "failure"),
+    [
+        (dies, "upstream_unavailable"),
+        (refuses(500, "no"), "status-500"),
+        (refuses(502, "no"), "status-502"),  # which no request brings about, so each one counts
+    ],
+)
 @pytest.mark.parametrize("model", ["auto", "sorter"])
 async def test_what_green_fails_at_is_greens_alone(
     tell: Tell, script: Script, failure: str, model: str
