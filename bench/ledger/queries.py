@@ -144,6 +144,9 @@ QUESTIONS: dict[str, Callable[[Connection], object]] = {
     "page: the newest decisions": lambda connection: newest(connection, _span(7), {}, 50),
     "page: the ways of a week's requests": lambda connection: flow(connection, _span(7), {}),
     "page: cost over a week": lambda connection: cost_over_time(connection, _span(7), "field"),
+    "page: cost over a week by tenant": lambda connection: cost_over_time(
+        connection, _span(7), "tenant"
+    ),
     "page: cost over 30 days": lambda connection: cost_over_time(connection, _span(30), "tenant"),
     "page: calibration over 30 days": lambda connection: reliability(connection, _span(30), {}),
     "page: how long requests could wait": lambda connection: waiting(connection, _span(7)),

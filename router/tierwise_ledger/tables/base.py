@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Integer, MetaData
+from sqlalchemy import BigInteger, Column, Integer, MetaData, Text
 
-__all__ = ["DAY_S", "HOUR_S", "METADATA", "NANO", "Sequence64", "day_of", "hour_of", "nano_usd"]
+__all__ = [
+    "DAY_S",
+    "HOUR_S",
+    "METADATA",
+    "NANO",
+    "OF",
+    "Sequence64",
+    "day_of",
+    "hour_of",
+    "key_begin",
+    "key_texts",
+    "nano_usd",
+]
 
 METADATA: Final = MetaData(
     naming_convention={
@@ -24,6 +36,20 @@ Sequence64: Final = BigInteger().with_variant(Integer, "sqlite")
 NANO: Final = 1_000_000_000
 HOUR_S: Final = 3600
 DAY_S: Final = 86400
+
+
+OF: Final = ("specialist", "revision", "field")
+"""Whose windows are: what sums of utility, latency and claims are kept by."""
+
+
+def key_texts(*names: str) -> list[Column[str]]:
+    """Make columns of a primary key that are texts."""
+    return [Column(name, Text, primary_key=True) for name in names]
+
+
+def key_begin(name: str = "begin") -> Column[int]:
+    """Make the column of a primary key that says when a time began, in whole seconds."""
+    return Column(name, BigInteger, primary_key=True, autoincrement=False)
 
 
 def nano_usd(usd: float) -> int:

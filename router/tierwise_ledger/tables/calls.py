@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Index, Integer, Table, Text
 
-from tierwise_ledger.tables.base import METADATA
+from tierwise_ledger.tables.base import METADATA, key_begin, key_texts
 
 __all__ = ["CALLS", "CALL_HOURS"]
 
@@ -45,15 +45,10 @@ CALLS: Final = Table(
 CALL_HOURS: Final = Table(
     "call_hours",
     METADATA,
-    Column("hour", BigInteger, primary_key=True, autoincrement=False),
-    Column("specialist", Text, primary_key=True),
-    Column("revision", Text, primary_key=True),
-    Column("adapter", Text, primary_key=True),
-    Column("tier", Text, primary_key=True),
-    Column("tenant", Text, primary_key=True),
-    Column("field", Text, primary_key=True),
-    Column("workload", Text, primary_key=True),
-    Column("verdict", Text, primary_key=True),
+    key_begin("hour"),
+    *key_texts(
+        "specialist", "revision", "adapter", "tier", "tenant", "field", "workload", "verdict"
+    ),
     Column("calls", BigInteger, nullable=False),
     # Calls whose tokens are known.
     Column("counted", BigInteger, nullable=False),

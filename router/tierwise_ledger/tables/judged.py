@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, Table, Text, text
 
 from tierwise_core.windows import Window
-from tierwise_ledger.tables.base import METADATA
+from tierwise_ledger.tables.base import METADATA, OF, key_begin, key_texts
 
 __all__ = [
     "INTERACTIONS",
@@ -49,34 +49,22 @@ INTERACTIONS: Final = Table(
 """One row per Specialist that was asked; ``accepted`` is NULL until somebody judged."""
 
 
-def _sums() -> list[Column[int]]:
-    return [Column(name, BigInteger, nullable=False) for name in SUMS]
+def _windows(name: str) -> Table:
+    return Table(
+        name,
+        METADATA,
+        *key_texts(*OF),
+        key_begin(),
+        *(Column(sums, BigInteger, nullable=False) for sums in SUMS),
+        Column("cost_nano_usd", BigInteger, nullable=False),
+        Index(None, "begin"),
+    )
 
 
-WINDOWS: Final = Table(
-    "utility_windows",
-    METADATA,
-    Column("specialist", Text, primary_key=True),
-    Column("revision", Text, primary_key=True),
-    Column("field", Text, primary_key=True),
-    Column("begin", BigInteger, primary_key=True, autoincrement=False),
-    *_sums(),
-    Column("cost_nano_usd", BigInteger, nullable=False),
-    Index(None, "begin"),
-)
+WINDOWS: Final = _windows("utility_windows")
 """Sums by ten seconds, which begin at whole multiples of ten."""
 
-WINDOW_HOURS: Final = Table(
-    "utility_hours",
-    METADATA,
-    Column("specialist", Text, primary_key=True),
-    Column("revision", Text, primary_key=True),
-    Column("field", Text, primary_key=True),
-    Column("begin", BigInteger, primary_key=True, autoincrement=False),
-    *_sums(),
-    Column("cost_nano_usd", BigInteger, nullable=False),
-    Index(None, "begin"),
-)
+WINDOW_HOURS: Final = _windows("utility_hours")
 """The same by the hour; they stay when the ten seconds go."""
 
 
@@ -84,10 +72,8 @@ def _histograms(name: str) -> Table:
     return Table(
         name,
         METADATA,
-        Column("specialist", Text, primary_key=True),
-        Column("revision", Text, primary_key=True),
-        Column("field", Text, primary_key=True),
-        Column("begin", BigInteger, primary_key=True, autoincrement=False),
+        *key_texts(*OF),
+        key_begin(),
         Column("measure", Text, primary_key=True),
         Column("bin", Integer, primary_key=True, autoincrement=False),
         Column("count", BigInteger, nullable=False),

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Index, Integer, Table, Text, text
 
-from tierwise_ledger.tables.base import METADATA
+from tierwise_ledger.tables.base import METADATA, OF, key_begin, key_texts
 
 __all__ = ["CALIBRATIONS", "CLAIMS", "CLAIM_HOURS", "ROLLED_BACK", "SIGNAL_COUNTS"]
 
@@ -50,10 +50,8 @@ CLAIMS: Final = Table(
 CLAIM_HOURS: Final = Table(
     "claim_hours",
     METADATA,
-    Column("specialist", Text, primary_key=True),
-    Column("revision", Text, primary_key=True),
-    Column("field", Text, primary_key=True),
-    Column("begin", BigInteger, primary_key=True, autoincrement=False),
+    *key_texts(*OF),
+    key_begin(),
     Column("claims", BigInteger, nullable=False),
     Index(None, "begin"),
 )
@@ -63,10 +61,8 @@ SIGNAL_COUNTS: Final = Table(
     "signal_counts",
     METADATA,
     # "field" for questions, "specialist" for answers; then whose.
-    Column("side", Text, primary_key=True),
-    Column("name", Text, primary_key=True),
-    Column("signal", Text, primary_key=True),
-    Column("begin", BigInteger, primary_key=True, autoincrement=False),
+    *key_texts("side", "name", "signal"),
+    key_begin(),
     Column("bin", Integer, primary_key=True, autoincrement=False),
     Column("count", BigInteger, nullable=False),
     Index(None, "begin"),
@@ -76,8 +72,7 @@ SIGNAL_COUNTS: Final = Table(
 CALIBRATIONS: Final = Table(
     "calibrations",
     METADATA,
-    Column("specialist", Text, primary_key=True),
-    Column("field", Text, primary_key=True),
+    *key_texts("specialist", "field"),
     Column("at", Float, nullable=False),
     Column("report", JSON, nullable=False),
 )
@@ -86,8 +81,7 @@ CALIBRATIONS: Final = Table(
 ROLLED_BACK: Final = Table(
     "rolled_back",
     METADATA,
-    Column("specialist", Text, primary_key=True),
-    Column("revision", Text, primary_key=True),
+    *key_texts("specialist", "revision"),
     Column("at", Float, nullable=False),
     Column("reason", Text, nullable=False),
 )

@@ -17,7 +17,7 @@ from sqlalchemy import (
     text,
 )
 
-from tierwise_ledger.tables.base import METADATA, Sequence64
+from tierwise_ledger.tables.base import METADATA, Sequence64, key_begin, key_texts
 
 __all__ = ["BY_NAME", "OF_SOMEBODY", "OUTCOMES", "OUTCOME_DAYS", "OUTCOME_HOURS", "RECORDS"]
 
@@ -100,15 +100,11 @@ def _sums(name: str, period: str) -> Table:
     return Table(
         name,
         METADATA,
-        Column(period, BigInteger, primary_key=True, autoincrement=False),
-        Column("tenant", Text, primary_key=True),
-        Column("field", Text, primary_key=True),
-        Column("specialist", Text, primary_key=True),
-        Column("revision", Text, primary_key=True),
-        Column("tier", Text, primary_key=True),
-        Column("latency_class", Text, primary_key=True),
-        Column("workload", Text, primary_key=True),
-        Column("state", Text, primary_key=True),
+        key_begin(period),
+        *key_texts(
+            "tenant", "field", "specialist", "revision", "tier", "latency_class", "workload",
+            "state",
+        ),
         Column("requests", BigInteger, nullable=False),
         Column("calls", BigInteger, nullable=False),
         Column("input_tokens", BigInteger, nullable=False),
@@ -120,7 +116,7 @@ def _sums(name: str, period: str) -> Table:
         Column("feedback_yes", BigInteger, nullable=False),
         Column("feedback_no", BigInteger, nullable=False),
         Column("corrected", BigInteger, nullable=False),
-    )
+    )  # fmt: skip
 
 
 OUTCOME_HOURS: Final = _sums("outcome_hours", "hour")

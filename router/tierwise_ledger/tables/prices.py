@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import JSON, BigInteger, Boolean, Column, Integer, Table, Text
 
-from tierwise_ledger.tables.base import METADATA
+from tierwise_ledger.tables.base import METADATA, key_begin, key_texts
 
 __all__ = ["COST_DAYS", "COST_HOURS", "PRICES", "REPLICA_RATES", "TENANT_CHARGES"]
 
@@ -53,9 +53,8 @@ def _shared_out(name: str, period: str) -> Table:
     return Table(
         name,
         METADATA,
-        Column(period, BigInteger, primary_key=True, autoincrement=False),
-        Column("by", Text, primary_key=True),
-        Column("policy", Text, primary_key=True),
+        key_begin(period),
+        *key_texts("by", "policy"),
         Column("figures", JSON, nullable=False),
     )
 
