@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from tierwise_ledger.migrations.columns import floats, texts
+
 __all__ = ["downgrade", "upgrade"]
 
 revision = "0002"
@@ -75,10 +77,7 @@ def _audit_checkpoints() -> None:
         sa.Column("count", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("since", sa.BigInteger(), nullable=False),
         sa.Column("at", sa.Float(), nullable=False),
-        sa.Column("head", sa.Text(), nullable=False),
-        sa.Column("root", sa.Text(), nullable=False),
-        sa.Column("key_id", sa.Text(), nullable=False),
-        sa.Column("signature", sa.Text(), nullable=False),
+        *texts("head", "root", "key_id", "signature"),
         sa.PrimaryKeyConstraint("stream", "count", name="pk_audit_checkpoints"),
     )
 
@@ -86,8 +85,7 @@ def _audit_checkpoints() -> None:
 def _audit_keys() -> None:
     op.create_table(
         "audit_keys",
-        sa.Column("key_id", sa.Text(), nullable=False),
-        sa.Column("public_key", sa.Text(), nullable=False),
+        *texts("key_id", "public_key"),
         sa.Column("at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("key_id", name="pk_audit_keys"),
     )
@@ -99,10 +97,7 @@ def _audit_records() -> None:
         sa.Column("stream", sa.Text(), nullable=False),
         sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("at", sa.Float(), nullable=False),
-        sa.Column("subject", sa.Text(), nullable=False),
-        sa.Column("previous", sa.Text(), nullable=False),
-        sa.Column("body", sa.Text(), nullable=False),
-        sa.Column("hash", sa.Text(), nullable=False),
+        *texts("subject", "previous", "body", "hash"),
         sa.PrimaryKeyConstraint("stream", "seq", name="pk_audit_records"),
     )
     op.create_index("ix_audit_records_subject", "audit_records", ["subject"])
@@ -122,8 +117,7 @@ def _audit_streams() -> None:
 def _calibrations() -> None:
     op.create_table(
         "calibrations",
-        sa.Column("specialist", sa.Text(), nullable=False),
-        sa.Column("field", sa.Text(), nullable=False),
+        *texts("specialist", "field"),
         sa.Column("at", sa.Float(), nullable=False),
         sa.Column("report", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("specialist", "field", name="pk_calibrations"),
@@ -135,15 +129,8 @@ def _claims() -> None:
         "claims",
         sa.Column("decision", sa.Text(), nullable=False),
         sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("tenant", sa.Text(), nullable=False),
-        sa.Column("query_id", sa.Text(), nullable=False),
-        sa.Column("context_id", sa.Text(), nullable=False),
-        sa.Column("answer_id", sa.Text(), nullable=False),
-        sa.Column("specialist", sa.Text(), nullable=False),
-        sa.Column("revision", sa.Text(), nullable=False),
-        sa.Column("field", sa.Text(), nullable=False),
-        sa.Column("confidence", sa.Float(), nullable=False),
-        sa.Column("at", sa.Float(), nullable=False),
+        *texts("tenant", "query_id", "context_id", "answer_id", "specialist", "revision", "field"),
+        *floats("confidence", "at"),
         sa.Column("answered", sa.Boolean(), nullable=False),
         sa.Column("verdict", sa.Boolean()),
         sa.Column("by_people", sa.Boolean(), nullable=False),
@@ -167,9 +154,7 @@ def _interactions() -> None:
         sa.Column("decision", sa.Text(), nullable=False),
         sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("at", sa.Float(), nullable=False),
-        sa.Column("specialist", sa.Text(), nullable=False),
-        sa.Column("revision", sa.Text(), nullable=False),
-        sa.Column("field", sa.Text(), nullable=False),
+        *texts("specialist", "revision", "field"),
         sa.Column("accepted", sa.Boolean()),
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("confidence_e4", sa.Integer(), nullable=False),
@@ -190,8 +175,7 @@ def _interactions() -> None:
 def _rolled_back() -> None:
     op.create_table(
         "rolled_back",
-        sa.Column("specialist", sa.Text(), nullable=False),
-        sa.Column("revision", sa.Text(), nullable=False),
+        *texts("specialist", "revision"),
         sa.Column("at", sa.Float(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("specialist", "revision", name="pk_rolled_back"),
@@ -201,9 +185,7 @@ def _rolled_back() -> None:
 def _signal_counts() -> None:
     op.create_table(
         "signal_counts",
-        sa.Column("side", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("signal", sa.Text(), nullable=False),
+        *texts("side", "name", "signal"),
         sa.Column("begin", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("bin", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("count", sa.BigInteger(), nullable=False),
@@ -215,9 +197,7 @@ def _signal_counts() -> None:
 def _utility_hours() -> None:
     op.create_table(
         "utility_hours",
-        sa.Column("specialist", sa.Text(), nullable=False),
-        sa.Column("revision", sa.Text(), nullable=False),
-        sa.Column("field", sa.Text(), nullable=False),
+        *texts("specialist", "revision", "field"),
         sa.Column("begin", sa.BigInteger(), autoincrement=False, nullable=False),
         *(sa.Column(name, sa.BigInteger(), nullable=False) for name in SUMS),
         sa.Column("cost_nano_usd", sa.BigInteger(), nullable=False),
@@ -231,9 +211,7 @@ def _utility_hours() -> None:
 def _utility_latency() -> None:
     op.create_table(
         "utility_latency",
-        sa.Column("specialist", sa.Text(), nullable=False),
-        sa.Column("revision", sa.Text(), nullable=False),
-        sa.Column("field", sa.Text(), nullable=False),
+        *texts("specialist", "revision", "field"),
         sa.Column("begin", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("measure", sa.Text(), nullable=False),
         sa.Column("bin", sa.Integer(), autoincrement=False, nullable=False),
@@ -247,9 +225,7 @@ def _utility_latency() -> None:
 def _utility_windows() -> None:
     op.create_table(
         "utility_windows",
-        sa.Column("specialist", sa.Text(), nullable=False),
-        sa.Column("revision", sa.Text(), nullable=False),
-        sa.Column("field", sa.Text(), nullable=False),
+        *texts("specialist", "revision", "field"),
         sa.Column("begin", sa.BigInteger(), autoincrement=False, nullable=False),
         *(sa.Column(name, sa.BigInteger(), nullable=False) for name in SUMS),
         sa.Column("cost_nano_usd", sa.BigInteger(), nullable=False),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from tierwise_ledger.migrations.columns import numbers, texts
 from tierwise_ledger.tables.base import Sequence64
 
 __all__ = ["downgrade", "upgrade"]
@@ -47,13 +48,8 @@ def downgrade() -> None:
 def _budgets() -> None:
     op.create_table(
         "budgets",
-        sa.Column("day", sa.Text(), nullable=False),
-        sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("tenant", sa.Text(), nullable=False),
-        sa.Column("scope", sa.Text(), nullable=False),
-        sa.Column("limit_nano_usd", sa.BigInteger(), nullable=False),
-        sa.Column("granted_nano_usd", sa.BigInteger(), nullable=False),
-        sa.Column("spent_nano_usd", sa.BigInteger(), nullable=False),
+        *texts("day", "account", "tenant", "scope"),
+        *numbers("limit_nano_usd", "granted_nano_usd", "spent_nano_usd"),
         sa.PrimaryKeyConstraint("day", "account", name="pk_budgets"),
     )
     op.create_index("ix_budgets_tenant_day", "budgets", ["tenant", "day"])
@@ -62,13 +58,11 @@ def _budgets() -> None:
 def _budget_alerts() -> None:
     op.create_table(
         "budget_alerts",
-        sa.Column("day", sa.Text(), nullable=False),
-        sa.Column("account", sa.Text(), nullable=False),
+        *texts("day", "account"),
         sa.Column("percent", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("tenant", sa.Text(), nullable=False),
         sa.Column("at", sa.Float(), nullable=False),
-        sa.Column("spent_nano_usd", sa.BigInteger(), nullable=False),
-        sa.Column("limit_nano_usd", sa.BigInteger(), nullable=False),
+        *numbers("spent_nano_usd", "limit_nano_usd"),
         sa.Column("told", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("day", "account", "percent", name="pk_budget_alerts"),
     )
@@ -78,12 +72,8 @@ def _budget_alerts() -> None:
 def _budget_leases() -> None:
     op.create_table(
         "budget_leases",
-        sa.Column("day", sa.Text(), nullable=False),
-        sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("holder", sa.Text(), nullable=False),
-        sa.Column("number", sa.BigInteger(), nullable=False),
-        sa.Column("granted_nano_usd", sa.BigInteger(), nullable=False),
-        sa.Column("spent_nano_usd", sa.BigInteger(), nullable=False),
+        *texts("day", "account", "holder"),
+        *numbers("number", "granted_nano_usd", "spent_nano_usd"),
         sa.Column("at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("day", "account", "holder", name="pk_budget_leases"),
     )
@@ -102,12 +92,8 @@ def _capacity_spans() -> None:
     op.create_table(
         "capacity_spans",
         sa.Column("seq", Sequence64, autoincrement=True, nullable=False),
-        sa.Column("tier", sa.Text(), nullable=False),
-        sa.Column("holder", sa.Text(), nullable=False),
-        sa.Column("market", sa.Text(), nullable=False),
-        sa.Column("gpus", sa.BigInteger(), nullable=False),
-        sa.Column("start_ms", sa.BigInteger(), nullable=False),
-        sa.Column("end_ms", sa.BigInteger(), nullable=False),
+        *texts("tier", "holder", "market"),
+        *numbers("gpus", "start_ms", "end_ms"),
         sa.Column("measured", sa.Boolean(), nullable=False),
         sa.Column("joules", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("seq", name="pk_capacity_spans"),
@@ -130,8 +116,7 @@ def _fleet_looks() -> None:
 def _prices() -> None:
     op.create_table(
         "prices",
-        sa.Column("tier", sa.Text(), nullable=False),
-        sa.Column("market", sa.Text(), nullable=False),
+        *texts("tier", "market"),
         sa.Column("at_ms", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("gpu_hour_nano_usd", sa.BigInteger(), nullable=False),
         sa.Column("kwh_nano_usd", sa.BigInteger(), nullable=True),
@@ -144,11 +129,8 @@ def _prices() -> None:
 def _replica_rates() -> None:
     op.create_table(
         "replica_rates",
-        sa.Column("specialist", sa.Text(), nullable=False),
-        sa.Column("tier", sa.Text(), nullable=False),
-        sa.Column("at_ms", sa.BigInteger(), nullable=False),
-        sa.Column("prefill_mtps", sa.BigInteger(), nullable=False),
-        sa.Column("decode_mtps", sa.BigInteger(), nullable=False),
+        *texts("specialist", "tier"),
+        *numbers("at_ms", "prefill_mtps", "decode_mtps"),
         sa.Column("gpus", sa.Integer(), nullable=False),
         sa.Column("measured", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("specialist", "tier", name="pk_replica_rates"),
@@ -159,8 +141,6 @@ def _tenant_charges() -> None:
     op.create_table(
         "tenant_charges",
         sa.Column("tenant", sa.Text(), nullable=False),
-        sa.Column("answer_nano_usd", sa.BigInteger(), nullable=False),
-        sa.Column("input_million_nano_usd", sa.BigInteger(), nullable=False),
-        sa.Column("output_million_nano_usd", sa.BigInteger(), nullable=False),
+        *numbers("answer_nano_usd", "input_million_nano_usd", "output_million_nano_usd"),
         sa.PrimaryKeyConstraint("tenant", name="pk_tenant_charges"),
     )

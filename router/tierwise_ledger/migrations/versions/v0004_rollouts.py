@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from tierwise_ledger.migrations.columns import texts
+
 __all__ = ["downgrade", "upgrade"]
 
 revision = "0004"
@@ -23,14 +25,10 @@ def upgrade() -> None:
     )  # fmt: skip
     op.create_table(
         "rollout_failures",
-        sa.Column("rollout", sa.Text(), nullable=False),
-        sa.Column("decision", sa.Text(), nullable=False),
+        *texts("rollout", "decision"),
         sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("at", sa.Float(), nullable=False),
-        sa.Column("specialist", sa.Text(), nullable=False),
-        sa.Column("revision", sa.Text(), nullable=False),
-        sa.Column("field", sa.Text(), nullable=False),
-        sa.Column("how", sa.Text(), nullable=False),
+        *texts("specialist", "revision", "field", "how"),
         sa.PrimaryKeyConstraint("rollout", "decision", "position", name="pk_rollout_failures"),
     )
     op.create_index("ix_rollout_failures_decision", "rollout_failures", ["decision"])
