@@ -357,6 +357,36 @@ def test_it_is_trained_first_where_it_is_told_to() -> None:
     assert story.stage is Stage.CANARY
 
 
+@pytest.mark.parametrize("stage", sorted(FINAL))
+def test_nothing_follows_an_end_not_even_an_abort(stage: Stage) -> None:
+    ended = Standing(stage, percent=100 if stage is Stage.COMPLETE else 0, at=1.0)
+    wish = replace(CODE, abort=True)
+    assert decide(wish, ended, replace(READY, green_fault="gone"), 9.0) == Plan(ended)
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        replace(READY, superseded="5d8f7c9b"),
+        replace(READY, refused="it fits nowhere any more"),
+        replace(READY, untrained="its Job failed"),
+    ],
+)
+def test_a_promoted_candidate_stays_whatever_is_said_of_candidates(seen: Seen) -> None:
+    """What is wanted next is a rollout of its own, once the cooldown is over."""
+    story = Story().promoted()
+    story.look(replace(seen, routed_percent=100))
+    assert story.stage is Stage.PROMOTED
+
+
+def test_a_training_that_made_nothing_is_aborted_with_the_reason() -> None:
+    story = Story()
+    story.look(Seen(training="Job sorter-train-1"))
+    story.look(Seen(untrained="its Job failed: out of memory"))
+    story.look(replace(READY, routed_percent=0))
+    assert (story.stage, story.standing.reason) == (Stage.ABORTED, "TrainingFailed")
+
+
 def test_abort_goes_back_from_anywhere_also_in_the_cooldown() -> None:
     story = Story().promoted()
 
