@@ -50,6 +50,7 @@ class ClaimReader:
     delivery: Delivery
     wait: Callable[[float], Awaitable[None]] = asyncio.sleep
     _known: dict[ClaimDirectory, ModelFiles] = field(default_factory=dict)
+    _turns: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def read(self, where: ClaimDirectory) -> ModelFiles:
         """Run the Job and return what it found.
@@ -73,7 +74,8 @@ class ClaimReader:
 
         Raises as :meth:`read` does.
         """
-        said = await self._run(where)
+        async with self._turns:  # of two with one name, the first would delete the other's Job
+            said = await self._run(where)
         return opened(said.log, said.message)
 
     async def _run(self, where: ClaimDirectory) -> _Said:

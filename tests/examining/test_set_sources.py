@@ -147,6 +147,9 @@ async def test_a_file_in_a_claim_comes_through_the_log_of_a_job(tmp_path: Path) 
     job = claim_job(ClaimDirectory("ai", "models", "sets", file="held-out.jsonl"), "operator:1", "")
     name = job["metadata"]["name"]
     assert cluster.writes == [f"apply Job ai/{name}", f"delete Job ai/{name}"]
+    both = await asyncio.gather(reader.read(limited), reader.read(limited))
+    assert [len(found) for found in both] == [2000, 2000]  # two Rollouts, one file
+    assert cluster.writes == [f"apply Job ai/{name}", f"delete Job ai/{name}"] * 3
     with pytest.raises(HeldOutSetError) as raised:
         await reader.read(wanted("pvc://models/none.jsonl"))
     assert str(raised.value) == f"{AT}.source: pvc://models/none.jsonl does not exist"
