@@ -3,9 +3,9 @@
     python hack/word_vectors.py embed MODEL SENTENCES.txt FOLDER
     python hack/word_vectors.py pack FOLDER router/tierwise_router/classifier
 
-``embed`` (minutes, with torch and transformers) asks the encoder for the vector of each of the
-64,000 words and of each sentence, a line each. ``pack`` (two minutes, numpy and scipy) looks for
-the word vectors whose weighted sums point where the encoder says that the sentences do,
+``embed`` (some ten minutes, with torch and transformers) asks the encoder for the vector of each of
+the 64,000 words and of each sentence, a line each. ``pack`` (numpy and scipy) looks for the word
+vectors whose weighted sums point where the encoder says that the sentences do,
 
     min over V   sum_s | sum_w c_sw V_w / n_s  -  e_s |^2  +  0.3 sum_w | V_w - V0_w |^2
 
@@ -57,15 +57,20 @@ def words_and_ranks() -> tuple[list[str], NDArray[np.uint32]]:
         return table["words"].tobytes().decode().split("\n"), table["ranks"]
 
 
-def embedded(model: Path, texts: Sequence[str]) -> Singles:
-    """Ask the encoder for the mean of the last layer, for each text; short ones first."""
+def embedded(model: Path, texts: Sequence[str], *, in_8_bits: bool) -> Singles:
+    """Ask the encoder for the mean of the last layer, for each text; short ones first.
+
+    In 8 bits it takes half the time; one word's vector then has a cosine of 0.92 with the exact
+    one, so that only sentences are asked so.
+    """
     import torch  # noqa: PLC0415 - only this step needs them
     from transformers import AutoModel, AutoTokenizer  # noqa: PLC0415
 
     tokenizer = AutoTokenizer.from_pretrained(model)
-    encoder: Any = torch.ao.quantization.quantize_dynamic(
-        AutoModel.from_pretrained(model).eval(), {torch.nn.Linear}, dtype=torch.qint8
-    )
+    encoder: Any = AutoModel.from_pretrained(model).eval()
+    if in_8_bits:
+        quantize = torch.ao.quantization.quantize_dynamic
+        encoder = quantize(encoder, {torch.nn.Linear}, dtype=torch.qint8)
     order = sorted(range(len(texts)), key=lambda number: len(texts[number]))
     found = np.zeros((len(texts), encoder.config.hidden_size), dtype=np.float32)
     for start in range(0, len(order), AT_ONCE):
@@ -156,8 +161,9 @@ def embed(model: Path, sentences: Path, folder: Path) -> None:
     """Write the encoder's vectors of the words and of the sentences."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "sentences.txt").write_text(sentences.read_text(encoding="utf-8"), encoding="utf-8")
-    np.save(folder / "words.npy", embedded(model, words_and_ranks()[0]))
-    np.save(folder / "sentences.npy", embedded(model, list(lines(sentences))))
+    np.save(folder / "words.npy", embedded(model, words_and_ranks()[0], in_8_bits=False))
+    told = embedded(model, list(lines(sentences)), in_8_bits=True)
+    np.save(folder / "sentences.npy", told)
 
 
 def pack(folder: Path, target: Path) -> None:
