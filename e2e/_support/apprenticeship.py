@@ -5,8 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
-from dataclasses import field as dataclass_field
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -61,7 +60,7 @@ class Apprentice:
     cluster: Cluster
     name: str
 
-    def manifest(self, field: str, strategy: Manifest, **spec: Any) -> Manifest:
+    def manifest(self, named: str, strategy: Manifest) -> Manifest:
         """It runs the sorter's model on the cheapest tier, in a field of its own."""
         of_sorter = self.cluster.get("specialist", "sorter")["spec"]
         placement = {**of_sorter.get("placement", {}), "tiers": ["rtx-4090"]}
@@ -70,12 +69,11 @@ class Apprentice:
             "kind": "Specialist",
             "metadata": {"name": self.name, "namespace": "default"},
             "spec": {
-                "field": field,
+                "field": named,
                 "model": of_sorter["model"],
                 "engine": of_sorter["engine"],
                 "placement": placement,
                 "rollout": strategy,
-                **spec,
             },
         }
 
@@ -173,19 +171,14 @@ def crowd(ask: Callable[[], object]) -> Iterator[None]:
 
 @dataclass(slots=True)
 class Users:
-    """They ask to have letters sorted, each in a session, and say whether it was done.
-
-    They ask a model by its name; those who name a ``field`` leave to the router who answers.
-    """
+    """They ask to have letters sorted, each in a session, and say whether it was done."""
 
     cluster: Cluster
     model: str
-    field: str = ""
-    wanted: Callable[[str], str] = lambda letters: "".join(sorted(letters))
-    codes: list[int] = dataclass_field(default_factory=list)
-    sides: list[str] = dataclass_field(default_factory=list)
-    right: list[bool] = dataclass_field(default_factory=list)
-    _numbers: Iterator[int] = dataclass_field(default_factory=itertools.count)
+    codes: list[int] = field(default_factory=list)
+    sides: list[str] = field(default_factory=list)
+    right: list[bool] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def asking(self) -> AbstractContextManager[None]:
         """Ask all the while."""
@@ -195,23 +188,16 @@ class Users:
         """Ask one question and judge the answer."""
         number = next(self._numbers)
         letters = word(number)
-        response = self._response(f"sort {letters}", f"user-{number}")
+        response = self.cluster.ask(f"sort {letters}", model=self.model, user=f"user-{number}")
         self.codes.append(response.status_code)
         if response.status_code != httpx.codes.OK:
             return False
         self.sides.append(response.headers.get("x-tierwise-side", ""))
-        said = response.json()["answer"] if self.field else answer(response)
-        accepted = said == self.wanted(letters)
+        accepted = answer(response) == "".join(sorted(letters))
         self.right.append(accepted)
         word_on_it = {"decision": response.headers["x-tierwise-decision"], "accepted": accepted}
         httpx.post(f"{self.cluster.url}/v1/feedback", json=word_on_it, timeout=60)
         return accepted
-
-    def _response(self, question: str, session: str) -> httpx.Response:
-        if not self.field:
-            return self.cluster.ask(question, model=self.model, user=session)
-        body = {"query": question, "field": self.field, "session_id": session}
-        return httpx.post(f"{self.cluster.url}/query", json=body, timeout=60)
 
 
 def word(number: int) -> str:
@@ -225,28 +211,19 @@ def word(number: int) -> str:
     return letters[first + 3] + letters[first] + letters[first + 2] + letters[first + 1]
 
 
-def watched(
-    apprentice: Apprentice,
-    rollout: str,
-    at: Callable[[str], None] = lambda _: None,
-    users: Users | None = None,
-) -> tuple[Users, list[str]]:
+def watched(apprentice: Apprentice, rollout: str) -> tuple[Users, list[str]]:
     """Let users ask until a Rollout has ended; tell how they fared, and the stages it went by.
 
-    ``at`` is called with each stage that is seen. Nobody meets green before its canary.
+    Nobody meets green before its canary.
     """
-    asking, before = users or Users(apprentice.cluster, apprentice.name), ""
+    users = Users(apprentice.cluster, apprentice.name)
 
     def look() -> str:
-        nonlocal before
-        sides = list(asking.sides)
+        sides = list(users.sides)
         now = apprentice.stage(rollout)
         assert now not in UNSEEN or "green" not in sides
-        if now != before:
-            at(now)
-            before = now
         return now
 
-    with asking.asking():
+    with users.asking():
         eventually(look, lambda now: now in ENDED, LONG_S)
-    return asking, apprentice.stages(rollout)
+    return users, apprentice.stages(rollout)
