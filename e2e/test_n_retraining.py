@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from apprenticeship import ASLEEP, AT_ONCE, ENDED, MODELS, STRATEGY, Apprentice, crowd
+from apprenticeship import ASLEEP, AT_ONCE, ENDED, LONG_S, MODELS, STRATEGY, Apprentice, crowd
 from cluster import Cluster, KubectlError, answer, eventually
 
 from forge.questions import Question, newly_worded_questions, some_questions
@@ -246,7 +246,7 @@ def test_a_model_that_users_outgrow_is_trained_again_and_promoted(
     name = eventually(lambda: drifted_rollout(cluster), bool)
     rollout = cluster.get("rollout", name)
     assert rollout["metadata"]["annotations"]["tierwise.dev/trigger"] == "Drift"
-    made = eventually(lambda: made_by_training(cluster, name), bool)
+    made = eventually(lambda: made_by_training(cluster, name), bool, LONG_S)
     assert made.startswith(f"pvc://{SHELF}/")
 
     with crowd(lambda: users.ask(next(anew))):
