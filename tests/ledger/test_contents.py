@@ -32,6 +32,7 @@ from tierwise_ledger.tables.feedback import FEEDBACK
 from tierwise_ledger.tables.outcomes import OUTCOME_HOURS, OUTCOMES, RECORDS
 from tierwise_router.brain import Brain
 from tierwise_router.contents import Contents
+from tierwise_router.decision import Decision
 from tierwise_router.exposition import exposition
 from tierwise_router.journal import Journal
 from tierwise_router.journal_files import Marks, tail
@@ -124,6 +125,17 @@ async def test_a_policy_switches_it_on_and_off_while_requests_come(
 
     assert kept_of(rows) == [names[1]]
     assert [row["days"] for row in rows if row["kind"] == "content"] == [7]
+
+
+def test_what_is_under_way_when_the_policy_changes_is_not_kept_any_more(keys: Path) -> None:
+    contents, decision = Contents(str(keys)), Decision(b"d-pod-one-000001", said=[b"abcd"])
+    contents.learn(ContentsPolicy((EVERYBODY,)))
+    before = contents.sealed(decision)
+
+    contents.learn(ContentsPolicy(("demo/team-a",)))
+
+    assert before is not None
+    assert contents.sealed(decision) is None
 
 
 @pytest.mark.parametrize("model", ["auto", "sorter"])

@@ -19,7 +19,7 @@ from tierwise_router.shipping import LedgerAddress, Shipper
 from tierwise_router.shipping_marks import Shipped, waiting_bytes
 
 SMALL = 2000
-A_DAY_S = 86_400.0
+LONG_S = 60.0
 
 
 @pytest.fixture
@@ -199,7 +199,7 @@ def test_a_pod_that_ends_waits_for_a_ledger_that_comes_back(tmp_path: Path, ledg
         ledger.down = False  # while somebody asks whether it is worth waiting
         return False
 
-    assert a_shipper(journal, ledger, is_gone=is_gone).finish(A_DAY_S, gone_after_s=0.0)
+    assert a_shipper(journal, ledger, is_gone=is_gone).finish(LONG_S, gone_after_s=0.0)
     assert count(ledger.store, OUTCOMES) == 1
 
 
@@ -208,9 +208,12 @@ def test_a_pod_that_ends_does_not_wait_for_a_ledger_that_was_removed(
 ) -> None:
     journal = write_rows(tmp_path / "j", [a_decision(1)]).parent
     ledger.down = True
-    shipper = a_shipper(journal, ledger, is_gone=lambda: True)
 
-    assert not shipper.finish(A_DAY_S, gone_after_s=0.0)
+    def is_gone() -> bool:
+        ledger.down = False  # whoever asks on would find it
+        return True
+
+    assert not a_shipper(journal, ledger, is_gone=is_gone).finish(LONG_S, gone_after_s=0.0)
 
 
 def test_a_ledger_is_gone_when_its_host_is_and_not_when_nobody_can_tell() -> None:
