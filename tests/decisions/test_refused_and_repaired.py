@@ -129,4 +129,5 @@ async def test_an_answer_that_was_sent_back_and_made_again_is_repaired(
     assert requests == {"repaired": 1, "accepted": 1}
     assert sum(one["calls"] for one in sums) == 6
     paid = sum(row["cost_usd"] for row in rows.values() if not row["parts"])
-    assert sum(one["cost_usd"] for one in sums) == pytest.approx(paid, rel=1e-3), "each once"
+    # The ledger keeps whole nano-dollars; a call on a quiet machine costs some hundred of them.
+    assert sum(one["cost_usd"] for one in sums) == pytest.approx(paid, abs=1e-8), "each once"
