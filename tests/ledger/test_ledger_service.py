@@ -36,7 +36,7 @@ def test_rows_come_in_and_what_became_of_them_is_told(store: Store) -> None:
     [
         ({"content-encoding": "br"}, b"", "content-encoding is 'br'"),
         ({"content-encoding": "gzip"}, b"no gzip", "the body is no gzip"),
-        ({"content-encoding": "gzip"}, gzip.compress(b"{}")[:-4], "cut short"),
+        ({"content-encoding": "gzip"}, gzip.compress(b"{}", mtime=0)[:-4], "cut short"),
         ({"x-tierwise-clock": "noon"}, b"", "x-tierwise-clock is 'noon'"),
     ],
 )
