@@ -68,6 +68,19 @@ async def test_what_is_no_answer(
         await http.ask(engine.url, QUESTION)
 
 
+async def test_an_engine_with_little_room_may_use_what_it_has(
+    http: HttpAsk, engine: FakeEngine
+) -> None:
+    async def script(turn: Turn) -> None:
+        if "max_tokens" in turn.request.fields:
+            await turn.whole(400, b'{"message": "the context has 192 tokens"}')
+        else:
+            await answers("abcd")(turn)
+
+    engine.script = script
+    assert await http.ask(engine.url, QUESTION) == "abcd"
+
+
 async def test_a_dead_engine_is_busy(http: HttpAsk, engine: FakeEngine) -> None:
     async def die(turn: Turn) -> None:
         turn.die()

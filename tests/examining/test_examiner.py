@@ -256,10 +256,11 @@ async def test_a_busy_engine_is_asked_again_and_a_dead_answer_counts_against_gre
 
 async def test_a_blue_that_hardly_answers_is_nothing_to_compare_with() -> None:
     scene = Scene(lines(words(10)))
-    scene.engine.faults = {BLUE: [EngineDeclinedError("400")] * 6}
+    scene.engine.faults = {BLUE: [EngineDeclinedError("400: too long")] * 6}
     found = await scene.end()
     assert found.benchmark.state == "Unreadable"
     assert "blue answered 4 of 10 questions" in found.benchmark.why
+    assert found.benchmark.why.endswith("(400: too long)")
 
 
 async def test_a_side_without_pods_for_a_while_is_waited_for() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from tierwise_core.rollout.evidence import Baseline, Yardstick
 from tierwise_core.rollout.gates import Gate, GateFacts
 from tierwise_core.rollout.judgement import Certainty, Shares
 from tierwise_core.rollout.machine import decide
-from tierwise_core.rollout.ramp import Step
+from tierwise_core.rollout.ramp import RAMP, Step
 from tierwise_core.rollout.samples import SideSample, WindowSample
 from tierwise_core.rollout.situation import (
     Action,
@@ -609,6 +610,18 @@ def test_shadows_serve_nobody_and_leave_the_verdict_to_a_person(right: float, fo
     story.wish = replace(story.wish, promote=True)
     story.look()
     assert story.stage is Stage.PROMOTED
+
+
+@pytest.mark.parametrize("wish", [{"strategy": "Shadow"}, {"strategy": "Stages", "ramp": RAMP}])
+def test_shadows_that_nobody_judges_are_told(wish: dict[str, Any]) -> None:
+    story = Story(replace(CODE, **wish))
+    story.look()
+    silent = replace(side(0, 0), requests=40)
+    window = WindowSample(story.now, story.now + 10, replace(silent, requests=60), silent)
+
+    plan = story.look(replace(READY, windows=(window,)))
+
+    assert "40 shadows were answered and none was judged" in plan.waits_for
 
 
 def test_a_gate_keeps_everybody_from_green_until_it_is_skipped_by_name() -> None:

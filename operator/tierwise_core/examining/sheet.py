@@ -106,13 +106,19 @@ class Sheet:
         return (self.blue + self.green).count(NONE)
 
 
-def examination(sheet: Sheet, tolerance: float, what: str = "benchmark") -> Examination:
+def examination(
+    sheet: Sheet, tolerance: float, what: str = "benchmark", silence: str = ""
+) -> Examination:
     """Say how an examination stands; ``tolerance`` is the share by which green may fall behind.
+
+    ``silence`` tells why a question has no answer, where one has none.
 
     >>> examination(Sheet("1111111111", "1100000000"), 0.0).loses
     True
     >>> examination(Sheet("11", "1."), 0.0).why
     'the benchmark is under way: 1 of 2 questions'
+    >>> examination(Sheet("x", "1"), 0.0, silence="400: too long").why
+    'blue answered 0 of 1 questions of the benchmark: too few to compare with (400: too long)'
     """
     count, paired = len(sheet.blue), sheet.paired
     if not sheet.complete:
@@ -120,10 +126,11 @@ def examination(sheet: Sheet, tolerance: float, what: str = "benchmark") -> Exam
             "Running", why=f"the {what} is under way: {sheet.answered} of {count} questions"
         )
     if paired.questions < LEAST_COMPARED * count:
+        told = f" ({silence})" if silence else ""
         return Examination(
             "Unreadable",
             why=f"blue answered {paired.questions} of {count} questions of the {what}: too few to "
-            "compare with",
+            f"compare with{told}",
         )
     loses = paired.loses(tolerance)
     verdict = "surely worse" if loses else "not surely worse"

@@ -195,7 +195,8 @@ def _by_stages(wish: Wish, standing: Standing, found: Judgement) -> Plan:
     if held := _held(standing):
         return Plan(standing, waits_for=f"{step}: {held}")
     if left > 0:
-        return Plan(standing, waits_for=f"{step}: {left} more answers of green that are judged")
+        waits = f"{step}: {left} more answers of green that are judged{_unjudged(standing)}"
+        return Plan(standing, waits_for=waits)
     if at + 1 == len(wish.ramp) or _unproven(wish.ramp[at + 1], found):
         return Plan(standing, waits_for=f"{step}: more evidence: {found.why}")
     why = f"{step} is passed: {found.why}; now {_told(wish.ramp[at + 1])}"
@@ -211,7 +212,21 @@ def _unproven(step: Step, found: Judgement) -> bool:
 
 
 def _unseen(_: Wish, standing: Standing, found: Judgement) -> Plan:
-    return Plan(standing, waits_for=_held(standing) or f"more evidence: {found.why}")
+    waits = f"more evidence: {found.why}{_unjudged(standing)}"
+    return Plan(standing, waits_for=_held(standing) or waits)
+
+
+def _unjudged(standing: Standing) -> str:
+    """Tell that shadows are answered and nobody judges them; empty where it is not so."""
+    evidence = standing.evidence
+    answered = evidence.green.requests + evidence.waiting_green.requests
+    if not standing.shadow_percent or not answered or evidence.green.judged:
+        return ""
+    return (
+        f"; {answered} shadows were answered and none was judged: no user speaks of what nobody "
+        "sees, and the router judges answers (floors, verifiers) only where a request leaves the "
+        "choice to auto"
+    )
 
 
 _MOVED: Final[Mapping[Strategy, Callable[[Wish, Standing, Judgement], Plan]]] = MappingProxyType(

@@ -45,7 +45,8 @@ class Answering:
     """Asks what is open on a sheet; ``urls`` says where each side answers at this moment.
 
     ``noted`` hears of each new mark. A side without pods is waited for: whether it ever comes back
-    is for the rollout to decide.
+    is for the rollout to decide. ``silence`` tells why the first question without an answer has
+    none; empty while all have one.
     """
 
     engine: AskEngine
@@ -58,6 +59,7 @@ class Answering:
     noted: Callable[[], None]
     judge: Judge | None = None
     wait: Callable[[float], Awaitable[None]] = asyncio.sleep
+    silence: str = ""
     _turns: Mapping[Side, Iterator[int]] = field(
         default_factory=lambda: {side: count() for side in SIDES}
     )
@@ -105,15 +107,18 @@ class Answering:
         tries: int | None = TRIES,
     ) -> str | None:
         """Return an answer, each pod asked in its turn; None where there is none to be had."""
-        pause = FIRST_PAUSE_S
+        pause, why = FIRST_PAUSE_S, ""
         for _ in count() if tries is None else range(tries):
             while not (known := urls()):
                 await self.wait(FIRST_PAUSE_S)
             try:
                 return await self.engine.ask(known[next(turns) % len(known)], asked)
-            except EngineBusyError:
+            except EngineBusyError as error:
+                why = str(error)
                 await self.wait(pause)
                 pause = min(LONGEST_PAUSE_S, 2 * pause)
-            except EngineDeclinedError:
-                return None
+            except EngineDeclinedError as error:
+                why = str(error)
+                break
+        self.silence = self.silence or why
         return None

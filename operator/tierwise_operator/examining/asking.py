@@ -65,8 +65,11 @@ class HttpAsk:
         self._session: aiohttp.ClientSession | None = None
 
     async def ask(self, url: str, asked: Asked) -> str:
-        """Return the text of the answer."""
-        body = {
+        """Return the text of the answer.
+
+        An engine whose context has no room for ``max_tokens`` more may use what there is.
+        """
+        body: dict[str, Any] = {
             "model": asked.model,
             "messages": list(asked.messages),
             "temperature": 0,
@@ -75,6 +78,9 @@ class HttpAsk:
         }
         try:
             status, said = await self._post(f"{url}/v1/chat/completions", body)
+            if status == HTTPStatus.BAD_REQUEST:
+                del body["max_tokens"]
+                status, said = await self._post(f"{url}/v1/chat/completions", body)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise EngineBusyError(f"{url}: {error!r}") from error
         if status == HTTPStatus.OK:

@@ -196,7 +196,7 @@ class Examiner:
             if not sheet.complete and now - job.told_at < PROGRESS_S:
                 return
             job.told_at = now
-            found = examination(sheet, job.wanted.tolerance, job.wanted.what)
+            found = examination(sheet, job.wanted.tolerance, job.wanted.what, answering.silence)
             status = told_status(sheet, found, job.wanted.tolerance, names)
             self._tell(order, job, found, status)
 

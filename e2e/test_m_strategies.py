@@ -1,0 +1,112 @@
+"""Fixed stages, and a candidate that does what the model declines to do."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from apprenticeship import ASLEEP, STRATEGY, Apprentice, Users, changed, with_model
+from cluster import Cluster, eventually
+
+__all__ = ["ASLEEP"]
+
+NAME = "fellow"
+FIELD = "fellowship"
+PROBES = "fellowship-probes"
+WORD = "dcba"
+RIGHT = "abcd"
+STAGES = {
+    **STRATEGY,
+    "type": "Stages",
+    "stages": [
+        {"percent": 20, "minInteractions": 10},
+        {"percent": 50, "minInteractions": 10},
+    ],
+    # What two equal models differ in by chance, on a machine with other things to do.
+    "signals": {"ignore": ["CostPerAcceptedAnswer", "LatencyVariance"]},
+}
+
+
+@pytest.fixture(scope="module")
+def fellow(cluster: Cluster) -> Iterator[Apprentice]:
+    """A Specialist of its own that sorts."""
+    specialist = Apprentice(cluster, NAME)
+    specialist.begin(as_long_as(specialist, 256))
+    yield specialist
+    cluster.delete("specialist", NAME)
+    cluster.delete("configmap", PROBES)
+
+
+def as_long_as(fellow: Apprentice, tokens: int) -> dict[str, Any]:
+    """The same model with another context length: other pods that give the same answers."""
+    return changed(fellow.manifest(FIELD, STAGES), maxModelLen=tokens)
+
+
+def test_each_stage_has_its_share_and_a_person_may_promote(
+    cluster: Cluster, fellow: Apprentice
+) -> None:
+    rollout = fellow.given(as_long_as(fellow, 192))
+    users = Users(cluster, NAME)
+    shares: list[int] = []
+
+    def share() -> int:
+        shares.append(int(fellow.told(rollout).get("weights", {}).get("green", 0)))
+        return shares[-1]
+
+    with users.asking():
+        eventually(share, lambda percent: percent == 50)
+        promoted = cluster.tierwise("rollout", "promote", rollout)
+        assert promoted.returncode == 0, promoted.stderr
+        fellow.reaches(rollout, "Complete")
+
+    assert set(users.codes) == {200}
+    assert all(users.right)
+    assert set(shares) <= {0, 20, 50}
+    told = [step["reason"] for step in fellow.told(rollout)["trajectory"]]
+    assert any("stage 1 of 2 is passed" in reason for reason in told)
+    assert fellow.stable()["maxModelLen"] == 192
+
+
+def test_a_candidate_that_does_what_the_model_declines_waits_for_a_person(
+    cluster: Cluster, fellow: Apprentice
+) -> None:
+    probes = [
+        {"question": f"sort {WORD}", "answer": RIGHT},
+        {"question": "sort cab", "answer": "abc"},
+    ]
+    cluster.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": PROBES, "namespace": "default"},
+            "data": {"questions.jsonl": "\n".join(map(json.dumps, probes))},
+        }
+    )
+    loose = with_model(fellow.manifest(FIELD, {}), "reverser")["spec"]["model"]
+    safety = {"configMap": {"name": PROBES}, "verifier": "exact"}
+    cluster.apply(
+        {
+            "apiVersion": "tierwise.dev/v1alpha1",
+            "kind": "Rollout",
+            "metadata": {"name": f"{NAME}-loose", "namespace": "default"},
+            "spec": {
+                "specialistRef": {"name": NAME},
+                "candidate": {"model": loose},
+                "strategy": {**STRATEGY, "safety": safety},
+            },
+        }
+    )
+    users = Users(cluster, NAME)
+    with users.asking():
+        waits = eventually(
+            lambda: fellow.reason(f"{NAME}-loose"), lambda why: why == "SafetyRegression"
+        )
+        aborted = cluster.tierwise("rollout", "abort", f"{NAME}-loose")
+        assert aborted.returncode == 0, aborted.stderr
+        fellow.reaches(f"{NAME}-loose", "Aborted")
+
+    assert waits
+    told = fellow.told(f"{NAME}-loose")
+    assert told["safety"]["onlyBlue"] == len(probes)
+    assert set(users.codes) == {200}
+    assert "green" not in users.sides
