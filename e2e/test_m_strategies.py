@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from apprenticeship import ASLEEP, STRATEGY, Apprentice, Users, changed, with_model
+from apprenticeship import ASLEEP, STRATEGY, Apprentice, Users, changed, with_model, word
 from cluster import Cluster, eventually
 
 __all__ = ["ASLEEP"]
@@ -13,8 +13,7 @@ __all__ = ["ASLEEP"]
 NAME = "fellow"
 FIELD = "fellowship"
 PROBES = "fellowship-probes"
-WORD = "dcba"
-RIGHT = "abcd"
+LOOSE = f"{NAME}-loose"
 STAGES = {
     **STRATEGY,
     "type": "Stages",
@@ -34,6 +33,7 @@ def fellow(cluster: Cluster) -> Iterator[Apprentice]:
     specialist.begin(as_long_as(specialist, 256))
     yield specialist
     cluster.delete("specialist", NAME)
+    cluster.delete("rollout", LOOSE)
     cluster.delete("configmap", PROBES)
 
 
@@ -71,8 +71,8 @@ def test_a_candidate_that_does_what_the_model_declines_waits_for_a_person(
     cluster: Cluster, fellow: Apprentice
 ) -> None:
     probes = [
-        {"question": f"sort {WORD}", "answer": RIGHT},
-        {"question": "sort cab", "answer": "abc"},
+        {"question": f"sort {letters}", "answer": "".join(sorted(letters))}
+        for letters in map(word, range(8))
     ]
     cluster.apply(
         {
@@ -88,7 +88,7 @@ def test_a_candidate_that_does_what_the_model_declines_waits_for_a_person(
         {
             "apiVersion": "tierwise.dev/v1alpha1",
             "kind": "Rollout",
-            "metadata": {"name": f"{NAME}-loose", "namespace": "default"},
+            "metadata": {"name": LOOSE, "namespace": "default"},
             "spec": {
                 "specialistRef": {"name": NAME},
                 "candidate": {"model": loose},
@@ -98,15 +98,13 @@ def test_a_candidate_that_does_what_the_model_declines_waits_for_a_person(
     )
     users = Users(cluster, NAME)
     with users.asking():
-        waits = eventually(
-            lambda: fellow.reason(f"{NAME}-loose"), lambda why: why == "SafetyRegression"
-        )
-        aborted = cluster.tierwise("rollout", "abort", f"{NAME}-loose")
+        waits = eventually(lambda: fellow.reason(LOOSE), lambda why: why == "SafetyRegression")
+        aborted = cluster.tierwise("rollout", "abort", LOOSE)
         assert aborted.returncode == 0, aborted.stderr
-        fellow.reaches(f"{NAME}-loose", "Aborted")
+        fellow.reaches(LOOSE, "Aborted")
 
     assert waits
-    told = fellow.told(f"{NAME}-loose")
+    told = fellow.told(LOOSE)
     assert told["safety"]["onlyBlue"] == len(probes)
     assert set(users.codes) == {200}
     assert "green" not in users.sides
