@@ -21,6 +21,8 @@ from tierwise_core.cost import call_cost_usd
 from tierwise_core.decision_record import SHADOW
 from tierwise_core.errors import TierwiseError
 from tierwise_core.route_split import GREEN
+from tierwise_core.route_table import Route
+from tierwise_core.routing import Hop
 from tierwise_core.tenant import Admitted
 from tierwise_router.answers import answer_text, read_answer, usage_in
 from tierwise_router.asking import read_whole
@@ -33,10 +35,13 @@ from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.drawing import draw_for, failed_step
 from tierwise_router.errors import UpstreamError, answer_for, failure_word
 from tierwise_router.exchange import Exchange
+from tierwise_router.hindsight import Hindsight
 from tierwise_router.json_body import write_again
 from tierwise_router.lease import WHOLE_BYTES, Ask
 from tierwise_router.patterns.shadows import note_comparison, shown_text
 from tierwise_router.surface import upstream_path
+from tierwise_router.upstream.response import Headers
+from tierwise_router.verifiers import heard
 
 __all__ = ["Unseen"]
 
@@ -52,37 +57,50 @@ ABANDONED: Final = "abandoned"
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A step of a client's request that green is to repeat, and what blue said, where known."""
+    """A step of a client's request that green is to repeat, and what blue said, where known.
+
+    ``headers`` are the request's own, which limit who may read the answer.
+    """
 
     call: Call
     decision: Decision
     step: Step
     said: str | None
+    headers: Headers
 
     @property
     def judged(self) -> bool:
-        """Whether blue's answer was judged: green's is judged alike, or they do not compare."""
+        """Whether blue's answer was judged before it was shown: green's is judged alike."""
         return self.decision.plan is not None and self.call.endpoint in DIALECTS
 
 
 @dataclass(slots=True)
 class Unseen:
-    """Has green answer again, for one dispatcher; a full house leaves it out, and counts that."""
+    """Has green answer again, for one dispatcher; a full house leaves it out, and counts that.
+
+    ``hindsight`` judges what was shown unjudged, and green's answers to the same requests.
+    """
 
     dispatcher: Dispatcher
+    hindsight: Hindsight
     most: int = MOST_AT_ONCE
     _running: set[asyncio.Task[None]] = field(default_factory=set)
 
     def tap(self, exchange: Exchange, decision: Decision) -> None:
         """Begin to keep what the client gets, if some candidate may be compared with it."""
         brain = self.dispatcher.current_brain()
-        if exchange.tap is None and any(s.is_shadowed(decision.id) for s in brain.shadowed):
+        if exchange.tap is None and any(s.is_shadowed(decision.id) for s in brain.compared):
             exchange.tap = []
 
+    def tap_named(self, exchange: Exchange, route: Route) -> None:
+        """Begin to keep what a client gets who names the Specialist, if it is judged later."""
+        self.hindsight.tap(exchange, route)
+
     def offer(self, exchange: Exchange, decision: Decision, call: Call) -> None:
-        """Take a request that has ended, and have green repeat what blue was asked in it."""
+        """Take a request that has ended: it is judged, and green repeats what blue was asked."""
         if call.form is not None:
             return
+        self.hindsight.offer(exchange, decision, call)
         for step in _of_blue(decision):
             split = step.hop.route.split
             if split is None:
@@ -90,7 +108,8 @@ class Unseen:
             if len(self._running) >= self.most:
                 self.dispatcher.tally.compared(split.rollout, "left_out", 0.0)
                 continue
-            asked = _Asked(call, decision, step, _said(exchange, decision, step))
+            said = _said(exchange, decision, step)
+            asked = _Asked(call, decision, step, said, exchange.headers)
             task = asyncio.get_running_loop().create_task(self._run(asked))
             self._running.add(task)
             task.add_done_callback(self._forget)
@@ -98,11 +117,13 @@ class Unseen:
     async def settled(self) -> None:
         """Wait for what runs now."""
         await asyncio.gather(*self._running, return_exceptions=True)
+        await self.hindsight.settled()
 
     def cancel(self) -> None:
         """Give up what runs: the pod ends."""
         for task in self._running:
             task.cancel()
+        self.hindsight.cancel()
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
@@ -114,7 +135,7 @@ class Unseen:
         decision = _decision(dispatcher.ids.next(), asked)
         try:
             with dispatcher.deadlines.limit():
-                text = await _answer(dispatcher, asked, decision)
+                text = await self._answer(asked, decision)
         except UpstreamError as error:
             text = None
             decision.reason = failure_word(error)
@@ -125,6 +146,40 @@ class Unseen:
             return
         decision.seconds, decision.ended_at = time.perf_counter() - began_at, time.time()
         self._note(asked, decision, text)
+
+    async def _answer(self, asked: _Asked, decision: Decision) -> str | None:
+        """Ask green, and judge its answer as blue's is judged; gives its text where it has one."""
+        call, hop = _again(asked.call, decision), asked.step.hop
+        if hop.route.overflow is not None:
+            hop = replace(hop, route=replace(hop.route, overflow=None))
+        if not asked.judged:
+            return await self._relayed(asked, call, decision, hop)
+        outcome = await run_cascade(self.dispatcher, call, decision, (hop,))
+        if isinstance(outcome, Rejected):
+            decision.status = outcome.status
+            return None
+        decision.status = UNPROCESSABLE if isinstance(outcome, Refused) else OK
+        step = decision.steps[-1]
+        if step.verified is False and heard(step.checks, passed=False) is None:
+            # Its verifiers are asked behind everybody who waits, and were not heard: that is none
+            # of its faults, and blue's were asked first.
+            decision.steps[-1] = replace(step, confidence=None, verified=None)
+        return answer_text(step.answer) if step.answer is not None else None
+
+    async def _relayed(self, asked: _Asked, call: Call, decision: Decision, hop: Hop) -> str | None:
+        """Ask as a request by name is asked, and have the answer judged afterwards."""
+        spent, status, body = await _asked_by_name(self.dispatcher, call, decision, hop)
+        decision.status, decision.cost_usd = status, spent.cost_usd
+        failure = f"status-{status}" if status >= FIRST_ERROR_STATUS else ""
+        decision.steps.append(step := spent.step(hop, None, failure))
+        if decision.said is not None:
+            decision.said.append(body)
+        answer = read_answer(body) if not failure else None
+        if answer is not None and hop.route.verifiers and call.endpoint in DIALECTS:
+            found = await self.hindsight.judge(decision, call, asked.headers, answer)
+            if found is not None:
+                decision.steps[-1] = replace(step, checks=found.checks, verified=found.heard)
+        return answer_text(answer) if answer is not None else None
 
     def _note(self, asked: _Asked, decision: Decision, text: str | None) -> None:
         dispatcher = self.dispatcher
@@ -181,26 +236,10 @@ def _again(call: Call, decision: Decision) -> Call:
     )  # fmt: skip
 
 
-async def _answer(dispatcher: Dispatcher, asked: _Asked, decision: Decision) -> str | None:
-    """Ask green, and judge its answer if blue's was; gives its text where it has one."""
-    call, hop = _again(asked.call, decision), asked.step.hop
-    if hop.route.overflow is not None:
-        hop = replace(hop, route=replace(hop.route, overflow=None))
-    if not asked.judged:
-        return await _relayed(dispatcher, call, decision, replace(asked.step, hop=hop))
-    outcome = await run_cascade(dispatcher, call, decision, (hop,))
-    if isinstance(outcome, Rejected):
-        decision.status = outcome.status
-        return None
-    decision.status = UNPROCESSABLE if isinstance(outcome, Refused) else OK
-    said = decision.steps[-1].answer
-    return answer_text(said) if said is not None else None
-
-
-async def _relayed(
-    dispatcher: Dispatcher, call: Call, decision: Decision, step: Step
-) -> str | None:
-    hop, asked_at = step.hop, time.perf_counter()
+async def _asked_by_name(
+    dispatcher: Dispatcher, call: Call, decision: Decision, hop: Hop
+) -> tuple[Spent, int, bytes]:
+    asked_at = time.perf_counter()
     asked = Ask(
         upstream_path(call.endpoint), call.headers, call.body_for(hop.route), call.session,
         WHOLE_BYTES, call.admitted, draw=draw_for(decision, call, hop),
@@ -212,15 +251,9 @@ async def _relayed(
         decision.steps.append(failed_step(hop, failure_word(error), error))
         raise
     took_s, usage = time.perf_counter() - asked_at, usage_in(body)
-    decision.cost_usd = call_cost_usd(hop.route.price, took_s, usage)
-    status = decision.status = lease.response.status
-    failure = f"status-{status}" if status >= FIRST_ERROR_STATUS else ""
-    spent = Spent(took_s, decision.cost_usd, usage, lease.url, lease.queued_s, lease.ttft_s)
-    decision.steps.append(spent.step(hop, None, failure))
-    if decision.said is not None:
-        decision.said.append(body)
-    answer = read_answer(body) if not failure else None
-    return answer_text(answer) if answer is not None else None
+    cost_usd = call_cost_usd(hop.route.price, took_s, usage)
+    spent = Spent(took_s, cost_usd, usage, lease.url, lease.queued_s, lease.ttft_s)
+    return spent, lease.response.status, body
 
 
 def _comparison(asked: _Asked, decision: Decision, text: str | None) -> dict[str, Any]:

@@ -4,75 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
-from dispatchers import Running, general, route
+from dispatchers import general
 from fake_engine import FakeEngine, Script, Turn, answers, dies, refuses
+from two_sides import Tell
 
-from tierwise_core.decision_record import DecisionRecord
 from tierwise_core.decision_story import story
 from tierwise_core.route_split import Split
-from tierwise_core.route_table import AdapterRoute, Endpoint, Route
+from tierwise_core.route_table import AdapterRoute
 from tierwise_core.verifier_spec import VerifierSpec
 from tierwise_core.windows import interaction_of
-from tierwise_router.journal import Journal
-from tierwise_router.journal_files import Marks, tail
 
 Engine = Callable[[Script], Awaitable[FakeEngine]]
-Run = Callable[..., Awaitable[Running]]
 SURE, UNSURE = -0.0001, -4.0
-
-
-@dataclass(slots=True)
-class Story:
-    """A router whose sorter has a candidate that answers all requests unseen."""
-
-    router: Running
-    blue: FakeEngine
-    green: FakeEngine
-    directory: Path
-
-    async def rows(self) -> list[dict[str, Any]]:
-        """Wait for the shadows and read the journal."""
-        await self.router.app.unseen.settled()
-        journal = self.router.dispatcher.journal
-        assert journal is not None
-        await asyncio.to_thread(journal.flush)
-        return list(tail(self.directory, Marks()))
-
-    async def shadows(self) -> list[DecisionRecord]:
-        return [
-            DecisionRecord.of(row)
-            for row in await self.rows()
-            if row["kind"] == "decision" and row["pattern"] == "shadow"
-        ]
-
-    async def compared(self) -> list[dict[str, Any]]:
-        return [row for row in await self.rows() if row["kind"] == "comparison"]
-
-
-@pytest.fixture
-def tell(engine: Engine, run: Run, tmp_path: Path) -> Callable[..., Awaitable[Story]]:
-    async def start(blue: Script, green: Script, *others: Route, **changes: Any) -> Story:
-        one, other = await engine(blue), await engine(green)
-        endpoints = (
-            Endpoint(one.url, "rev-b", "pod-0", "small"),
-            Endpoint(other.url, "rev-g", "pod-1", "small", "green"),
-        )
-        given = {"split": Split("sorter-v2", 0, 100), **changes}
-        router = await run(route("sorter", endpoints=endpoints, **given), *others)
-        dispatcher = router.dispatcher
-        directory = tmp_path / "journal"
-        dispatcher.journal = Journal(directory, dispatcher.ids.process, 1 << 26)
-        return Story(router, one, other, directory)
-
-    return start
-
-
-Tell = Callable[..., Awaitable[Story]]
 
 
 async def test_green_answers_too_and_nobody_is_shown_it(tell: Tell) -> None:
@@ -89,7 +35,7 @@ async def test_green_answers_too_and_nobody_is_shown_it(tell: Tell) -> None:
     seen = interaction_of(shadow, 0)
     assert seen is not None
     assert (seen.accepted, seen.source) == (True, "gate")
-    (row,) = await told.compared()
+    (row,) = await told.of_kind("comparison")
     assert (row["outcome"], row["shadow"]) == ("disagree", "sorter-v2")
     said = story(shadow)[0].lines
     assert any("nobody was shown it" in line for line in said)
@@ -128,7 +74,7 @@ async def test_a_request_by_name_is_repeated_without_a_judgement(
     shadows = await told.shadows()
     assert [shadow.state for shadow in shadows] == ["relayed", "relayed"]
     assert {shadow.steps[0].adapter for shadow in shadows} == {"", "acme"}
-    assert [row["outcome"] for row in await told.compared()] == ["agree", "agree"]
+    assert [row["outcome"] for row in await told.of_kind("comparison")] == ["agree", "agree"]
     assert all(request.fields.get("stream") in {None, False} for request in told.green.requests)
 
 
@@ -219,6 +165,29 @@ async def test_verifiers_look_at_a_shadow_too(tell: Tell) -> None:
     assert (seen.accepted, seen.source) == (False, "verifier")
 
 
+async def test_a_verifier_that_is_not_heard_of_a_shadow_speaks_against_nobody(
+    tell: Tell, engine: Engine
+) -> None:
+    """It is asked behind everybody who waits; blue's answer was judged in its request's turn."""
+    asked = 0
+
+    async def once(turn: Turn) -> None:
+        nonlocal asked
+        asked += 1
+        await (turn.whole(200, b'{"accepted": true}') if asked == 1 else dies(turn))
+
+    shop = VerifierSpec("shop", "http", url=(await engine(once)).url)
+    told = await tell(answers("abcd", SURE), answers("abcd", SURE), verifiers=(shop,))
+
+    assert (await told.router.chat("sort dbca")).status_code == 200
+
+    (shadow,) = await told.shadows()
+    seen = interaction_of(shadow, 0)
+    assert seen is not None
+    assert (seen.accepted, seen.source, seen.escalated) == (None, "", False)
+    assert shadow.steps[0].checks[0]["passed"] is None
+
+
 async def test_a_query_is_repeated_too(tell: Tell) -> None:
     told = await tell(answers("abcd", SURE), answers("abcd", SURE))
 
@@ -226,4 +195,4 @@ async def test_a_query_is_repeated_too(tell: Tell) -> None:
 
     assert reply.json()["answer"] == "abcd"
     assert [shadow.state for shadow in await told.shadows()] == ["accepted"]
-    assert [row["outcome"] for row in await told.compared()] == ["agree"]
+    assert [row["outcome"] for row in await told.of_kind("comparison")] == ["agree"]

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Table, func, select
 from tierwise_core.field_profiles import judgement_of
 from tierwise_core.windows import Window, parts_of
 from tierwise_ledger.seeing.buckets import HOUR_S, bucket_s, starts
-from tierwise_ledger.seeing.steering import ordered, rollouts_of
+from tierwise_ledger.seeing.steering import ordered, rollouts_of, sides_in
 from tierwise_ledger.service.asked import Span
 from tierwise_ledger.tables.audit import AUDIT_RECORDS
 from tierwise_ledger.tables.judged import SUMS, WINDOW_HOURS, WINDOWS
@@ -69,6 +69,7 @@ def revisions(connection: Connection, span: Span, specialist: str, field: str) -
             line[begin] = line.get(begin, Window()) + window
     begins = starts(span.since, span.until, length_s)
     done = events(connection, span, specialist)
+    sides = sides_in(done)
     return {
         "specialist": specialist,
         "field": field,
@@ -79,7 +80,7 @@ def revisions(connection: Connection, span: Span, specialist: str, field: str) -
         "ordered": ordered(done, begins, length_s),
         "noticeable": judgement_of(field).noticeable_change,
         "revisions": [
-            _line(name, found, lines, field_total, begins, field)
+            {"side": sides.get(name), **_line(name, found, lines, field_total, begins, field)}
             for name, found in sorted(lines.items(), key=lambda one: min(one[1]))
         ],
     }

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-__all__ = ["ordered", "rollouts_of"]
+__all__ = ["ordered", "rollouts_of", "sides_in"]
 
 STEP: Final = "shifted"
+LINED_UP: Final = "lined-up"
 OVER: Final = frozenset({"Complete", "RolledBack", "Aborted"})
 
 Event = Mapping[str, Any]
@@ -37,6 +38,23 @@ def rollouts_of(events: Sequence[Event]) -> list[dict[str, Any]]:
         }
         for name, event in newest.items()
     ]
+
+
+def sides_in(events: Sequence[Event]) -> dict[str, str]:
+    """Tell of revisions whether they are blue or green, by the newest Rollout that has them.
+
+    >>> def lined_up(rollout, blue, green):
+    ...     detail = {"blue": [blue], "green": [green]}
+    ...     return {"at": 5.0, "action": "lined-up", "rollout": rollout, "detail": detail}
+    >>> sides_in([lined_up("Rollout/demo/r3", "r2", "r3"), lined_up("Rollout/demo/r2", "r1", "r2")])
+    {'r2': 'blue', 'r3': 'green', 'r1': 'blue'}
+    """
+    found: dict[str, str] = {}
+    for event in events:
+        for side in ("blue", "green") if event["action"] == LINED_UP else ():
+            for revision in event["detail"].get(side) or ():
+                found.setdefault(revision, side)
+    return found
 
 
 def _since(events: Sequence[Event], name: str, newest: Event) -> float:

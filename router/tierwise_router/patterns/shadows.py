@@ -16,12 +16,11 @@ import structlog
 from tierwise_core.agreement import compare
 from tierwise_core.policy_patterns import PatternsPolicy, Shadow
 from tierwise_core.route_table import AUTO_MODEL
-from tierwise_router.answers import answer_text, read_answer
-from tierwise_router.errors import UpstreamDiedError
-from tierwise_router.events import DONE_DATA, EventReader
+from tierwise_router.answers import answer_text
 from tierwise_router.inside import AsgiApp, InProcessWork, ask_inside
 from tierwise_router.journal import Journal
 from tierwise_router.patterns.asking import Reply, read_reply
+from tierwise_router.retold import retold
 from tierwise_router.upstream.response import Headers
 
 __all__ = ["Answer", "Shadows", "note_comparison", "sampled", "shown_text"]
@@ -181,20 +180,5 @@ def shown_text(body: bytes) -> str | None:
     >>> shown_text(b"garbage") is None
     True
     """
-    if (answer := read_answer(body)) is not None:
-        return answer_text(answer) or None
-    try:
-        events = EventReader().feed(body)
-    except UpstreamDiedError:
-        return None
-    return "".join(_deltas(event.data) for event in events if event.data != DONE_DATA) or None
-
-
-def _deltas(data: bytes) -> str:
-    try:
-        choices = orjson.loads(data)["choices"]
-        first = choices[0] if choices else {}
-        found = first.get("text") or first.get("delta", {}).get("content")
-    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
-        return ""
-    return found if isinstance(found, str) else ""
+    answer = retold(body)
+    return answer_text(answer) or None if answer is not None else None

@@ -1,5 +1,5 @@
 """Verifiers: who checks an answer before it counts, beside its tokens' probabilities."""
 
-from tierwise_router.verifiers.run import Verified, verify
+from tierwise_router.verifiers.run import Verified, heard, verify
 
-__all__ = ["Verified", "verify"]
+__all__ = ["Verified", "heard", "verify"]

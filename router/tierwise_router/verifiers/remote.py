@@ -14,11 +14,12 @@ import orjson
 
 from tierwise_core.cost import call_cost_usd
 from tierwise_core.errors import TierwiseError
-from tierwise_core.provider import NO_REQUIREMENTS, Requirements, refusal
+from tierwise_core.refusal import refusal
 from tierwise_core.tenant import Admitted
 from tierwise_core.verifier_spec import VerifierSpec
 from tierwise_router.answers import answer_text, read_answer, usage_of
 from tierwise_router.call import CHAT
+from tierwise_router.decision import Spent
 from tierwise_router.dispatch import Ask
 from tierwise_router.upstream.target import parse_target
 from tierwise_router.verifiers.check import Check, Draft
@@ -101,7 +102,7 @@ async def ask_judge(
     route = dispatcher.current_brain().table.routes.get(spec.specialist)
     if route is None:
         return _silent(spec, f"there is no Specialist {spec.specialist}")
-    if why := refusal(route, _required(decision)):
+    if why := refusal(route, decision.requirements):
         return _silent(spec, f"{route.key} may not read this: {why}")
     question = (
         f"{spec.instruction or INSTRUCTION}\n\nQuestion: {draft.question}\n\nAnswer: {draft.text}"
@@ -127,21 +128,12 @@ async def ask_judge(
     except (TierwiseError, TimeoutError) as error:
         return _silent(spec, str(error) or f"no word within {spec.timeout_s:g} s")
     answer = read_answer(whole) if whole is not None else None
-    decision.cost_usd += call_cost_usd(
-        route.price, time.perf_counter() - asked_at, usage_of(answer)
-    )
+    took_s, usage = time.perf_counter() - asked_at, usage_of(answer)
+    cost_usd = call_cost_usd(route.price, took_s, usage)
+    decision.charge(route, Spent(took_s, cost_usd, usage, lease.url, lease.queued_s, lease.ttft_s))
     if lease.response.status >= FIRST_ERROR_STATUS or answer is None:
         return _silent(spec, f"{route.key} answered {lease.response.status}")
     return _verdict(spec, answer)
-
-
-def _required(decision: Decision) -> Requirements:
-    """Tell what the request asks of whoever reads it, its tenant's wishes included."""
-    plan = decision.plan
-    needed = plan.question.context.requirements if plan is not None else None
-    if needed is None and decision.tenant is not None:
-        needed = decision.tenant.requirements
-    return needed or NO_REQUIREMENTS
 
 
 def _unlimited(admitted: Admitted) -> Admitted:

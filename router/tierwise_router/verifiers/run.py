@@ -6,11 +6,12 @@ network about an answer that is refused already.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tierwise_core.confidence import logit, sigmoid
+from tierwise_core.query import asked_text
 from tierwise_core.routing import Hop
 from tierwise_core.verifier_spec import VerifierSpec
 from tierwise_router.answers import output_texts
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from tierwise_router.decision import Decision
     from tierwise_router.dispatcher import Dispatcher
 
-__all__ = ["Verified", "drafts", "moved", "verify"]
+__all__ = ["Verified", "drafts", "heard", "moved", "verify"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,22 @@ class Verified:
     checks: tuple[Mapping[str, Any], ...]
     passed: bool | None
 
+    @property
+    def heard(self) -> bool | None:
+        """What was really said."""
+        return heard(self.checks, passed=self.passed)
+
+
+def heard(checks: Iterable[Mapping[str, Any]], *, passed: bool | None) -> bool | None:
+    """Tell what was really said: a verifier that is away accepts nothing, and refuses nothing.
+
+    >>> away, no = {"name": "judge", "passed": None}, {"name": "json", "passed": False}
+    >>> heard([away], passed=False) is None, heard([away, no], passed=False)
+    (True, False)
+    """
+    said_no = any(check["passed"] is False for check in checks)
+    return passed if passed or said_no else None
+
 
 async def verify(  # noqa: PLR0913 - an answer, who gave it, and to what
     dispatcher: Dispatcher,
@@ -49,7 +66,7 @@ async def verify(  # noqa: PLR0913 - an answer, who gave it, and to what
 ) -> Verified:
     """Check every choice of an answer; nothing is awaited where all verifiers are local."""
     checks: list[Check] = []
-    for draft in drafts(answer, call.fields, decision.text):
+    for draft in drafts(answer, call.fields, decision.text or asked_text(call.fields)):
         for spec in sorted(hop.route.verifiers, key=lambda one: one.calls):
             check = await _check(dispatcher, decision, spec, draft, hop)
             checks.append(check)

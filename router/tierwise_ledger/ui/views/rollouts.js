@@ -6,7 +6,7 @@ function charts(said) {
   const chart = (title, lead, lines, format, range) => h("section", { class: "card" }, h("h2", {}, title), h("p", { class: "lead" }, lead),
     lineChart({ title, begins: said.begins, bucketSeconds: said.bucketSeconds, format, range, lines }));
   const of = (one, name) => one.points.map((point) => point[name] ?? null);
-  const name = (one) => one.revision;
+  const name = (one) => (one.side ? `${one.revision} (${one.side})` : one.revision);
   const values = said.revisions.flatMap((one) => [...of(one, "low"), ...of(one, "high")]).filter((value) => value !== null);
   const low = Math.max(0, Math.floor((Math.min(...values, 1) - 0.02) * 20) / 20);
   return [
@@ -32,6 +32,7 @@ const standing = (found) => (found.length ? [h("section", { class: "card" }, h("
 
 const sums = (said) => h("section", { class: "card" }, h("h2", {}, "Side by side"), table("Revisions", [
   { name: "Revision", of: (one) => one.revision },
+  { name: "Side", of: (one) => one.side ?? "–" },
   { name: "Asked", n: true, of: (one) => count(one.points.reduce((sum, point) => sum + point.asked, 0)) },
   { name: "Judged", n: true, of: (one) => count(one.points.reduce((sum, point) => sum + point.judged, 0)) },
   { name: "U last", n: true, of: (one) => fixed(one.points.findLast((point) => point.u !== undefined)?.u, 3) },
