@@ -97,6 +97,7 @@ def _spec(spec: SpecialistSpec) -> dict[str, Any]:
         ),
         "rollouts_kept": spec.rollout_history_limit,
         "escalate_to": tuple(spec.routing.escalate_to),
+        "verifiers": tuple(spec.routing.verifiers),
         "compliance": tuple(spec.routing.compliance),
         "region": spec.routing.region or "",
         "engine": EngineSpec(

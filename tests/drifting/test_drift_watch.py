@@ -220,9 +220,8 @@ async def test_while_a_rollout_is_under_way_nothing_is_judged_and_afterwards_all
     assert scene.ledger.asked
 
 
-async def test_a_new_model_that_serves_begins_anew_with_the_base_its_rollout_left() -> None:
-    scene = Scene()
-    await scene.drift()
+def takes_over(scene: Scene, **routing: Any) -> None:
+    """Let a model serve that a rollout promoted, with the base that it left."""
     body = scene.cluster.find("Specialist", "ai/sorter")
     stable = {
         "model": {"source": "pvc://models/sorter-2"},
@@ -232,12 +231,29 @@ async def test_a_new_model_that_serves_begins_anew_with_the_base_its_rollout_lef
     endpoints = [{"url": "http://10.0.0.9:8000", "pod": "sorter-9", "revision": "r9"}]
     shares = scene.cluster.applied["Specialist", "ai/sorter"]
     shares["a-pass"] = {"stable": stable, "endpoints": endpoints}
-    scene.cluster.put(body | {"status": body["status"] | shares["a-pass"]})
+    spec = body["spec"] | {"routing": body["spec"].get("routing", {}) | routing}
+    scene.cluster.put(body | {"spec": spec, "status": body["status"] | shares["a-pass"]})
     scene.ledger.window = Window()
+
+
+async def test_a_new_model_that_serves_begins_anew_with_the_base_its_rollout_left() -> None:
+    scene = Scene()
+    await scene.drift()
+    takes_over(scene)
     await scene.look(right=10)
     assert scene.reason() == "Steady"
     assert scene.status["drift"]["baseUtility"] == pytest.approx(0.9, abs=0.01)
     assert scene.ledger.asked[-1].blue == ("r9",)
+
+
+async def test_where_verifiers_judged_more_during_the_rollout_it_learns_anew() -> None:
+    """Or it would be held against answers that nobody judges from then on."""
+    scene = Scene()
+    await scene.drift()
+    takes_over(scene, verifiers=["json"])
+    await scene.look(right=10)
+    assert scene.reason() == "Learning"
+    assert scene.status["drift"]["baseAnswers"] == 10
 
 
 async def test_without_a_benchmark_nothing_is_claimed_and_nothing_trained() -> None:

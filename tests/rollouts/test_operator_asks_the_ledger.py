@@ -112,7 +112,7 @@ async def test_every_ready_router_is_asked_and_one_that_is_mute_leaves_it_open()
     routers = Routers(cluster, "tierwise-system")
     taken = await routers.ask()
     await routers.close()
-    assert taken.mute == ("http://127.0.0.8:8080",)
+    assert taken.routers == {"http://127.0.0.8:8080": None}
     assert taken.percent("ai/sorter", "v2") is None
 
 

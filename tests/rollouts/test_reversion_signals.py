@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
+from math import comb, exp, isfinite
 from random import Random
 
 import pytest
@@ -11,7 +13,7 @@ from tierwise_core.rollout.alarms import SILENT, Alarms, listen
 from tierwise_core.rollout.evidence import Yardstick
 from tierwise_core.rollout.judgement import Certainty
 from tierwise_core.rollout.samples import SideSample, WindowSample
-from tierwise_core.rollout.signals import Signal, Thresholds
+from tierwise_core.rollout.signals import Pair, Signal, Thresholds, read
 
 FIELD = Yardstick(0.025, 1.5, 20, 10)
 STRICT = Thresholds(quality=0.85, p99_s=2.0)
@@ -115,6 +117,25 @@ def test_what_goes_on_takes_the_rollout_back_but_not_at_once(
     assert takes_back(*[bad] * 15) is signal
 
 
+@pytest.mark.parametrize(
+    ("bad", "windows"),
+    [
+        (replace(USUAL, accepted=140), 3),
+        (replace(USUAL, accepted=160), 8),
+        (replace(USUAL, escalations=60), 2),
+        (replace(USUAL, escalations=40), 3),
+        (DEAR, 13),
+        (SLOW, 7),
+        (TAILED, 13),
+    ],
+)
+def test_so_many_windows_in_a_row_take_the_rollout_back(bad: SideSample, windows: int) -> None:
+    alarms, count = SILENT, 0
+    while alarms.persisting(Certainty()) is None:
+        alarms, count = heard(bad, start=alarms), count + 1
+    assert count == windows
+
+
 def test_a_slow_hour_of_both_holds_and_takes_nothing_back() -> None:
     assert holds(*[SLOW] * 60, blue=SLOW) == {Signal.LATENCY}
     assert takes_back(*[SLOW] * 60, blue=SLOW) is None
@@ -126,6 +147,17 @@ def test_what_is_ignored_never_fires() -> None:
     assert heard(*[DEAR] * 20, limits=ignoring).firing == ()
 
 
+def test_a_signal_that_is_ignored_from_now_on_falls_silent_and_others_keep_what_they_know() -> None:
+    firing = heard(*[DEAR] * 3)
+    unpriced = replace(USUAL, accepted=0, verdicts=0)
+
+    ignored = heard(DEAR, limits=replace(STRICT, ignored=(Signal.COST,)), start=firing)
+    unread = heard(unpriced, start=firing)
+
+    assert ignored.firing == ()
+    assert unread.firing == firing.firing
+
+
 def test_a_window_is_five_of_the_field_and_the_same_window_again_counts_once() -> None:
     few = replace(DEAR, requests=25, verdicts=25, accepted=18, escalations=1)
 
@@ -134,6 +166,183 @@ def test_a_window_is_five_of_the_field_and_the_same_window_again_counts_once() -
 
     assert two.each[2].windows == 1
     assert again == two
+
+
+NOTHING = Pair(SideSample(), SideSample())
+
+
+def capital(signal: Signal, green: SideSample, blue: SideSample = USUAL) -> list[float]:
+    """What the bettors against green have after a window, of 1 each."""
+    reading = read(signal, NOTHING, Pair(blue, green), STRICT)
+    assert reading is not None
+    return [exp(gain) for gain in reading.gains]
+
+
+def on_average(signal: Signal, outcomes: list[tuple[float, SideSample, SideSample]]) -> list[float]:
+    """What they have on average over outcomes: each with its chance, green's and blue's part."""
+    assert sum(chance for chance, _, _ in outcomes) == pytest.approx(1)
+    parts = [[chance * held for held in capital(signal, *both)] for chance, *both in outcomes]
+    return [sum(of_one) for of_one in zip(*parts, strict=True)]
+
+
+def drawn_of(count: int, share: float) -> list[tuple[float, int]]:
+    """Every number of so many that may be hit, with its chance."""
+    hits = range(count + 1)
+    return [(comb(count, k) * share**k * (1 - share) ** (count - k), k) for k in hits]
+
+
+def accepting(share: float) -> list[float]:
+    outcomes = [
+        (chance, SideSample(requests=5, verdicts=5, accepted=accepted), USUAL)
+        for chance, accepted in drawn_of(5, share)
+    ]
+    return on_average(Signal.QUALITY, outcomes)
+
+
+def test_nobody_gains_against_green_at_the_quality_floor_or_above_it() -> None:
+    assert accepting(0.85) == pytest.approx([1.0, 1.0, 1.0])
+    assert max(accepting(0.95)) < 1
+    assert max(accepting(0.6)) > 1.5
+
+
+@pytest.mark.parametrize("missed", [0.02, 0.3, 0.9])
+def test_nobody_gains_where_green_misses_the_objective_no_more_often_than_blue(
+    missed: float,
+) -> None:
+    held = on_average(
+        Signal.LATENCY,
+        [
+            (one * other, SLOW if green else USUAL, SLOW if blue else USUAL)
+            for (one, green), (other, blue) in product(drawn_of(1, missed), repeat=2)
+        ],
+    )
+
+    assert max(held) <= 1 + 1e-9
+
+
+@pytest.mark.parametrize(("signal", "over"), [(Signal.COST, DEAR), (Signal.VARIANCE, TAILED)])
+def test_nobody_gains_where_green_is_over_the_line_every_other_time(
+    signal: Signal, over: SideSample
+) -> None:
+    held = on_average(signal, [(0.5, over, USUAL), (0.5, USUAL, USUAL)])
+
+    assert held == pytest.approx([1.0, 1.0])
+    assert min(capital(signal, over)) > 1.4
+
+
+def test_nobody_gains_where_green_escalates_as_many_points_more_as_are_allowed() -> None:
+    def escalated(count: int) -> SideSample:
+        return SideSample(requests=4, escalations=count)
+
+    both = product(drawn_of(4, 0.3 + STRICT.escalation_points), drawn_of(4, 0.3))
+    held = on_average(
+        Signal.ESCALATIONS,
+        [(one * other, escalated(green), escalated(blue)) for (one, green), (other, blue) in both],
+    )
+
+    assert max(held) <= 1
+    assert max(capital(Signal.ESCALATIONS, escalated(4), escalated(0))) > 1
+
+
+def test_a_signal_without_its_limit_or_its_figures_says_nothing() -> None:
+    bare = SideSample(requests=200)
+    for signal in Signal:
+        assert read(signal, NOTHING, Pair(SideSample(), SideSample()), STRICT) is None
+    for signal in (Signal.COST, Signal.LATENCY, Signal.VARIANCE):
+        assert read(signal, NOTHING, Pair(USUAL, bare), STRICT) is None
+        assert read(signal, NOTHING, Pair(bare, USUAL), STRICT) is None
+    for signal in (Signal.QUALITY, Signal.LATENCY):
+        assert read(signal, NOTHING, Pair(USUAL, USUAL), Thresholds()) is None
+
+
+@pytest.mark.parametrize(
+    ("signal", "at_the_line"),
+    [
+        (Signal.QUALITY, replace(USUAL, accepted=170)),
+        (Signal.COST, replace(USUAL, cost_usd=0.18 * 1.1)),
+        (Signal.LATENCY, replace(USUAL, p99_s=2.0)),
+        (Signal.VARIANCE, replace(USUAL, p99_s=1.5)),
+    ],
+)
+def test_what_lies_on_the_line_is_not_over_it(signal: Signal, at_the_line: SideSample) -> None:
+    assert not is_over(signal, at_the_line)
+
+
+@pytest.mark.parametrize(
+    ("signal", "beyond"),
+    [
+        (Signal.QUALITY, replace(USUAL, accepted=169)),
+        (Signal.COST, replace(USUAL, cost_usd=0.18 * 1.11)),
+        (Signal.LATENCY, replace(USUAL, p99_s=2.01)),
+        (Signal.VARIANCE, replace(USUAL, p99_s=1.51)),
+    ],
+)
+def test_what_lies_just_beyond_the_line_is_over_it(signal: Signal, beyond: SideSample) -> None:
+    assert is_over(signal, beyond)
+
+
+def is_over(signal: Signal, green: SideSample, blue: SideSample = USUAL) -> bool:
+    reading = read(signal, NOTHING, Pair(blue, green), STRICT)
+    assert reading is not None
+    return reading.over
+
+
+def test_escalations_count_from_five_points_more_on_and_beyond_chance() -> None:
+    blue = SideSample(requests=1_000_000, escalations=100_000)
+
+    assert not is_over(Signal.ESCALATIONS, replace(blue, escalations=150_000), blue)
+    assert is_over(Signal.ESCALATIONS, replace(blue, escalations=151_200), blue)
+    few = SideSample(requests=400, escalations=40)
+    assert not is_over(Signal.ESCALATIONS, replace(few, escalations=76), few)
+    assert is_over(Signal.ESCALATIONS, replace(few, escalations=84), few)
+
+
+def test_a_signal_tells_since_when_it_fires_and_why() -> None:
+    (found,) = heard(USUAL, DEAR, DEAR, DEAR).firing
+    silent = heard(USUAL, DEAR, DEAR, USUAL)
+
+    assert (found.signal, found.since) == (Signal.COST, 130.0)
+    assert found.why.startswith("an accepted answer of green's costs USD 0.00138889, of blue's")
+    assert silent.firing == ()
+    (again,) = heard(DEAR, DEAR, start=silent).firing
+    assert again.since == 160.0
+
+
+def test_after_a_step_back_a_signal_has_to_fire_once_more() -> None:
+    alarms = heard(*[DEAR] * 13)
+    assert alarms.persisting(Certainty())
+
+    back = alarms.listening_again()
+
+    assert back.persisting(Certainty()) is None
+    assert back.firing == alarms.firing
+    assert heard(DEAR, start=back).persisting(Certainty())
+
+
+def test_a_window_that_was_read_is_not_read_again_with_the_next() -> None:
+    closed = heard(USUAL)
+
+    assert (closed.waiting_blue, closed.waiting_green) == (SideSample(), SideSample())
+
+
+def test_escalations_are_counted_over_all_windows_of_both_sides() -> None:
+    """A rise of blue's in one window does not hide what green did in all."""
+    calm = heard(*[ESCALATING] * 3)
+    busy = replace(USUAL, escalations=60)
+
+    after = heard(ESCALATING, blue=busy, start=calm)
+
+    assert after.blue.requests == after.green.requests == 800
+    assert Signal.ESCALATIONS in {one.signal for one in after.firing}
+
+
+@pytest.mark.parametrize("floor", [0.0, 1.0])
+def test_a_quality_floor_of_nothing_or_all_can_be_bet_on_too(floor: float) -> None:
+    reading = read(Signal.QUALITY, NOTHING, Pair(USUAL, LOW), Thresholds(quality=floor))
+
+    assert reading is not None
+    assert reading.over is (floor == 1.0)
+    assert all(map(isfinite, reading.gains))
 
 
 def sides(rng: Random) -> tuple[SideSample, SideSample]:
@@ -162,7 +371,7 @@ def test_chance_alone_takes_nobody_back_however_often_one_looks() -> None:
     limits = Thresholds(quality=0.85, p99_s=3.0)
     held = 0
 
-    for _ in range(12):
+    for _ in range(4):
         alarms = SILENT
         for number in range(30):
             blue, green = sides(rng)

@@ -50,7 +50,7 @@ ramps = st.sampled_from(
 facts = st.none() | st.builds(
     GateFacts,
     st.none() | st.just(50),
-    ledger=st.sampled_from([True, True, False]),
+    no_ledger=st.sampled_from(["", "", "it is silent"]),
     blue_stays=st.sampled_from([True, True, False]),
     clearance_missing=st.sampled_from([(), ("HIPAA",)]),
 )

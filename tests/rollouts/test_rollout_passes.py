@@ -20,6 +20,7 @@ from tierwise_core.windows import Window
 from tierwise_operator.examining.examiner import Examined
 from tierwise_operator.kinds import ROLLOUT, SPECIALIST, Kind
 
+DAY_S = 86_400.0
 QUICK = {"strategy": {"deadline": "24h", "cooldown": "10m"}}
 
 
@@ -229,6 +230,10 @@ async def test_without_room_it_waits_and_says_the_way_out(world: Rolling) -> Non
     reasons = {c["type"]: c["reason"] for c in status["conditions"]}
     assert (status["stage"], reasons["Ready"]) == ("Pending", "NoRoom")
     assert "1 blue replica fewer" in status["waitsFor"]
+    restart(world)
+    await world.pass_after(2 * DAY_S)
+    since = world.ledger.asked[-1].since
+    assert DAY_S <= world.now.timestamp() - since < DAY_S + 3600  # what a forecast is made of
 
 
 async def test_one_pod_of_green_never_gets_more_than_it_can_carry(world: Rolling) -> None:
@@ -428,7 +433,20 @@ async def test_without_a_ledger_nobody_is_sent_to_green(world: Rolling) -> None:
     restart(world)
     status = await to_canary(world)
     assert status["weights"]["green"] == 0
-    assert {g["name"]: g["state"] for g in status["gates"]}["OperationalReadiness"] == "Missing"
+    assert operations(status) == "the operator was not told of a ledger (--ledger-url)"
+
+
+async def test_the_gates_say_why_the_ledger_is_not_counted_on(world: Rolling) -> None:
+    world.ledger.away = True
+    status = await to_canary(world)
+    assert operations(status) == "the ledger gives no answer: connection refused"
+    world.ledger.away = False
+    assert operations(await world.pass_after(10)) == "outcomes are recorded"
+
+
+def operations(status: dict[str, Any]) -> str:
+    """Give what the gate of operations says."""
+    return str({gate["name"]: gate["message"] for gate in status["gates"]}["OperationalReadiness"])
 
 
 async def test_answers_that_were_all_alike_stop_no_forecast(world: Rolling) -> None:

@@ -29,8 +29,8 @@ IN_A_ROW: Final = 2
 class Alarm:
     """How one signal stands.
 
-    Of ``windows`` that could be read green was over the line in ``hits``, blue in ``blue_hits``,
-    green in the last ``streak`` without a break. It has fired for the last ``held`` windows, since
+    Of ``windows`` that could be read green was over the line in ``hits``, in the last ``streak``
+    without a break. It has fired for the last ``held`` windows, since
     ``since`` (seconds since the epoch), and ``proof`` is what the bets came to.
     """
 
@@ -38,7 +38,6 @@ class Alarm:
     proof: Purse
     windows: int = 0
     hits: int = 0
-    blue_hits: int = 0
     streak: int = 0
     held: int = 0
     since: float | None = None
@@ -139,7 +138,6 @@ def _rung(alarm: Alarm, reading: Reading | None, limits: Thresholds, now: float)
         alarm,
         windows=alarm.windows + 1,
         hits=alarm.hits + reading.over,
-        blue_hits=alarm.blue_hits + reading.blue_over,
         streak=alarm.streak + 1 if reading.over else 0,
         proof=alarm.proof.bet(reading.gains, late_starts=True),
     )

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tierwise_core.provider import Requirements, refusal
+from tierwise_core.provider import Requirements
+from tierwise_core.refusal import refusal
 from tierwise_core.route_table import Route
 from tierwise_core.specialist import ModelSpec, Specialist
 

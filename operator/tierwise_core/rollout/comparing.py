@@ -178,7 +178,8 @@ def _by_utility(wish: Wish, standing: Standing, found: Judgement) -> Plan:
     """The share is what the evidence has earned; a signal that fires lets it fall only."""
     few = standing.evidence.green.judged < wish.yardstick.first
     if few:
-        return Plan(standing, waits_for=f"{wish.yardstick.first} answers of green that are judged")
+        waits = f"{wish.yardstick.first} answers of green that are judged{_unjudged(standing)}"
+        return Plan(standing, waits_for=waits)
     percent = earned_percent(standing.evidence, wish.shares)
     if held := _held(standing):
         return Plan(replace(standing, percent=min(percent, standing.percent)), waits_for=held)
@@ -217,16 +218,18 @@ def _unseen(_: Wish, standing: Standing, found: Judgement) -> Plan:
 
 
 def _unjudged(standing: Standing) -> str:
-    """Tell that shadows are answered and nobody judges them; empty where it is not so."""
+    """Tell that green answers and nobody judges it; empty where it is not so."""
     evidence = standing.evidence
     answered = evidence.green.requests + evidence.waiting_green.requests
-    if not standing.shadow_percent or not answered or evidence.green.judged:
+    if not answered or evidence.green.judged or evidence.waiting_green.judged:
         return ""
-    return (
-        f"; {answered} shadows were answered and none was judged: no user speaks of what nobody "
-        "sees, and the router judges answers (floors, verifiers) only where a request leaves the "
-        "choice to auto"
-    )
+    needs = "give the Specialist or its FieldProfile verifiers"
+    if standing.shadow_percent:
+        return (
+            f"; {answered} shadows were answered and none was judged: no user speaks of what "
+            f"nobody sees, and no verifier had a word on them; {needs}"
+        )
+    return f"; {answered} were answered and none was judged: send feedback, or {needs}"
 
 
 _MOVED: Final[Mapping[Strategy, Callable[[Wish, Standing, Judgement], Plan]]] = MappingProxyType(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import log
-from typing import Final
 
 from tierwise_core.rollout.evidence import Evidence, Yardstick
 from tierwise_core.rollout.judgement import Certainty
@@ -13,8 +12,6 @@ from tierwise_core.rollout.samples import NOTHING, SideSample, WindowSample
 from tierwise_core.rollout.wagers import Contest, Expected, Sums
 
 __all__ = ["Watch", "watch"]
-
-LEAST_VARIANCE: Final = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +39,14 @@ def watch(seen: Watch, window: WindowSample, evidence: Evidence, yardstick: Yard
     record = evidence.record
     if record is None:
         return after
-    known = evidence.known(evidence.green)
     mean, error = record
-    least = Expected(max(0.0, mean - yardstick.delta - 2 * error), LEAST_VARIANCE)
+    least = mean - yardstick.delta - 2 * error
     green = window.green
     contest = Contest(
         Sums(green.judged, green.utility, green.utility_squared),
-        Sums.certain(least.mean),
-        known,
-        least,
+        Sums.certain(least),
+        evidence.known(evidence.green),
+        Expected(least, 0.0),
     )
     gains = [contest.gain(0.0, by * yardstick.delta) for by in WORSE_BY]
     return replace(after, worse=seen.worse.bet(gains, late_starts=True))

@@ -39,7 +39,7 @@ class GateFacts:
     ``cost_measured`` says that blue's cost per accepted answer comes from traffic and not from an
     estimate. ``clearance_asked`` says that the field asks for standards, regions or sources, and
     ``clearance_missing`` what of them is not there, in words.
-    ``ledger`` and ``metrics`` say whether outcomes are recorded and alerts could fire.
+    ``no_ledger`` says why the ledger is not counted on; it is empty where outcomes are recorded.
     ``blue_stays`` says that blue can take everything back at once, until the cooldown's end.
     """
 
@@ -48,8 +48,7 @@ class GateFacts:
     cost_measured: bool = False
     clearance_asked: bool = False
     clearance_missing: tuple[str, ...] = ()
-    ledger: bool = False
-    metrics: bool = False
+    no_ledger: str = "there is no ledger"
     blue_stays: bool = False
     deadline: bool = False
 
@@ -91,7 +90,7 @@ def gates(
             else "the field asks for nothing (FieldProfile: spec.compliance)",
             "; ".join(facts.clearance_missing),
         ),
-        Gate.OPERATIONS: _operations(facts),
+        Gate.OPERATIONS: (not facts.no_ledger, "outcomes are recorded", facts.no_ledger),
         Gate.ROLLBACK_PATH: (
             facts.blue_stays,
             "blue can take everything back at once, until the cooldown ends",
@@ -99,7 +98,7 @@ def gates(
         ),
         Gate.RAMP_PLAN: _ramp_plan(facts, strategy),
     }
-    held = _held_by(facts, strategy)
+    held = _held_by(strategy)
     return tuple(
         _report(gate, told[gate], skipped=gate in skipped, held=gate in held) for gate in Gate
     )
@@ -115,15 +114,11 @@ def holding(reports: tuple[GateReport, ...]) -> tuple[GateReport, ...]:
     return tuple(report for report in reports if report.holds)
 
 
-def _held_by(facts: GateFacts, strategy: Strategy) -> frozenset[Gate]:
+def _held_by(strategy: Strategy) -> frozenset[Gate]:
     """Return the gates that hold the ramp when they are missing."""
-    always = {Gate.COMPLIANCE, Gate.ROLLBACK_PATH}
-    if not facts.ledger:
-        always.add(Gate.OPERATIONS)
+    always = frozenset({Gate.COMPLIANCE, Gate.OPERATIONS, Gate.ROLLBACK_PATH})
     # Whoever is switched at once has no canary to find out what a benchmark would have told.
-    return frozenset(
-        always | {Gate.EVAL_READINESS, Gate.QUALITY_FLOOR} if strategy == "BlueGreen" else always
-    )
+    return always | {Gate.EVAL_READINESS, Gate.QUALITY_FLOOR} if strategy == "BlueGreen" else always
 
 
 def _report(gate: Gate, found: _Found, *, skipped: bool, held: bool) -> GateReport:
@@ -142,17 +137,6 @@ def _quality(facts: GateFacts) -> _Found:
     done = facts.benchmark.state == "Done"
     passed = done and not facts.benchmark.loses
     return passed, facts.benchmark.why, facts.benchmark.why or "the benchmark has not been run"
-
-
-def _operations(facts: GateFacts) -> _Found:
-    lacking = [
-        name for name, there in (("ledger", facts.ledger), ("metrics", facts.metrics)) if not there
-    ]
-    return (
-        not lacking,
-        "outcomes and metrics are recorded",
-        f"there is no {' and no '.join(lacking)}",
-    )
 
 
 def _ramp_plan(facts: GateFacts, strategy: Strategy) -> _Found:

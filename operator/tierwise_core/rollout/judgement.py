@@ -1,8 +1,9 @@
 """What the evidence says of a candidate, and how much of the traffic it has earned.
 
-The document's rule compares means with a fixed temperature; simulated, it rolls back 42 % of equal
-candidates and never promotes a small gain. Its softmax, floor and ceiling are kept here, and its
-comparison is replaced by evidence that may be looked at after every answer (:mod:`.wagers`).
+The document's rule compares means with a fixed temperature; simulated, it rolls back nearly half of
+the equal candidates and hardly ever promotes a small gain. Its softmax, floor and ceiling are kept
+here, and its comparison is replaced by evidence that may be looked at after every answer
+(:mod:`.wagers`).
 """
 
 from __future__ import annotations

@@ -46,8 +46,7 @@ def _decided(wish: Wish, standing: Standing, seen: Seen) -> Plan:
 
 def _noted(wish: Wish, standing: Standing, seen: Seen, now: float) -> Standing:
     """Return the standing with the time and the windows taken in."""
-    unready = standing.unready_since if standing.unready_since is not None else now
-    noted = replace(standing, at=now, unready_since=None if seen.green_ready else unready)
+    noted = replace(standing, at=now, unready_since=_unready_since(standing, seen, now))
     for window in seen.windows or ():
         if noted.stage is Stage.PROMOTED:
             kept = watch(noted.watch, window, noted.evidence, wish.yardstick)
@@ -61,6 +60,13 @@ def _noted(wish: Wish, standing: Standing, seen: Seen, now: float) -> Standing:
                 alarms=listen(noted.alarms, window, wish.thresholds, wish.yardstick),
             )
     return noted
+
+
+def _unready_since(standing: Standing, seen: Seen, now: float) -> float | None:
+    """Say since when green should serve and does not; None while it does, or cannot begin."""
+    if seen.green_ready or seen.no_room or seen.training:
+        return None
+    return now if standing.unready_since is None else standing.unready_since
 
 
 def _ending(_: Wish, standing: Standing, seen: Seen) -> Plan | None:
@@ -117,18 +123,17 @@ def _promoted_by_hand(wish: Wish, standing: Standing, seen: Seen) -> Plan | None
 
 def _broken(wish: Wish, standing: Standing, seen: Seen) -> Plan | None:
     """Green that does not serve, and will not, goes; whoever is served is served by blue."""
-    if seen.green_ready or standing.stage is Stage.TRAINING or seen.no_room:
+    if standing.unready_since is None:
         return None
     if seen.green_fault:
         return roll_back(standing, Stage.ROLLED_BACK, "GreenFailed", seen.green_fault)
-    since = standing.since if standing.unready_since is None else standing.unready_since
-    if standing.at - max(since, standing.began) > wish.ready_within_s:
+    if standing.at - standing.unready_since > wish.ready_within_s:
         why = f"green has not served for {wish.ready_within_s:.0f} s"
         return roll_back(standing, Stage.ROLLED_BACK, "GreenNotReady", why)
     return None
 
 
-_RULES: Final = (_ending, _given_up, _paused, _promoted_by_hand, _broken, realigned)
+_RULES: Final = (_ending, _given_up, _paused, _broken, _promoted_by_hand, realigned)
 
 
 def _cooling(wish: Wish, standing: Standing, seen: Seen) -> Plan:

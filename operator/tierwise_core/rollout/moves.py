@@ -42,7 +42,7 @@ def roll_back(standing: Standing, ends: Stage, reason: str, why: str) -> Plan:
 
 def promote(standing: Standing, reason: str, why: str) -> Plan:
     """Give green everything, with blue warm beside it."""
-    return go(standing, Stage.PROMOTED, reason, why, percent=100, shadow_percent=0, before=None)
+    return go(standing, Stage.PROMOTED, reason, why, percent=100, shadow_percent=0)
 
 
 def begin_serving(wish: Wish, standing: Standing, reason: str, why: str) -> Plan:

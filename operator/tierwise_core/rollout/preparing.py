@@ -31,7 +31,7 @@ def training(_: Wish, standing: Standing, seen: Seen) -> Plan:
     if seen.training:
         return Plan(standing, waits_for=seen.training)
     why = "the training has ended, and made a candidate"
-    return go(standing, Stage.PENDING, "Trained", why, began=standing.at)
+    return go(standing, Stage.PENDING, "Trained", why)
 
 
 def examined(wish: Wish, standing: Standing, seen: Seen) -> Plan:
@@ -66,6 +66,7 @@ def _begin(wish: Wish, standing: Standing, seen: Seen, why: str) -> Plan:
         told = "; ".join(f"{one.gate.value}: {one.why}" for one in held)
         return Plan(standing, waits_for=f"its gates, or skipGates to name them: {told}")
     why = f"{why}{_open(reports)}"
+    standing = replace(standing, began=standing.at)  # who waited for room has its whole deadline
     match wish.strategy:
         case "BlueGreen":
             return promote(standing, "BlueGreen", why)

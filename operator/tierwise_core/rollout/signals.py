@@ -62,14 +62,13 @@ class Pair:
 class Reading:
     """What a signal says of a window.
 
-    ``over`` says that green is over the line, ``blue_over`` the same of blue where it matters.
-    ``gains`` are the logarithms of what the bettors of :data:`BETS` win.
+    ``over`` says that green is over the line, and ``gains`` are the logarithms of what the bettors
+    of :data:`BETS` win.
     """
 
     over: bool
     gains: tuple[float, ...]
     why: str
-    blue_over: bool = False
 
 
 FLOORS: Final = (0.9, 0.7, 0.4)
@@ -193,11 +192,11 @@ def _latency(_: Pair, window: Pair, limits: Thresholds) -> Reading | None:
     objective, of_blue, of_green = limits.p99_s, window.blue.p99_s, window.green.p99_s
     if objective is None or of_blue is None or of_green is None:
         return None
-    over, blue_over = of_green > objective, of_blue > objective
-    contest = RateContest((1, float(over)), (1, float(blue_over)))
+    over = of_green > objective
+    contest = RateContest((1, float(over)), (1, float(of_blue > objective)))
     gains = tuple(contest.gain(share, _RARE) for share in MISSED)
     why = f"green's p99 is {of_green:.3g} s, blue's {of_blue:.3g} s: over {objective:g} s"
-    return Reading(over, gains, why, blue_over)
+    return Reading(over, gains, why)
 
 
 def _variance(_: Pair, window: Pair, limits: Thresholds) -> Reading | None:

@@ -118,13 +118,14 @@ class Standing:
     """Where the rollout stands: what was decided, and on what.
 
     ``percent`` is green's share, and ``shadow_percent`` that of the requests it answers unseen.
-    ``began`` and ``since`` are when the rollout and its stage began,
-    and ``at`` the last decision, all in seconds since the epoch. ``before`` is the stage that a
-    pause interrupted. ``ends`` is the final stage that a rollback leads to, and ``reason`` and
-    ``why`` what it was for. ``watch`` is what the cooldown has seen of green alone, and
-    ``unready_since`` when green was last seen to stop serving. ``step`` counts the stages of the
-    wish's ramp from 0, ``step_from`` is how many answers of green's had been judged when it began,
-    and ``returns`` how often a signal has sent the ramp one stage back. ``alarms`` are the signals.
+    ``began`` is when the rollout began, and later when both sides first answered, ``since`` when
+    its stage did, and ``at`` the last decision, all in seconds since the epoch. ``before`` is the
+    stage that a pause interrupted. ``ends`` is the final stage that a rollback leads to, and
+    ``reason`` and ``why`` what it was for. ``watch`` is what the cooldown has seen of green alone,
+    and ``unready_since`` since when green should serve and does not. ``step`` counts the stages of
+    the wish's ramp from 0, ``step_from`` is how many answers of green's had been judged when it
+    began, and ``returns`` how often a signal has sent the ramp one stage back. ``alarms`` are the
+    signals.
     """
 
     stage: Stage = Stage.PENDING

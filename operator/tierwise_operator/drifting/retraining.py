@@ -44,8 +44,6 @@ __all__ = ["MANAGER", "Drifted", "Retraining", "wanted_training"]
 MANAGER: Final = "tierwise-drift"
 """Who writes drift and training into statuses, beside the passes."""
 
-PAIRS_AGAIN_S: Final = 60.0
-
 log = structlog.get_logger("tierwise.drifting")
 
 

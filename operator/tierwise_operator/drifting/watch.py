@@ -60,13 +60,18 @@ class _Known:
 
 @dataclass(frozen=True, slots=True)
 class _Scene:
-    """A Specialist at one look: what serves for it, and how that is judged."""
+    """A Specialist at one look: what serves for it, and how that is judged.
+
+    ``verified`` says that it has verifiers: while a rollout compares they judge answers by name
+    too, of which otherwise only users speak.
+    """
 
     specialist: Specialist
     model: ModelSpec
     stable: Stable | None
     judgement: FieldJudgement
     benchmark: bool
+    verified: bool
     now: float
 
     @property
@@ -158,6 +163,7 @@ class DriftWatch:
             stable,
             judgement_by(profile, specialist.field),
             _has_benchmark(specialist, profile),
+            bool(specialist.verifiers or (profile is not None and profile.verifiers)),
             self.clock().timestamp(),
         )
 
@@ -228,11 +234,14 @@ def _kept(specialist: Specialist) -> _Known:
 
 
 def _begun(scene: _Scene) -> Course:
-    """Return the course of a model that begins to serve, with the base that its rollout left."""
+    """Return the course of a model that begins to serve, with the base that its rollout left.
+
+    None is taken over where a rollout judges answers that are not judged after it.
+    """
     since = scene.now // GRID_S * GRID_S
     left = scene.stable.utility if scene.stable else {}
     base = None
-    if "base" in left and "variance" in left:
+    if "base" in left and "variance" in left and not scene.verified:
         answers = int(left.get("answers") or PRIOR_ANSWERS)
         base = Base(float(left["base"]), float(left["variance"]), answers, since)
     return Course(scene.serves, since=since, until=since, base=base)

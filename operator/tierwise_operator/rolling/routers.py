@@ -43,11 +43,6 @@ class Taken:
             shares.append(rows.get((specialist, rollout), 0))
         return max(shares, default=0)
 
-    @property
-    def mute(self) -> tuple[str, ...]:
-        """The routers that did not answer."""
-        return tuple(url for url, rows in self.routers.items() if rows is None)
-
 
 class Routers:
     """Asks every ready router pod of the release, or the routers at fixed addresses."""

@@ -30,6 +30,7 @@ HOUR_S = 3600.0
 HOURS = 24.0
 KEEPS_TRYING_S = 600.0
 MESSAGE = 4096
+NOT_TOLD = "the operator was not told of a ledger (--ledger-url)"
 
 EARLY = frozenset({Stage.PENDING, Stage.TRAINING, Stage.BENCHMARK})
 
@@ -119,7 +120,6 @@ def sight(scene: Scene, means: Means) -> Sight:
     tally, windows, silent = _windows(scene, standing, sides, means)
     failures, kept = _failures(scene, standing, sides, tally, means)
     early = standing.stage in EARLY
-    ledger = isinstance(history, Answer) if early else not silent
     seen = Seen(
         green_ready=scene.state.ready,
         green_fault=scene.state.fault,
@@ -133,7 +133,7 @@ def sight(scene: Scene, means: Means) -> Sight:
         windows=windows,
         routed_percent=scene.applied,
         failures_kept=kept,
-        facts=_facts(scene, examined, history, ledger=ledger) if early else None,
+        facts=_facts(scene, examined, history, means) if early else None,
     )
     unknown = early and history is None and means.has_ledger and bool(sides["blue"]["revisions"])
     return Sight(
@@ -184,8 +184,8 @@ def _history(
     blue, _ = _revisions(sides)
     if not blue:
         return None
-    # The same question from pass to pass, also before the first status has kept when it began.
-    asked = SumsOf(scene.order.specialist_key, blue, (), standing.began // HOUR_S * HOUR_S - DAY_S)
+    # The same question from pass to pass, and again with every hour that there is no room.
+    asked = SumsOf(scene.order.specialist_key, blue, (), scene.now // HOUR_S * HOUR_S - DAY_S)
     return means.history.about(scene.order.key, asked)
 
 
@@ -217,7 +217,7 @@ def _windows(
     if not means.has_ledger and standing.stage is Stage.PROMOTED:
         return tally, (), ""  # nobody will ever say anything: the cooldown is just a time
     if not means.has_ledger:
-        return tally, None, "the operator was not told of a ledger (--ledger-url)"
+        return tally, None, NOT_TOLD
     if tally is None:  # somebody has emptied the status: count from here on
         feedback = not standing.shadow_percent
         tally = replace(Tally.begin(scene.now, feedback=feedback), fresh=bool(green))
@@ -269,18 +269,26 @@ def _failures(
     return None, scene.now - standing.since > KEEPS_TRYING_S
 
 
-def _facts(scene: Scene, examined: Examined, history: History, *, ledger: bool) -> GateFacts:
+def _facts(scene: Scene, examined: Examined, history: History, means: Means) -> GateFacts:
     """Return what the gates ask about."""
     blue = history.said.blue if isinstance(history, Answer) else SideCount()
     return GateFacts(
         benchmark_questions=examined.questions,
         cost_measured=bool(blue.cost_usd and blue.window.accepted),
-        ledger=ledger,
-        metrics=True,
+        no_ledger="" if isinstance(history, Answer) else _no_ledger(history, means),
         blue_stays=scene.state.blue_stays,
         clearance_asked=scene.wish.clearance.asks,
         clearance_missing=_lacking(scene),
     )
+
+
+def _no_ledger(history: History, means: Means) -> str:
+    """Say why the ledger has told nothing of blue before green's first answer."""
+    if not means.has_ledger:
+        return NOT_TOLD
+    if isinstance(history, Silent):
+        return f"the ledger gives no answer: {history.why}"
+    return "the ledger has not been heard yet"
 
 
 def _lacking(scene: Scene) -> tuple[str, ...]:
