@@ -7,6 +7,7 @@ take turns, and the median of the turns' ratios is told. A sampling timer finds 
 
 examples:
     python bench/router/cpu.py                        # auto and by name, by stage
+    python bench/router/cpu.py --connections 16       # with many at the same time
     python bench/router/cpu.py --against HEAD~10      # beside an older commit, in turns
 """
 
@@ -135,17 +136,24 @@ def request_of(body: str) -> bytes:
     )
 
 
-async def ask(server: Server, requests: list[bytes], count: int) -> float:
-    """Ask so many times over one connection; gives microseconds of processor time for each."""
-    client = Client(server.loop, requests, count)
-    client.protocol = server.connect()
-    client.protocol.connection_made(client)
+async def ask(server: Server, requests: list[bytes], count: int, connections: int = 1) -> float:
+    """Ask so many times, over connections that each wait for their answer.
+
+    Gives microseconds of processor time for each request.
+    """
+    each = count // connections
+    clients = [Client(server.loop, requests, each) for _ in range(connections)]
+    for client in clients:
+        client.protocol = server.connect()
+        client.protocol.connection_made(client)
     began_at = time.process_time()
-    client.protocol.data_received(requests[0])
-    await client.done
+    for client in clients:
+        client.protocol.data_received(requests[0])
+    await asyncio.gather(*(client.done for client in clients))
     spent_s = time.process_time() - began_at
-    client.protocol.connection_lost(None)
-    return spent_s / count * 1e6
+    for client in clients:
+        client.protocol.connection_lost(None)
+    return spent_s / (each * connections) * 1e6
 
 
 def dispatcher_in(folder: Path) -> Dispatcher:
@@ -165,7 +173,7 @@ def dispatcher_in(folder: Path) -> Dispatcher:
     return dispatcher
 
 
-async def measured(rounds: int, count: int, *, stages: bool) -> dict[str, Any]:
+async def measured(rounds: int, count: int, connections: int, *, stages: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         dispatcher = dispatcher_in(Path(name))
         server = Server(App(dispatcher).answer, patience_s=60)
@@ -175,16 +183,16 @@ async def measured(rounds: int, count: int, *, stages: bool) -> dict[str, Any]:
             await ask(server, requests, WARM)
             gc.collect()
             gc.freeze()
-            least = min([await ask(server, requests, count) for _ in range(rounds)])
+            least = min([await ask(server, requests, count, connections) for _ in range(rounds)])
             found[title] = {"us": least}
             if stages:
-                found[title]["stages"] = await sampled(server, requests)
+                found[title]["stages"] = await sampled(server, requests, connections)
         if dispatcher.journal is not None:
             dispatcher.journal.close()
         return found
 
 
-async def sampled(server: Server, requests: list[bytes]) -> dict[str, float]:
+async def sampled(server: Server, requests: list[bytes], connections: int) -> dict[str, float]:
     """Look every millisecond of processor time at what is being done; gives shares."""
     seen: Counter[str] = Counter()
 
@@ -197,7 +205,7 @@ async def sampled(server: Server, requests: list[bytes]) -> dict[str, float]:
 
     before = signal.signal(signal.SIGPROF, look)
     signal.setitimer(signal.ITIMER_PROF, SAMPLE_S, SAMPLE_S)
-    await ask(server, requests, SAMPLED)
+    await ask(server, requests, SAMPLED, connections)
     signal.setitimer(signal.ITIMER_PROF, 0)
     signal.signal(signal.SIGPROF, before)
     total = sum(seen.values()) or 1
@@ -220,12 +228,12 @@ def unpacked(revision: str) -> Iterator[Path]:
         yield Path(name)
 
 
-def in_turns(revision: str, turns: int) -> None:
+def in_turns(revision: str, turns: int, connections: int) -> None:
     """Compare this tree with a commit; each turn runs both, one after the other."""
     ratios: dict[str, list[float]] = {title: [] for title in MODELS}
     with unpacked(revision) as tree:
         for _ in range(turns):
-            old, new = run_in(tree), run_in(ROOT)
+            old, new = run_in(tree, connections), run_in(ROOT, connections)
             for title, seen in ratios.items():
                 seen.append(new[title]["us"] / old[title]["us"])
                 print(
@@ -235,9 +243,10 @@ def in_turns(revision: str, turns: int) -> None:
         print(f"{title}: {statistics.median(seen):.2f} of the processor time at {revision}")
 
 
-def run_in(tree: Path) -> dict[str, Any]:
+def run_in(tree: Path, connections: int) -> dict[str, Any]:
     env = {**os.environ, "BENCH_TREE": str(tree)}
     command = [sys.executable, __file__, "--json", "--rounds", "5"]
+    command += ["--connections", str(connections)]
     told = subprocess.run(command, env=env, check=True, stdout=subprocess.PIPE).stdout
     found: dict[str, Any] = json.loads(told.splitlines()[-1])
     return found
@@ -250,14 +259,15 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("--against", metavar="COMMIT", help="compare with this commit")
+    parser.add_argument("--connections", type=int, default=1, help="at the same time (1)")
     parser.add_argument("--turns", type=int, default=5, help="of a comparison (5)")
     parser.add_argument("--rounds", type=int, default=9, help="the least of so many counts (9)")
     parser.add_argument("--json", action="store_true", help="figures as JSON, without stages")
     options = parser.parse_args()
     if options.against:
-        in_turns(options.against, options.turns)
+        in_turns(options.against, options.turns, options.connections)
         return
-    found = uvloop.run(measured(options.rounds, 1500, stages=not options.json))
+    found = uvloop.run(measured(options.rounds, 1500, options.connections, stages=not options.json))
     if options.json:
         print(json.dumps(found))
         return

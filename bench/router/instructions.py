@@ -6,6 +6,7 @@ and what it counts twice differs by less than one in a thousand. Two minutes for
 
 examples:
     python bench/router/instructions.py                      # auto and by name
+    python bench/router/instructions.py --connections 16     # with many at the same time
     python bench/router/instructions.py --against HEAD~10    # beside an older commit
 """
 
@@ -38,7 +39,7 @@ def switch(*words: str) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
-async def counted() -> None:
+async def counted(connections: int) -> None:
     """Answer requests of each kind; valgrind writes one dump for each."""
     with tempfile.TemporaryDirectory() as name:
         dispatcher = dispatcher_in(Path(name))
@@ -49,14 +50,14 @@ async def counted() -> None:
             gc.collect()
             gc.freeze()
             switch("--instr=on")
-            await ask(server, requests, COUNTED)
+            await ask(server, requests, COUNTED, connections)
             switch("--dump")
             switch("--instr=off")
         if dispatcher.journal is not None:
             dispatcher.journal.close()
 
 
-def count_in(tree: Path) -> dict[str, float]:
+def count_in(tree: Path, connections: int) -> dict[str, float]:
     """Give the instructions of a request of each kind, by the code of a tree."""
     with tempfile.TemporaryDirectory() as name:
         out = Path(name, "out")
@@ -65,6 +66,7 @@ def count_in(tree: Path) -> dict[str, float]:
         command = [
             "valgrind", "--quiet", "--tool=callgrind", "--instr-atstart=no",
             f"--callgrind-out-file={out}", sys.executable, __file__, INSIDE,
+            "--connections", str(connections),
         ]  # fmt: skip
         subprocess.run(command, env=env, check=True, stdout=subprocess.DEVNULL)
         dumps = [total_of(Path(f"{out}.{at}")) for at in range(1, len(MODELS) + 1)]
@@ -84,19 +86,20 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("--against", metavar="COMMIT", help="compare with this commit")
+    parser.add_argument("--connections", type=int, default=1, help="at the same time (1)")
     parser.add_argument(INSIDE, action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.inside:
-        uvloop.run(counted())
+        uvloop.run(counted(options.connections))
         return
     if shutil.which("valgrind") is None:
         raise SystemExit("valgrind is not on PATH. Fix: apt-get install valgrind")
-    new = count_in(ROOT)
+    new = count_in(ROOT, options.connections)
     for title, count in new.items():
         print(f"{title}: {count:,.0f} instructions a request")
     if options.against:
         with unpacked(options.against) as tree:
-            old = count_in(tree)
+            old = count_in(tree, options.connections)
         for title, count in old.items():
             print(f"{title}: {new[title] / count:.3f} of the {count:,.0f} at {options.against}")
 

@@ -50,7 +50,6 @@ http {{
 """
 
 EVENTS_FIELD = "max_tokens"
-GAP_FIELD = "seed"
 NUMBER = re.compile(rb'"(max_tokens|seed)": ?(\d+)')
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 WELL = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"

@@ -29,6 +29,8 @@ from tierwise_router.dispatcher import Dispatcher, Phase
 from tierwise_router.errors import ErrorAnswer, answer_for
 from tierwise_router.exchange import JSON_TYPE, ClientGoneError, Exchange, Receive, Send
 from tierwise_router.exposition import exposition
+from tierwise_router.hindsight import Hindsight
+from tierwise_router.journal_turn import Turn
 from tierwise_router.models import list_models, one_model
 from tierwise_router.openapi import DOCUMENT
 from tierwise_router.patterns.answer import PATTERN
@@ -65,7 +67,7 @@ class App:
         dispatcher.shadows = Shadows(
             self, lambda row: note_comparison(dispatcher.journal, row), dispatcher.tally.compared
         )
-        self.unseen = dispatcher.unseen = Unseen(dispatcher)
+        self.unseen = dispatcher.unseen = Unseen(dispatcher, Hindsight(dispatcher))
         self._get: dict[str, Handler] = {
             "/v1/models": self._models,
             "/v1/rollouts": self._rollouts,
@@ -144,10 +146,14 @@ class App:
         tally.in_flight += 1
         status = CLIENT_GONE
 
-        def note(status: int) -> None:
+        def note(status: int) -> Turn | None:
             took_s = time.perf_counter() - began_at
             self._count(decision, endpoint, status, took_s)
-            end(self._dispatcher, decision, endpoint, status, took_s)
+            turn = end(self._dispatcher, decision, endpoint, status, took_s)
+            if turn is None or tally.in_flight > 1:
+                return turn
+            turn.end()  # nobody else could end in this turn
+            return None
 
         # Right before the client has all of its answer: who kills us then finds it written down.
         exchange.before_end = lambda: note(exchange.status)
@@ -165,7 +171,8 @@ class App:
             tally.in_flight -= 1
             if exchange.before_end is not None:
                 exchange.before_end = None
-                note(status)
+                if (turn := note(status)) is not None:
+                    turn.end()
 
     async def _answer(self, exchange: Exchange, decision: Decision, endpoint: str) -> None:
         admission, body, later = self._dispatcher.admission, None, False

@@ -45,8 +45,7 @@ class Brain:
     """A route table, the classifier trained on its examples, and the way of each field.
 
     ``acceptance`` is what was learned of outcomes, ``scoring`` the policy's scorers, and ``limits``
-    what the policy lets a request spend. ``shadowed`` are the shares of rollouts whose candidates
-    answer some requests unseen.
+    what the policy lets a request spend. ``compared`` are the shares of the rollouts under way.
     """
 
     table: RouteTable
@@ -55,15 +54,15 @@ class Brain:
     scoring: Weighted
     acceptance: AcceptanceModel = NO_RECORD
     limits: Limits = field(init=False)
-    shadowed: tuple[Split, ...] = field(init=False)
+    compared: tuple[Split, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         """Work out once what every request asks for."""
         limits = Limits.of(self.table.policy.decision, PLAIN_CONTEXT)
         object.__setattr__(self, "limits", limits)
-        splits = [route.split for route in self.table.routes.values() if route.split is not None]
-        shadowed = tuple(split for split in splits if split.shadow_percent > 0)
-        object.__setattr__(self, "shadowed", shadowed)
+        splits = (route.split for route in self.table.routes.values())
+        compared = tuple(split for split in splits if split is not None)
+        object.__setattr__(self, "compared", compared)
 
     @classmethod
     def build(

@@ -15,7 +15,8 @@ from typing import Final, NamedTuple
 
 from tierwise_core.cost import Usage
 from tierwise_core.errors import TierwiseError
-from tierwise_core.provider import NO_REQUIREMENTS, refusal
+from tierwise_core.provider import NO_REQUIREMENTS
+from tierwise_core.refusal import refusal
 from tierwise_core.route_table import Overflow, Route, RouteTable
 from tierwise_core.spending import call_usd
 from tierwise_router.call import CHAT, COMPLETIONS, Call

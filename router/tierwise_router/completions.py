@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tierwise_core.latency_class import REALTIME
-from tierwise_core.query import chat_text, request_text
+from tierwise_core.query import asked_text
 from tierwise_core.route_table import AUTO_MODEL
 from tierwise_core.routing import CascadePlan
 from tierwise_router.asking import wants_usage
@@ -73,7 +73,7 @@ async def answer_completion(
     patterns = brain.table.policy.patterns
     if patterns.shadows:
         tap_for_shadows(dispatcher, exchange, decision, patterns)
-    if brain.shadowed and dispatcher.unseen is not None:
+    if brain.compared and dispatcher.unseen is not None:
         dispatcher.unseen.tap(exchange, decision)
         try:
             await _answer(dispatcher, exchange, decision, brain, call)
@@ -95,6 +95,8 @@ async def _answer(
         elif call.model != AUTO_MODEL:
             route = brain.table.resolve(call.model)
             check_named(route, exchange.headers, decision.tenant)
+            if route.split is not None and dispatcher.unseen is not None:
+                dispatcher.unseen.tap_named(exchange, route)
             begin(dispatcher, decision, brain, call, read_wishes(exchange.headers))
             await relay_named(dispatcher, exchange, call, decision, route)
         elif call.endpoint in DIALECTS:
@@ -132,8 +134,7 @@ async def _answer_auto(
 
 
 def _text_of(call: Call) -> str:
-    given = call.fields.get("input")
-    text = given if isinstance(given, str) else request_text(call.fields) or chat_text(given)
+    text = asked_text(call.fields)
     if not text:
         raise RequestError(
             "model 'auto' needs text to choose by, and the request has none (a user message, or "

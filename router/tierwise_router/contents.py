@@ -15,13 +15,13 @@ from typing import Any, Final
 import orjson
 import structlog
 
+from tierwise_core.decision_record import OutcomeLog
 from tierwise_core.policy_contents import ContentsPolicy
 from tierwise_ledger.contents import CONTENT_KIND
 from tierwise_ledger.errors import SealError
 from tierwise_ledger.sealing import Keyring
 from tierwise_router.answers import answer_text
 from tierwise_router.decision import Decision
-from tierwise_router.journal import Journal
 from tierwise_router.record import Told
 
 __all__ = ["Contents", "SealedContents", "write_down"]
@@ -97,11 +97,11 @@ def _field_of(decision: Decision) -> str | None:
     return decision.steps[-1].hop.route.field if decision.steps else None
 
 
-def write_down(journal: Journal, contents: Contents, decision: Decision) -> None:
+def write_down(outcomes: OutcomeLog, contents: Contents, decision: Decision) -> None:
     """Record a decision, and its contents where they are kept."""
-    journal.record(Told(decision))
+    outcomes.record(Told(decision))
     if (sealed := contents.sealed(decision)) is not None:
-        journal.record(sealed)
+        outcomes.record(sealed)
 
 
 @dataclass(frozen=True, slots=True)

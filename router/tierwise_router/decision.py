@@ -14,6 +14,7 @@ from tierwise_core import swift
 from tierwise_core.cost import Usage
 from tierwise_core.decision_record import FinalState
 from tierwise_core.plan_context import LatencyClass
+from tierwise_core.provider import NO_REQUIREMENTS, Requirements
 from tierwise_core.route_split import BLUE
 from tierwise_core.route_table import Endpoint, Route
 from tierwise_core.routing import CascadePlan, Hop
@@ -212,9 +213,20 @@ class Decision:
     outcome: FinalState | None = None
 
     @property
+    def requirements(self) -> Requirements:
+        """What the request asks of whoever reads it, its tenant's wishes included."""
+        if self.plan is not None and self.plan.question.context.requirements is not None:
+            return self.plan.question.context.requirements
+        return self.tenant.requirements if self.tenant is not None else NO_REQUIREMENTS
+
+    @property
     def path(self) -> str:
         """Tell the way in one line: ``sorter@rtx-4090=0.41<0.85, frontier@h100=0.97``."""
         return ", ".join([str(step) for step in self.steps])
+
+    def charge(self, route: Route, spent: Spent) -> None:  # noqa: ARG002 - others note who it was
+        """Pay for a call that is no step of its own: a judge's."""
+        self.cost_usd += spent.cost_usd
 
     def headers(self) -> Headers:
         """Make the ``x-tierwise-*`` headers of an answer.

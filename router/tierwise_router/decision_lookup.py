@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tierwise_core.decision_record import Feedback
+from tierwise_core.late_verdict import Verdict
 from tierwise_core.tenant import TenantRoute
 from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.errors import RequestError
-from tierwise_router.journal_files import feedback_of, find_decision, made_by
+from tierwise_router.journal_files import feedback_of, find_decision, made_by, verdict_of
 from tierwise_router.ledger_client import LedgerAwayError
 
 __all__ = ["Found", "find"]
@@ -69,7 +70,18 @@ async def find(
         raise _away(decision_id, error) from error
     if outcome is None or outcome.get("record") is None:
         raise _not_arrived(decision_id, param)
-    return Found(outcome["record"], _newest(word, _word_in(outcome)))
+    return Found(_judged(outcome), _newest(word, _word_in(outcome)))
+
+
+def _judged(outcome: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the record that the ledger has, with what verifiers said after it was written."""
+    record: dict[str, Any] = outcome["record"]
+    for position, step in enumerate(outcome.get("steps") or ()):
+        known = record["steps"][position]
+        if step.get("verified") is not None and known.get("verified") is None:
+            said = Verdict(record["id"], position, step["verified"], tuple(step["checks"] or ()))
+            record = said.told_in(record)
+    return record
 
 
 def _may_see(record: Mapping[str, Any], tenant: TenantRoute | None) -> bool:
@@ -84,8 +96,11 @@ async def _written_here(dispatcher: Dispatcher, decision_id: str) -> dict[str, A
     for look in range(LOOKS):
         await asyncio.to_thread(journal.flush)
         found = await asyncio.to_thread(find_decision, journal.directory, decision_id)
-        if found is not None or made[1] == dispatcher.ids.process or look == LOOKS - 1:
-            return found
+        if found is not None:
+            said = await asyncio.to_thread(verdict_of, journal.directory, decision_id)
+            return Verdict.of(said).told_in(found) if said is not None else found
+        if made[1] == dispatcher.ids.process or look == LOOKS - 1:
+            return None
         await asyncio.sleep(WRITTEN_AFTER_S)
     return None
 

@@ -39,10 +39,13 @@ __all__ = ["Dispatcher", "Phase"]
 
 
 class Repeats(Protocol):
-    """Has a rollout's candidate repeat requests, where nobody sees it."""
+    """What is done beside the requests of a rollout: shadows, and verdicts after the answer."""
 
     def tap(self, exchange: Any, decision: Any) -> None:
         """Begin to keep what the client gets, where a candidate may be compared with it."""
+
+    def tap_named(self, exchange: Any, route: Any) -> None:
+        """Begin to keep it, where the request names who answers and it may be judged later."""
 
     def offer(self, exchange: Any, decision: Any, call: Any) -> None:
         """Take a request that has ended."""
@@ -70,10 +73,10 @@ class Dispatcher:
     ``shadows`` are made together with it. ``journal`` takes the outcomes, None where nobody keeps
     them, and ``contents`` says whose prompts and answers are kept. ``loads`` is a live view of how
     busy the Specialists are, ``homes`` remembers who answered which session.
-    ``keep`` takes requests whose clients do not wait, and ``unseen`` those that a rollout's
-    candidate may repeat. ``books`` has what tenants may spend here, and ``refusals`` says which of
-    those that were turned away are written down. ``ledger`` is asked for decisions of other
-    pods, None where there is none.
+    ``keep`` takes requests whose clients do not wait, and ``unseen`` those of a rollout: its
+    candidate may repeat them. ``books`` has what tenants may spend here, and ``refusals`` says
+    which of those that were turned away are written down. ``ledger`` is asked for decisions of
+    other pods, None where there is none.
     """
 
     settings: Settings

@@ -10,6 +10,7 @@ import orjson
 
 from tierwise_router.errors import ErrorAnswer, RequestError
 from tierwise_router.inside import InProcessWork, work_of
+from tierwise_router.journal_turn import Turn
 from tierwise_router.upstream.response import Headers
 
 __all__ = ["ClientGoneError", "Exchange", "is_stream", "too_large"]
@@ -36,7 +37,8 @@ class Exchange:
     ``open``: whatever is answered then goes into it. ``tap`` and ``said`` keep a copy of every
     piece of the body that goes out, once they are lists: for shadows, and for the record.
     ``before_end`` is called once, right before the last bytes go out: what it writes down is
-    written when the client learns that its answer is complete.
+    written when the client learns that its answer is complete, also what it leaves to the end of a
+    turn, which it gives back then.
     """
 
     __slots__ = (
@@ -58,7 +60,7 @@ class Exchange:
         self.open = False
         self.tap: list[bytes] | None = None
         self.said: list[bytes] | None = None
-        self.before_end: Callable[[], None] | None = None
+        self.before_end: Callable[[], Turn | None] | None = None
         self._whole: list[bytes] | None = None
         self._receive = receive
         self._send = send
@@ -132,18 +134,26 @@ class Exchange:
             if more:
                 return
             data = b"data: %s\n\n" % b"".join(self._whole).replace(b"\n", b" ")
-        if self.tap is not None:
-            self.tap.append(data)
-        if self.said is not None:
-            self.said.append(data)
+        self._keep(data)
         if not more and self.before_end is not None:
             self._ending()
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
+    def _keep(self, data: bytes) -> None:
+        if self.tap is not None:
+            self.tap.append(data)
+        if self.said is not None:
+            self.said.append(data)
+
     def _ending(self) -> None:
         ending, self.before_end = self.before_end, None
-        if ending is not None:
-            ending()
+        turn = ending() if ending is not None else None
+        if turn is not None:
+            self._wait_for(turn)
+
+    def _wait_for(self, turn: Turn) -> None:
+        """Have the turn's outcomes written before what is sent from now on."""
+        turn.end()
 
     async def comment(self, text: str) -> None:
         """Tell a client that reads a stream something that is no part of its answer."""

@@ -122,6 +122,11 @@ class Tallies(Collector):
             "Answers given a second time, unseen: agree, disagree, failed, left_out, not_compared.",
             ["shadow", "outcome"], tally.comparisons,
         )  # fmt: skip
+        yield _counter(
+            "tierwise_router_verdicts",
+            "Answers judged after they had gone out: passed, refused, silent, left_out.",
+            ["specialist", "outcome"], tally.verdicts,
+        )  # fmt: skip
         shadow_usd = {(name,): value for name, value in tally.comparison_usd.items()}
         yield _counter(
             "tierwise_router_shadow_cost_usd", "What shadows cost, in USD.", ["shadow"], shadow_usd

@@ -2,10 +2,11 @@
 
 In a dispatcher an outcome becomes a line, and the line is in the kernel's hands, before the
 answer's last bytes are written to its client: a process that is killed loses nothing that was
-answered. That is one short write to the page cache, which waits for no disk. Where it cannot be
-so, the line waits for a thread: while the disk is full or slow, and while a file is being changed
-for the next. Past a bound the oldest that wait are dropped and counted: an answer never fails for
-its record, and waits for none. What a torn write leaves behind is skipped by every reader.
+answered. That is one short write to the page cache, which waits for no disk; what ends in one
+:class:`~tierwise_router.journal_turn.Turn` of the event loop shares it. Where it cannot be so, the
+lines wait for a thread: while the disk is full or slow, and while a file is being changed for the
+next. Past a bound the oldest that wait are dropped and counted: an answer never fails for its
+record, and waits for none. What a torn write leaves behind is skipped by every reader.
 
 Without an event loop (tools, tests) the thread makes and writes the lines, every quarter of a
 second.
@@ -18,19 +19,20 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
 import structlog
 
 from tierwise_core.decision_record import Recordable
 from tierwise_router.journal_disk import DiskWatch, waits
 from tierwise_router.journal_files import segment_name
+from tierwise_router.journal_lines import Row, line_of, whole_lines
 from tierwise_router.journal_room import make_room
+from tierwise_router.journal_turn import Turn
 
-__all__ = ["Journal", "Row"]
+__all__ = ["Journal"]
 
 log = structlog.get_logger(__name__)
 
@@ -44,19 +46,6 @@ SEGMENTS: Final = 16
 SMALLEST_SEGMENT: Final = 64 * 1024
 
 
-class Row:
-    """A row that is ready as it is."""
-
-    __slots__ = ("_row",)
-
-    def __init__(self, row: Mapping[str, Any]) -> None:
-        self._row = row
-
-    def to_row(self) -> Mapping[str, Any]:
-        """Give the row."""
-        return self._row
-
-
 class Journal:
     """Writes the outcomes of one process into a directory that others write into as well.
 
@@ -66,6 +55,8 @@ class Journal:
         max_bytes: the most that all files together may take; what is shipped goes first, then the
             oldest.
         write: writes bytes to a file descriptor and tells how many; for tests.
+
+    ``turn`` takes what is to be written before an answer ends.
     """
 
     def __init__(
@@ -80,6 +71,7 @@ class Journal:
         self.dropped = 0
         self.unshipped = 0
         self.written = 0
+        self.turn = Turn(self.record)
         self._max_bytes = max_bytes
         self._segment_bytes = max(SMALLEST_SEGMENT, max_bytes // SEGMENTS)
         self._write = write
@@ -99,19 +91,19 @@ class Journal:
         self._failing = False
         self._thread: threading.Thread | None = None
 
-    def record(self, outcome: Recordable) -> None:
-        """Take one outcome; in a dispatcher it is written when this returns, if the disk lets us.
+    def record(self, *outcomes: Recordable) -> None:
+        """Take outcomes; in a dispatcher they are written when this returns, if the disk lets us.
 
-        Call it before the answer's last bytes are handed over (:attr:`Exchange.before_end`).
+        Several are written by one call, in their order.
         """
         if not self._in_turn:
-            self._waiting.append(outcome)
+            self._waiting.extend(outcomes)
             if len(self._waiting) >= WAKE_AT:
                 self._wake.set()
             return
-        line = _line(outcome)
-        if line and not self._append(line):
-            self._rendered.append(line)
+        lines = [line for line in map(line_of, outcomes) if line]
+        if (done := self._append(lines)) < len(lines):
+            self._rendered.extend(lines[done:])
             self._wake.set()
 
     def row(self, row: Mapping[str, Any]) -> None:
@@ -158,38 +150,38 @@ class Journal:
             if self._in_turn:
                 self._prepare_next()
 
-    def _append(self, line: bytes) -> bool:
-        """Write a line now; tells whether that was possible without waiting for anything."""
+    def _append(self, lines: Sequence[bytes]) -> int:
+        """Write lines now; tells how many that was possible for without waiting for anything."""
         if self._lines or self._rendered or self._disk.is_slow(time.monotonic()):
-            return False
+            return 0
         if not self._busy.acquire(blocking=False):
-            return False
+            return 0
         try:
-            return self._append_held(line)
+            return self._append_held(lines)
         except OSError as error:
             self._fail(error)
-            return False
+            return 0
         finally:
             self._busy.release()
 
-    def _append_held(self, line: bytes) -> bool:
+    def _append_held(self, lines: Sequence[bytes]) -> int:
         if self._torn or self._file < 0 or not os.fstat(self._file).st_nlink:
-            return False
+            return 0
         full = self._size >= self._segment_bytes and not self._take_next()
         if full and self._size >= LONGEST * self._segment_bytes:
-            return False  # else the thread is late with the next file: this one grows a little
+            return 0  # else the thread is late with the next file: this one grows a little
+        data = b"".join(lines)
         counted = waits() if self._disk.wary else -1
         began_at = time.monotonic()
-        written = self._write(self._file, line)
+        written = self._write(self._file, data)
         self._disk.note(began_at, time.monotonic(), waited=counted < 0 or waits() > counted)
         self._size += written
-        if written < len(line):
-            self._torn = True
-            return False
-        self.written += 1
+        self._torn = written < len(data)
+        done = whole_lines(lines, written) if self._torn else len(lines)
+        self.written += done
         if self._next < 0 and self._size > NEXT_FROM * self._segment_bytes:
             self._wake.set()
-        return True
+        return done
 
     def _prepare_next(self) -> None:
         """Have the next file ready before this one is full: making one can take its time."""
@@ -209,7 +201,7 @@ class Journal:
         done = 0
         while self._waiting:
             with contextlib.suppress(IndexError):
-                self._rendered.append(_line(self._waiting.popleft()))
+                self._rendered.append(line_of(self._waiting.popleft()))
             done += 1
             if done % CHUNK == 0:
                 time.sleep(0)
@@ -253,12 +245,10 @@ class Journal:
     def _took(self, batch: list[bytes], written: int) -> None:
         """Let go of the lines that are written as a whole."""
         self._size += written
-        for line in batch:
-            written -= len(line)
-            if written < 0:
-                return
+        done = whole_lines(batch, written)
+        self.written += done
+        for _ in range(done):
             self._lines.popleft()
-            self.written += 1
 
     def _fail(self, error: OSError) -> None:
         if not self._failing:
@@ -290,11 +280,3 @@ class Journal:
             if descriptor >= 0:
                 os.close(descriptor)
         self._file = self._next = -1
-
-
-def _line(outcome: Recordable) -> bytes:
-    try:
-        return orjson.dumps(outcome.to_row(), option=orjson.OPT_APPEND_NEWLINE)
-    except Exception:  # an answer that is on its way out must not fail for its record
-        log.exception("an outcome could not be told")
-        return b""

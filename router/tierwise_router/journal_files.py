@@ -15,6 +15,7 @@ from typing import Any, Final
 import orjson
 
 from tierwise_core.decision_record import DECISION_KIND, FEEDBACK_KIND
+from tierwise_core.late_verdict import VERDICT_KIND
 
 __all__ = [
     "Marks",
@@ -25,6 +26,7 @@ __all__ = [
     "segment_name",
     "tail",
     "tail_pieces",
+    "verdict_of",
 ]
 
 NAME: Final = re.compile(r"journal-([a-z0-9]+)-(\d+)\.jsonl")
@@ -65,11 +67,7 @@ def oldest_first(directory: Path) -> list[tuple[Path, int]]:
 
 def find_decision(directory: Path, decision_id: str) -> dict[str, Any] | None:
     """Find the record of a decision; None where none of these files has it."""
-    made = made_by(decision_id)
-    if made is None:
-        return None
-    mine = (path for path in _segments(directory) if f"-{made[1]}-" in path.name)
-    for path in sorted(mine, reverse=True):
+    for path in _written_by_its_maker(directory, decision_id):
         for row in _rows_with(path, b'"id":"%s"' % decision_id.encode()):
             if row.get("kind") == DECISION_KIND and row.get("id") == decision_id:
                 return row
@@ -84,6 +82,24 @@ def feedback_of(directory: Path, decision_id: str) -> dict[str, Any] | None:
             if row.get("kind") == FEEDBACK_KIND and (last is None or row["at"] >= last["at"]):
                 last = row
     return last
+
+
+def verdict_of(directory: Path, decision_id: str) -> dict[str, Any] | None:
+    """Find what verifiers said of a decision's answer after it had gone out; None for nothing."""
+    for path in _written_by_its_maker(directory, decision_id):
+        for row in _rows_with(path, b'"decision":"%s"' % decision_id.encode()):
+            if row.get("kind") == VERDICT_KIND:
+                return row
+    return None
+
+
+def _written_by_its_maker(directory: Path, decision_id: str) -> list[Path]:
+    """List the files of the process that made a decision, the newest first."""
+    made = made_by(decision_id)
+    if made is None:
+        return []
+    mine = (path for path in _segments(directory) if f"-{made[1]}-" in path.name)
+    return sorted(mine, reverse=True)
 
 
 @dataclass(slots=True)

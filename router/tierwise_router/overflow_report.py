@@ -18,7 +18,7 @@ import structlog
 
 from tierwise_router.bursting import Sent
 from tierwise_router.sources.kubeconfig import ApiAccess
-from tierwise_router.waker import GROUP_VERSION, NOT_FOUND, TIMEOUT_S
+from tierwise_router.status_writes import StatusWrites
 
 __all__ = ["FIELD_MANAGER", "OverflowReport"]
 
@@ -45,16 +45,10 @@ class OverflowReport:
         router: str = "",
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._access = access
         self._every_s = every_s
         self._router = router or os.environ.get("HOSTNAME") or platform.node()
         self._since = clock().isoformat(timespec="seconds").replace("+00:00", "Z")
-        self._client = httpx.AsyncClient(
-            base_url=access.server,
-            verify=access.tls if access.tls is not None else False,
-            timeout=TIMEOUT_S,
-            trust_env=False,
-        )
+        self._writes = StatusWrites(access, FIELD_MANAGER)
         self._heard: dict[int, Mapping[str, Sent]] = {}
         self._written: dict[str, Sent] = {}
         self._writer: asyncio.Task[None] | None = None
@@ -75,7 +69,7 @@ class OverflowReport:
         if self._writer is not None:
             self._writer.cancel()
             await asyncio.gather(self._writer, return_exceptions=True)
-        await self._client.aclose()
+        await self._writes.close()
 
     def _news(self) -> dict[str, Sent]:
         sums: dict[str, Sent] = {}
@@ -95,7 +89,6 @@ class OverflowReport:
 
     async def _write(self, key: str, sent: Sent) -> bool:
         """Write once; says whether the API server has taken it, or has no use for it."""
-        namespace, _, name = key.partition("/")
         told = {
             "router": self._router,
             "since": self._since,
@@ -103,24 +96,8 @@ class OverflowReport:
             "promptTokens": sent.prompt_tokens,
             "generatedTokens": sent.generated_tokens,
         }
-        body = {
-            "apiVersion": GROUP_VERSION,
-            "kind": "Specialist",
-            "metadata": {"name": name, "namespace": namespace},
-            "status": {"overflow": told},
-        }
         try:
-            answer = await self._client.patch(
-                f"/apis/{GROUP_VERSION}/namespaces/{namespace}/specialists/{name}/status",
-                params={"fieldManager": FIELD_MANAGER, "force": "true"},
-                headers={
-                    "content-type": "application/apply-patch+yaml",
-                    **self._access.authorization(),
-                },
-                json=body,
-            )
-            if answer.status_code != NOT_FOUND:
-                answer.raise_for_status()
+            await self._writes.apply(key, {"overflow": told})
         except (httpx.HTTPError, OSError) as error:
             log.warning("overflow not told yet", specialist=key, error=str(error))
             return False

@@ -19,6 +19,7 @@ from tierwise_router.contents import write_down
 from tierwise_router.decision import Decision
 from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.errors import RequestError
+from tierwise_router.journal_turn import Turn
 from tierwise_router.purses.purse import Purse
 from tierwise_router.refusals import is_refusal
 from tierwise_router.requirements import requirements_for
@@ -197,8 +198,8 @@ def _check_affordable(
 
 def end(
     dispatcher: Dispatcher, decision: Decision, endpoint: str, status: int, seconds: float
-) -> None:
-    """Note how a request ended and hand the decision to the journal: an append, no more.
+) -> Turn | None:
+    """Note how a request ended; gives the turn of the journal that its decision is written in.
 
     What never came as far as a plan or a Specialist is recorded where it was refused.
     """
@@ -214,10 +215,12 @@ def end(
     if dispatcher.journal is None or not (
         decided or (is_refusal(status) and dispatcher.refusals.wanted(now))
     ):
-        return
+        return None
     decision.endpoint, decision.status = endpoint, status
     decision.seconds, decision.ended_at = seconds, now
-    write_down(dispatcher.journal, dispatcher.contents, decision)
+    turn = dispatcher.journal.turn
+    write_down(turn, dispatcher.contents, decision)
+    return turn
 
 
 def _number(name: bytes, value: bytes, right: str) -> float:

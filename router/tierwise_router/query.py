@@ -69,7 +69,7 @@ async def answer_query(dispatcher: Dispatcher, exchange: Exchange, decision: Dec
     try:
         await _answer(dispatcher, exchange, decision, call, hops, plan.field)
     finally:
-        if brain.shadowed and dispatcher.unseen is not None:
+        if brain.compared and dispatcher.unseen is not None:
             dispatcher.unseen.offer(exchange, decision, call)
 
 

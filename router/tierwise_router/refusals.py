@@ -26,22 +26,18 @@ class Refusals:
     """Limits how many refusals are recorded: a flood of them must not push answers out.
 
     >>> refusals = Refusals(most_per_second=2)
-    >>> [refusals.wanted(100.0 + part) for part in (0.1, 0.2, 0.3, 1.1)], refusals.left_out
-    ([True, True, False, True], 1)
+    >>> [refusals.wanted(100.0 + part) for part in (0.1, 0.2, 0.3, 1.1)]
+    [True, True, False, True]
     """
 
     def __init__(self, most_per_second: int = MOST_PER_SECOND) -> None:
         self._most = most_per_second
         self._second = 0
         self._count = 0
-        self.left_out = 0
 
     def wanted(self, now: float) -> bool:
         """Tell whether one more is recorded; ``now`` is in seconds."""
         if int(now) != self._second:
             self._second, self._count = int(now), 0
         self._count += 1
-        if self._count <= self._most:
-            return True
-        self.left_out += 1
-        return False
+        return self._count <= self._most

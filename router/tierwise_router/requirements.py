@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import lru_cache
 
-from tierwise_core.provider import NO_REQUIREMENTS, Requirements, refusal
+from tierwise_core.provider import NO_REQUIREMENTS, Requirements
+from tierwise_core.refusal import refusal
 from tierwise_core.route_table import Route
 from tierwise_core.tenant import TenantRoute
 from tierwise_router.errors import RequestError

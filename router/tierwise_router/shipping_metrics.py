@@ -46,6 +46,11 @@ def _shipped(directory: Path, shipped: Shipped) -> Iterator[Metric]:
         "tierwise_router_ledger_rejected_records", "Records it refused.", shipped.rejected
     )
     yield CounterMetricFamily(
+        "tierwise_router_ledger_skipped_bytes",
+        "Bytes of records that are too long to be sent (32 MiB).",
+        shipped.skipped_bytes,
+    )
+    yield CounterMetricFamily(
         "tierwise_router_ledger_failures", "Attempts to reach it in vain.", shipped.failures
     )
     yield GaugeMetricFamily(

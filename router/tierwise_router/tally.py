@@ -60,8 +60,9 @@ class Tally:
     did); ``holds`` by (specialist, outcome), where the
     outcome is served, timeout, left (the client did) or refused; ``held_s`` by specialist.
     ``comparisons`` by (shadow, outcome), where the outcome is agree, disagree, failed, left_out or
-    not_compared (nobody knows what blue said);
-    ``comparison_usd`` by shadow. ``held`` is a level: the requests that wait now, by specialist.
+    not_compared (nobody knows what blue said); ``comparison_usd`` by shadow. ``verdicts`` on
+    answers that had gone out by (specialist, outcome), where the outcome is passed, refused, silent
+    or left_out. ``held`` is a level: the requests that wait now, by specialist.
     ``journal_lost`` counts records that are lost, by why: unwritten (the disk took none for too
     long), unshipped (the ledger did) or unsealed (contents had no key).
     ``streams`` counts the streams of cascades by (specialist, outcome): flowed, rejected (before
@@ -87,6 +88,7 @@ class Tally:
         self.provider: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.comparisons: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.comparison_usd: defaultdict[str, float] = defaultdict(float)
+        self.verdicts: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.traces: defaultdict[str, int] = defaultdict(int)
         self.exemplars: dict[tuple[str, int], Exemplar] = {}
         self.journal_lost: defaultdict[str, int] = defaultdict(int)
@@ -120,6 +122,7 @@ class Tally:
             "provider": [[*labels, value] for labels, value in self.provider.items()],
             "comparisons": [[*labels, value] for labels, value in self.comparisons.items()],
             "journal_lost": [[name, value] for name, value in self.journal_lost.items()],
+            "verdicts": [[*labels, value] for labels, value in self.verdicts.items()],
             "comparison_usd": [[name, value] for name, value in self.comparison_usd.items()],
             "traces": list(self.traces.items()),
             "exemplars": [[*key, *value] for key, value in self.exemplars.items()],
@@ -154,8 +157,8 @@ class Tally:
             self.streams[name, outcome] += value
         self.in_flight += dumped["in_flight"]
         self.pressure.add(dumped.get("pressure", {}), alive=dumped.get("alive", True))
-        for name, outcome, value in dumped.get("comparisons", ()):
-            self.comparisons[name, outcome] += value
+        _add_pairs(self.comparisons, dumped.get("comparisons", ()))
+        _add_pairs(self.verdicts, dumped.get("verdicts", ()))
         for name, value in dumped.get("journal_lost", ()):
             self.journal_lost[name] += value
         _add_singles(self.comparison_usd, dumped.get("comparison_usd", ()))

@@ -15,17 +15,15 @@ import httpx
 import structlog
 
 from tierwise_router.sources.kubeconfig import ApiAccess
+from tierwise_router.status_writes import StatusWrites
 
 __all__ = ["FIELD_MANAGER", "Waker"]
 
 log = structlog.get_logger(__name__)
 
 FIELD_MANAGER = "tierwise-router"
-GROUP_VERSION = "tierwise.dev/v1alpha1"
 WRITE_EVERY_S = 3.0
 SILENT_S = 10.0
-TIMEOUT_S = 5.0
-NOT_FOUND = 404
 
 
 class Waker:
@@ -37,14 +35,8 @@ class Waker:
     """
 
     def __init__(self, access: ApiAccess, every_s: float = WRITE_EVERY_S) -> None:
-        self._access = access
         self._every_s = every_s
-        self._client = httpx.AsyncClient(
-            base_url=access.server,
-            verify=access.tls if access.tls is not None else False,
-            timeout=TIMEOUT_S,
-            trust_env=False,
-        )
+        self._writes = StatusWrites(access, FIELD_MANAGER)
         self._heard: dict[int, tuple[float, dict[str, int]]] = {}
         self._writers: dict[str, asyncio.Task[None]] = {}
 
@@ -65,7 +57,7 @@ class Waker:
         for task in self._writers.values():
             task.cancel()
         await asyncio.gather(*self._writers.values(), return_exceptions=True)
-        await self._client.aclose()
+        await self._writes.close()
 
     def _waiting(self, key: str) -> int:
         """Add up who waits; a dispatcher that fell silent has died, and its requests with it."""
@@ -90,26 +82,9 @@ class Waker:
 
     async def _write(self, key: str, waiting: int) -> bool:
         """Write once; says whether the API server has taken it, or has no use for it."""
-        namespace, _, name = key.partition("/")
         moment = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        body = {
-            "apiVersion": GROUP_VERSION,
-            "kind": "Specialist",
-            "metadata": {"name": name, "namespace": namespace},
-            "status": {"wake": {"requestedAt": moment, "waiting": waiting}},
-        }
         try:
-            answer = await self._client.patch(
-                f"/apis/{GROUP_VERSION}/namespaces/{namespace}/specialists/{name}/status",
-                params={"fieldManager": FIELD_MANAGER, "force": "true"},
-                headers={
-                    "content-type": "application/apply-patch+yaml",
-                    **self._access.authorization(),
-                },
-                json=body,
-            )
-            if answer.status_code != NOT_FOUND:
-                answer.raise_for_status()
+            await self._writes.apply(key, {"wake": {"requestedAt": moment, "waiting": waiting}})
         except (httpx.HTTPError, OSError) as error:
             log.warning("not woken yet", specialist=key, waiting=waiting, error=str(error))
             return False

@@ -16,7 +16,8 @@ from tierwise_ledger.store import Store
 from tierwise_ledger.tables.outcomes import OUTCOMES
 from tierwise_router.journal_room import make_room
 from tierwise_router.shipping import LedgerAddress, Shipper
-from tierwise_router.shipping_marks import Shipped, waiting_bytes
+from tierwise_router.shipping_marks import LONGEST_LINE, Shipped, waiting_bytes
+from tierwise_router.shipping_metrics import shipping_metrics
 
 SMALL = 2000
 LONG_S = 60.0
@@ -143,6 +144,20 @@ def test_a_torn_line_is_waited_for_and_a_broken_one_passed_over(
 
     assert count(ledger.store, OUTCOMES) == 2
     assert shipper.shipped.rejected == 1
+
+
+def test_a_record_beyond_every_bound_is_passed_over_and_told(
+    tmp_path: Path, ledger: Served
+) -> None:
+    journal = write_rows(tmp_path / "j", [a_decision(1)]).parent
+    with next(journal.glob("journal-*")).open("ab") as lines:
+        lines.write(b"%s\n" % (b"x" * 2 * LONGEST_LINE))
+    write_rows(journal, [a_decision(2)])
+    assert a_shipper(journal, ledger, at_once=LONGEST_LINE - SMALL).ship()
+
+    assert count(ledger.store, OUTCOMES) == 2
+    told = {family.name: family.samples[0].value for family in shipping_metrics(journal, {})}
+    assert told["tierwise_router_ledger_skipped_bytes"] > LONGEST_LINE
 
 
 def test_a_clock_that_is_wrong_is_put_right(tmp_path: Path, ledger: Served) -> None:

@@ -26,6 +26,7 @@ from streams import SURE, UNSURE, Told, says, told
 
 from tierwise_core.route_table import Price
 from tierwise_core.verifier_spec import VerifierSpec
+from tierwise_router.journal_turn import Turn as JournalTurn
 from tierwise_router.settings import Settings
 
 Engine = Callable[[Script], Awaitable[FakeEngine]]
@@ -60,9 +61,10 @@ class Noted:
 
     def __init__(self) -> None:
         self.decisions: list[Any] = []
+        self.turn = JournalTurn(self.record)
 
-    def record(self, told: Any) -> None:
-        self.decisions.append(told.decision)
+    def record(self, *told: Any) -> None:
+        self.decisions += [one.decision for one in told]
 
 
 async def test_a_sure_stream_flows_before_it_has_ended(engine: Engine, run: Run) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from tierwise_core.policy_resilience import Timeouts
 from tierwise_router.errors import UpstreamDiedError, UpstreamUnreachableError
 from tierwise_router.upstream.client import UpstreamClient
-from tierwise_router.upstream.connection import Connection
+from tierwise_router.upstream.connection import READ_AT_ONCE_BYTES, Connection
+from tierwise_router.upstream.response import Response
 from tierwise_router.upstream.target import Target, parse_target
 
 Engine = Callable[[Script], Awaitable[FakeEngine]]
@@ -65,7 +66,8 @@ class Wire(asyncio.Transport):
 
 def wired() -> tuple[Connection, Wire, list[Connection]]:
     idle: list[Connection] = []
-    connection = Connection(asyncio.get_running_loop(), "http://pod", idle.append)
+    room = memoryview(bytearray(READ_AT_ONCE_BYTES))
+    connection = Connection(asyncio.get_running_loop(), "http://pod", idle.append, room)
     wire = Wire()
     connection.connection_made(wire)
     return connection, wire, idle
@@ -296,6 +298,47 @@ def test_it_speaks_tls_on_uvloop_too(tmp_path: Path) -> None:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(talk())
+
+
+@pytest.mark.parametrize(
+    "loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"]
+)
+def test_a_flood_takes_only_its_part_of_a_turn(
+    loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    """What one stream brings in one turn of the event loop keeps all the others waiting."""
+    event = b"80\r\n" + b"a" * 128 + b"\r\n"
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+
+    async def read() -> list[int]:
+        ended = asyncio.Event()
+
+        async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(head + event * 10_000 + b"0\r\n\r\n")
+            await reader.read()
+            writer.close()
+            await writer.wait_closed()
+            ended.set()
+
+        server = await asyncio.start_server(flood, "127.0.0.1", 0)
+        client = UpstreamClient()
+        port = server.sockets[0].getsockname()[1]
+        response = await client.send(parse_target(f"http://127.0.0.1:{port}"), "/", [], b"")
+        turns = [len(data) async for data in pieces_of(response)]
+        client.close()
+        server.close()
+        await ended.wait()
+        return turns
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        turns = runner.run(read())
+    assert sum(turns) == 10_000 * 128
+    assert max(turns) <= 2 * READ_AT_ONCE_BYTES
+
+
+async def pieces_of(response: Response) -> AsyncIterator[bytes]:
+    while data := await response.chunk():
+        yield data
 
 
 def self_signed(folder: Path) -> Path:

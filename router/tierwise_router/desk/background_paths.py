@@ -57,9 +57,10 @@ class BackgroundPaths:
             job = await asyncio.to_thread(self._create, spec, write_again(line) + b"\n")
         except OSError as error:
             raise storage_error(error) from error
+        # Looked at before anybody here begins with it: a client expects to hear that it waits.
+        told = await asyncio.to_thread(_shown, job)
         self._changed()
         where = [(b"location", f"{_home(spec)}/{spec.id}".encode())]
-        told = await asyncio.to_thread(_shown, job)
         await exchange.json(200 if path == RESPONSES else 202, told, where)
 
     async def retrieve(self, exchange: Exchange, tenant: str, job_id: str) -> None:

@@ -51,8 +51,8 @@ class ClientConnection(Line):
     """
 
     __slots__ = (
-        "_arriving", "_excess_bytes", "_headers", "_held", "_in_head", "_parser", "_queue",
-        "_raw_left", "_refusal", "_running", "_target", "_used", "server", "task",
+        "_answered", "_arriving", "_excess_bytes", "_headers", "_held", "_in_head", "_parser",
+        "_queue", "_raw_left", "_refusal", "_running", "_target", "_used", "server", "task",
     )  # fmt: skip
 
     def __init__(self, server: Host) -> None:
@@ -62,6 +62,7 @@ class ClientConnection(Line):
         self._parser = httptools.HttpRequestParser(self)
         self._running: ServedExchange | None = None
         self._arriving: ServedExchange | None = None
+        self._answered: Answered | None = None
         self._queue: deque[ServedExchange] = deque()
         self._held = b""
         self._target = b""
@@ -197,11 +198,13 @@ class ClientConnection(Line):
 
     def finished(self, exchange: Answered) -> None:
         """Go on after an answer: with the next request, or to the end of the connection."""
-        if self._arriving is exchange:
+        if self._kept is not None:
+            self._answered = exchange
+        elif self._arriving is exchange:
             # It still sends a body that nobody reads. Closing now would reset the connection, and
             # the client might never see the answer; so it is listened to for a while.
             self._linger(say_so=not exchange.keep_alive)
-        elif not exchange.keep_alive:
+        elif not exchange.keep_alive or self.server.draining:
             self.close()
         else:
             self._running = None
@@ -209,6 +212,13 @@ class ClientConnection(Line):
             self._used = True
             if self._queue or self._held or self._reading_paused or self._refusal is not None:
                 self._go_on()
+
+    def let_go(self) -> None:
+        """Send what was kept; go on where an answer is out by that."""
+        super().let_go()
+        answered, self._answered = self._answered, None
+        if answered is not None:
+            self.finished(answered)
 
     def _go_on(self) -> None:
         if self._queue:

@@ -25,7 +25,7 @@ class Line(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_closing_at", "_drain", "_patience", "_reading_paused", "_since", "_transport",
+        "_closing_at", "_drain", "_kept", "_patience", "_reading_paused", "_since", "_transport",
         "_unsent_bytes", "full", "loop",
     )  # fmt: skip
 
@@ -36,6 +36,7 @@ class Line(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._reading_paused = False
         self._drain: asyncio.Future[None] | None = None
+        self._kept: list[bytes] | None = None
         self._unsent_bytes = 0
         self._since = 0.0
         self._closing_at = 0.0
@@ -53,8 +54,20 @@ class Line(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Send bytes, unless the client is gone."""
-        if self._transport is not None:
+        if self._kept is not None:
+            self._kept.append(data)
+        elif self._transport is not None:
             self._transport.write(data)
+
+    def hold(self) -> None:
+        """Keep what is sent until :meth:`let_go`: something else comes first."""
+        self._kept = []
+
+    def let_go(self) -> None:
+        """Send what was kept, unless the client is gone by now."""
+        kept, self._kept = self._kept or (), None
+        for data in kept:
+            self.write(data)
 
     async def writable(self) -> None:
         """Wait until the client has read most of what was sent, or is gone."""

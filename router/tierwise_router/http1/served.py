@@ -16,6 +16,7 @@ from tierwise_router.exchange import (
 from tierwise_router.http1.head import CONTINUE, bodiless, head_bytes
 from tierwise_router.http1.watch import Watch
 from tierwise_router.http1.wire import Wire
+from tierwise_router.journal_turn import Turn
 from tierwise_router.upstream.response import Headers
 
 __all__ = ["ServedExchange"]
@@ -60,7 +61,7 @@ class ServedExchange(Exchange):
         self.open = False
         self.tap: list[bytes] | None = None
         self.said: list[bytes] | None = None
-        self.before_end: Callable[[], None] | None = None
+        self.before_end: Callable[[], Turn | None] | None = None
         self.arrived = False
         self.complete = False
         self.gone = False
@@ -187,10 +188,7 @@ class ServedExchange(Exchange):
             if more:
                 return
             data = b"data: %s\n\n" % b"".join(self._whole).replace(b"\n", b" ")
-        if self.tap is not None:
-            self.tap.append(data)
-        if self.said is not None:
-            self.said.append(data)
+        self._keep(data)
         if not more and self.before_end is not None:
             self._ending()
         self._write(data)
@@ -205,10 +203,7 @@ class ServedExchange(Exchange):
             await super().whole(status, headers, body)
             return
         self.status = status
-        if self.tap is not None:
-            self.tap.append(body)
-        if self.said is not None:
-            self.said.append(body)
+        self._keep(body)
         if self.before_end is not None:
             self._ending()
         head = self._head(status, headers, len(body))
@@ -221,6 +216,10 @@ class ServedExchange(Exchange):
             self._connection.write(body)
         self._left_bytes = UNKNOWN
         self._finish()
+
+    def _wait_for(self, turn: Turn) -> None:
+        self._connection.hold()
+        turn.then(self._connection.let_go)
 
     async def _refuse_body(self, status: int, body: bytes) -> None:
         # The connection goes on reading for a while, and throws away what still comes.

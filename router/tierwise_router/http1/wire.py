@@ -41,6 +41,12 @@ class Wire(Protocol):
     def write(self, data: bytes) -> None:
         """Send bytes, unless the client is gone."""
 
+    def hold(self) -> None:
+        """Keep what is sent from now on."""
+
+    def let_go(self) -> None:
+        """Send what was kept."""
+
     async def writable(self) -> None:
         """Wait until the client has read most of what was sent."""
 

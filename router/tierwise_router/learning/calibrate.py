@@ -9,6 +9,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 
+from tierwise_core.calibration import fit_isotonic, pooled
 from tierwise_router.learning.text import Floats
 
 __all__ = ["Calibration"]
@@ -59,8 +60,8 @@ class Calibration:
         if kind == "platt":
             slope, shift = platt(predicted, accepted, np.ones_like(predicted))
             return cls("platt", slope, shift)
-        at, becomes = _isotonic(predicted, accepted)
-        return cls("isotonic", at=tuple(at.tolist()), becomes=tuple(becomes.tolist()))
+        steps = fit_isotonic(pooled(predicted.tolist(), accepted.tolist()))
+        return cls("isotonic", at=steps.at, becomes=steps.becomes)
 
     def apply(self, predicted: Floats) -> Floats:
         """Map predictions."""
@@ -102,19 +103,3 @@ def platt(
     found = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B",
                      bounds=[(0.05, 20.0), (-10.0, 10.0)])  # fmt: skip
     return float(found.x[0]), float(found.x[1])
-
-
-def _isotonic(predicted: Floats, accepted: Floats) -> tuple[Floats, Floats]:
-    """Pool adjacent violators; each pool stands at the middle of its predictions."""
-    order = np.argsort(predicted, kind="stable")
-    pools: list[list[float]] = []  # sum of outcomes, count, sum of predictions
-    for told, was in zip(predicted[order].tolist(), accepted[order].tolist(), strict=True):
-        pools.append([was, 1.0, told])
-        while len(pools) > 1 and pools[-2][0] * pools[-1][1] >= pools[-1][0] * pools[-2][1]:
-            last = pools.pop()
-            pools[-1] = [one + other for one, other in zip(pools[-1], last, strict=True)]
-    sums = np.array(pools)
-    at = sums[:, 2] / sums[:, 1]
-    # Half an outcome of each kind, so that no pool says never or always.
-    becomes = (sums[:, 0] + 0.5) / (sums[:, 1] + 1.0)
-    return at, np.maximum.accumulate(becomes)

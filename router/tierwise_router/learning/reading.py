@@ -39,7 +39,6 @@ class JournalReader:
 
     def __init__(self, directory: Path, marks: Marks) -> None:
         self.marks = marks
-        self.unmatched = 0
         self._directory = directory
         # Feedback whose decision is not known yet, and how often it was looked for.
         self._waiting: OrderedDict[str, tuple[Mapping[str, Any], int]] = OrderedDict()
@@ -68,7 +67,6 @@ class JournalReader:
             self._waiting.move_to_end(decision)
             while len(self._waiting) > MOST_WAITING:
                 self._waiting.popitem(last=False)
-                self.unmatched += 1
         return False
 
     def _look_up(self, book: OutcomeBook) -> int:
@@ -85,8 +83,6 @@ class JournalReader:
                 took += book.take(row)
             elif tries + 1 < TRIES:
                 self._waiting[decision] = (row, tries + 1)
-            else:
-                self.unmatched += 1
         return took
 
 

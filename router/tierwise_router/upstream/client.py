@@ -9,7 +9,7 @@ from functools import cache
 
 from tierwise_core.policy_resilience import Timeouts
 from tierwise_router.errors import UpstreamDiedError, UpstreamUnreachableError
-from tierwise_router.upstream.connection import Connection
+from tierwise_router.upstream.connection import READ_AT_ONCE_BYTES, Connection
 from tierwise_router.upstream.response import Headers, Response
 from tierwise_router.upstream.target import Target
 
@@ -43,6 +43,7 @@ class UpstreamClient:
         self._keep_alive_s = keep_alive_s
         self._loop = asyncio.get_running_loop()
         self._tls = tls
+        self._room = memoryview(bytearray(READ_AT_ONCE_BYTES))
         self._idle: dict[str, list[Connection]] = {}
         self._wanted: frozenset[str] | None = None
         self._sweeping: asyncio.TimerHandle | None = None
@@ -110,7 +111,7 @@ class UpstreamClient:
         try:
             async with asyncio.timeout(connect_s):
                 _, connection = await self._loop.create_connection(
-                    lambda: Connection(self._loop, target.url, self._keep),
+                    lambda: Connection(self._loop, target.url, self._keep, self._room),
                     target.host,
                     target.port,
                     ssl=tls,

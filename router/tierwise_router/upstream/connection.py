@@ -12,7 +12,7 @@ from tierwise_core.policy_resilience import Timeouts
 from tierwise_router.errors import UpstreamDiedError, UpstreamError, UpstreamTimeoutError
 from tierwise_router.upstream.response import Headers, Response
 
-__all__ = ["Connection"]
+__all__ = ["READ_AT_ONCE_BYTES", "Connection"]
 
 FIRST_FINAL_STATUS = 200
 REDIRECTS = range(300, 400)
@@ -25,16 +25,19 @@ FRAMING_PER_BYTE = 64
 NOT_MODIFIED = 304
 BODILESS = (204, NOT_MODIFIED)
 COPIED_BYTES = 16 * 1024
+READ_AT_ONCE_BYTES = 32 * 1024
+"""How much is taken from the network by one read: while it is taken in, everybody else waits."""
 NO_TIMEOUTS = Timeouts()
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """An HTTP/1.1 client connection that carries one request at a time.
 
     Args:
         loop: the event loop it lives in.
         name: the endpoint's URL, for messages.
         on_idle: called when an answer is complete and the connection can take another request.
+        room: what is read goes there; all connections of a loop may share it.
     """
 
     __slots__ = (
@@ -47,6 +50,7 @@ class Connection(asyncio.Protocol):
         "_parser",
         "_reading_paused",
         "_response",
+        "_room",
         "_sent_at",
         "_timer",
         "_timer_at",
@@ -62,10 +66,12 @@ class Connection(asyncio.Protocol):
         loop: asyncio.AbstractEventLoop,
         name: str,
         on_idle: Callable[[Connection], None],
+        room: memoryview,
     ) -> None:
         self._loop = loop
         self.name = name
         self._on_idle = on_idle
+        self._room = room
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
         self._response: Response | None = None
@@ -140,7 +146,15 @@ class Connection(asyncio.Protocol):
         """Remember the transport."""
         self._transport = cast("asyncio.Transport", transport)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's
+        """Lend the place for one read; what is read is taken in before the next one."""
+        return self._room
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take in what was read."""
+        self.data_received(self._room[:nbytes])
+
+    def data_received(self, data: bytes | memoryview) -> None:
         """Feed the parser; what comes without a request ends the connection."""
         if self._response is None:
             self.close()

@@ -11,8 +11,7 @@ __all__ = ["Headers", "Response"]
 
 Headers = list[tuple[bytes, bytes]]
 
-HIGH_WATER_BYTES = 256 * 1024
-LOW_WATER_BYTES = 64 * 1024
+HIGH_WATER_BYTES = 32 * 1024
 
 
 class Source(Protocol):
@@ -31,8 +30,9 @@ class Source(Protocol):
 class Response:
     """An answer that is being received.
 
-    The connection fills it, one reader empties it. When more than 256 KiB wait to be read, the
-    connection stops reading: a slow client slows its engine down and costs no memory here.
+    The connection fills it, one reader empties it. When more than 32 KiB wait to be read, the
+    connection stops reading: a slow client slows its engine down and costs no memory here, and an
+    engine that sends as fast as it can has only its part of a turn of the event loop.
     """
 
     __slots__ = (
