@@ -20,7 +20,8 @@ KINDS = (
     ("cost", ("cost",)),
     ("windows and latency", ("windows", "judged", "latency")),
     ("rollouts, claims, drift, refit", ("both sides", "contradiction", "questions", "who claimed",
-                                        "drift", "refit")),
+                                        "drift", "refit of one")),
+    ("refit of all, exports", ("refit of all", "export")),
     ("the page", ("page",)),
     ("audit", ("audit",)),
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from bulk_rows import NOW
 from clocks import Took, timed
@@ -18,8 +19,9 @@ from tierwise_ledger.learning.assertions import (
 )
 from tierwise_ledger.learning.calibrating import calibration_reports
 from tierwise_ledger.learning.drifting import drift
+from tierwise_ledger.learning.exporting import Wanted, export_rows
 from tierwise_ledger.learning.sides import Sides, side_sums
-from tierwise_ledger.learning.windows import Asked, field_totals, latencies, on_grid, windows
+from tierwise_ledger.learning.windows import Asked, latencies, on_grid, windows
 from tierwise_ledger.listing import list_outcomes
 from tierwise_ledger.money.reports import Period, report
 from tierwise_ledger.reading import find_outcome, summarise
@@ -32,12 +34,13 @@ from tierwise_ledger.seeing.trust import reliability
 from tierwise_ledger.seeing.waiting import waiting
 from tierwise_ledger.service.asked import Span
 from tierwise_ledger.service.status import status_in
+from tierwise_ledger.service.windows import rows
 from tierwise_ledger.settings import Settings
 from tierwise_ledger.statistics import gather
 from tierwise_ledger.store import Store
+from tierwise_ledger.tables.base import DAY_S, HOUR_S
 
 TIMES = 3
-DAY_S = 86400.0
 SORTER = "demo/specialist-3"
 ONE = "d-fill-one-00000000"
 
@@ -82,6 +85,17 @@ def _latency(days: float, specialist: str | None) -> Callable[[Connection], obje
     return lambda connection: latencies(connection, _asked(days, specialist))
 
 
+def _series(days: float, every: int, specialist: str | None) -> Callable[[Connection], object]:
+    asked = replace(_asked(days, specialist), every=every)
+    return lambda connection: list(rows(connection, asked, None, with_latency=True))
+
+
+def _export(days: float, specialist: str | None) -> Callable[[Connection], object]:
+    """Look through the judged answers, of which no text is kept."""
+    wanted = Wanted("dpo", _span(days), specialist)
+    return lambda connection: list(export_rows(connection, wanted, lambda *_given: {}))
+
+
 def _at_odds(specialist: str | None) -> Callable[[Connection], object]:
     return lambda connection: questions_at_odds(connection, _span(30), specialist, None, 50)
 
@@ -120,20 +134,25 @@ QUESTIONS: dict[str, Callable[[Connection], object]] = {
     "sums of a day by hour and state": _sum(1, "hour", "state"),
     "sums of a week by tenant": _sum(7, "tenant"),
     "sums of 30 days by field": _sum(30, "field"),
+    "sums of 30 days by hour and state": _sum(30, "hour", "state"),
+    "sums of 30 days by Specialist, tier and state": _sum(30, "specialist", "tier", "state"),
     "cost of a day by Specialist": _cost(1, "specialist"),
     "cost of a week by tenant": _cost(7, "tenant"),
     "cost of 30 days by Specialist": _cost(30, "specialist"),
     "cost of 30 days by tenant": _cost(30, "tenant"),
     "windows of an hour, all": lambda connection: windows(connection, _asked(1 / 24)),
     "windows of 30 days, all": lambda connection: windows(connection, _asked(30)),
-    "judged answers of all fields in 30 days": lambda connection: field_totals(
-        connection, _asked(30)
-    ),
+    "windows of 30 days by the hour, one Specialist": _series(30, HOUR_S, SORTER),
+    "windows of a week by the hour, all": _series(7, HOUR_S, None),
+    "windows of five hours by ten seconds, one Specialist": _series(5 / 24, 10, SORTER),
     "latency of an hour, one Specialist": _latency(1 / 24, SORTER),
     "latency of an hour, all": _latency(1 / 24, None),
     "latency of 30 days, one Specialist": _latency(30, SORTER),
     "latency of 30 days, all": _latency(30, None),
     "both sides of a rollout of a week": lambda connection: side_sums(connection, SIDES),
+    "both sides of a rollout of a week, without feedback": lambda connection: side_sums(
+        connection, replace(SIDES, feedback=False)
+    ),
     "contradiction rates of a day": _rates(1),
     "contradiction rates of 30 days": _rates(30),
     "questions at odds in 30 days": _at_odds(None),
@@ -162,6 +181,11 @@ QUESTIONS: dict[str, Callable[[Connection], object]] = {
     "refit of one Specialist in one field, 30 days": lambda connection: calibration_reports(
         connection, NOW - 30 * DAY_S, NOW, specialist=SORTER, field="field-3"
     ),
+    "refit of all, 30 days": lambda connection: calibration_reports(
+        connection, NOW - 30 * DAY_S, NOW
+    ),
+    "export of a day, all": _export(1, None),
+    "export of a week, one Specialist": _export(7, SORTER),
     "status": status_in,
     "audit: the streams": heads,
     "audit: all about one decision": lambda connection: records_of(connection, ONE),

@@ -8,15 +8,16 @@ came later and had no part in it.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import exp, log1p
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from tierwise_core.confidence import logit, sigmoid
 from tierwise_core.curves import brier, calibration_error
 
-__all__ = ["CalibrationMap", "Refit", "fit_isotonic", "fit_platt", "refit"]
+__all__ = ["CalibrationMap", "Pool", "Refit", "fit_isotonic", "fit_platt", "pooled", "refit"]
 
 Kind = Literal["none", "platt", "isotonic"]
 LEAST_FITTED: Final = 30
@@ -72,26 +73,47 @@ class CalibrationMap:
         return {"kind": "none"}
 
 
-def fit_platt(told: Sequence[float], was: Sequence[float]) -> CalibrationMap:
+class Pool(NamedTuple):
+    """Answers of one confidence: how many of them were right, and how many there are."""
+
+    told: float
+    right: float
+    answers: int
+
+
+def pooled(told: Sequence[float], was: Sequence[float]) -> list[Pool]:
+    """Put answers of the same confidence together, by rising confidence; ``was`` is 1 or 0.
+
+    >>> pooled([0.9, 0.8, 0.9], [1.0, 1.0, 0.0])
+    [Pool(told=0.8, right=1.0, answers=1), Pool(told=0.9, right=1.0, answers=2)]
+    """
+    counts = Counter(told)
+    rights = dict.fromkeys(counts, 0.0)
+    for one, right in zip(told, was, strict=True):
+        rights[one] += right
+    return [Pool(one, rights[one], counts[one]) for one in sorted(counts)]
+
+
+def fit_platt(answers: Sequence[Pool]) -> CalibrationMap:
     """Fit ``logit' = slope * logit + shift`` by Newton's method (Platt 1999).
 
     A weak pull towards the map that changes nothing keeps few answers from saying much. Told 0.9
     four thousand times, and right in three of four:
 
-    >>> fitted = fit_platt([0.9] * 4000, [1.0, 1.0, 1.0, 0.0] * 1000)
+    >>> fitted = fit_platt([Pool(0.9, right=3000.0, answers=4000)])
     >>> round(fitted.apply(0.9), 2)
     0.75
     """
-    raised = [logit(min(max(one, 1e-4), 1 - 1e-4)) for one in told]
+    pools = [
+        Pool(logit(min(max(one.told, 1e-4), 1 - 1e-4)), one.right, one.answers) for one in answers
+    ]
     slope, shift = 1.0, 0.0
-    loss = _loss(raised, was, slope, shift)
+    loss = _loss(pools, slope, shift)
     for _ in range(STEPS):
-        by_slope, by_shift = _newton_step(raised, was, slope, shift)
+        by_slope, by_shift = _newton_step(pools, slope, shift)
         size = 1.0
         # A whole step may go too far where the curve is flat; half of it is tried then.
-        while (
-            after := _loss(raised, was, slope + size * by_slope, shift + size * by_shift)
-        ) > loss:
+        while (after := _loss(pools, slope + size * by_slope, shift + size * by_shift)) > loss:
             size /= 2.0
             if size < CLOSE:
                 break
@@ -101,28 +123,27 @@ def fit_platt(told: Sequence[float], was: Sequence[float]) -> CalibrationMap:
     return CalibrationMap("platt", max(slope, 0.05), shift)
 
 
-def _loss(raised: Sequence[float], was: Sequence[float], slope: float, shift: float) -> float:
+def _loss(pools: Sequence[Pool], slope: float, shift: float) -> float:
     total = KEEP * ((slope - 1.0) ** 2 + shift**2)
-    for one, right in zip(raised, was, strict=True):
-        moved = slope * one + shift
-        total += (moved if moved > LARGEST_EXPONENT else log1p(exp(moved))) - right * moved
+    for raised, right, count in pools:
+        moved = slope * raised + shift
+        spread = moved if moved > LARGEST_EXPONENT else log1p(exp(moved))
+        total += count * spread - right * moved
     return total
 
 
-def _newton_step(
-    raised: Sequence[float], was: Sequence[float], slope: float, shift: float
-) -> tuple[float, float]:
+def _newton_step(pools: Sequence[Pool], slope: float, shift: float) -> tuple[float, float]:
     first = 2 * KEEP * (slope - 1.0)
     second = 2 * KEEP * shift
     of_slope = of_shift = 2 * KEEP
     across = 0.0
-    for one, right in zip(raised, was, strict=True):
-        says = sigmoid(min(max(slope * one + shift, -LARGEST_EXPONENT), LARGEST_EXPONENT))
-        off, bend = says - right, says * (1.0 - says)
-        first += off * one
+    for raised, right, count in pools:
+        says = sigmoid(min(max(slope * raised + shift, -LARGEST_EXPONENT), LARGEST_EXPONENT))
+        off, bend = count * says - right, count * says * (1.0 - says)
+        first += off * raised
         second += off
-        of_slope += bend * one * one
-        across += bend * one
+        of_slope += bend * raised * raised
+        across += bend * raised
         of_shift += bend
     determinant = of_slope * of_shift - across * across
     return (
@@ -131,35 +152,40 @@ def _newton_step(
     )
 
 
-def fit_isotonic(told: Sequence[float], was: Sequence[float]) -> CalibrationMap:
+def fit_isotonic(answers: Sequence[Pool]) -> CalibrationMap:
     """Fit a rising staircase by pooling neighbours that fall (Ayer et al. 1955).
 
-    Each pool stands at the mean of its confidences, and says its share with half an answer of each
-    kind added, so that none says never or always.
+    Answers of one confidence are one pool from the start. Each pool says its share, with half an
+    answer of each kind added so that none says never or always, from its lowest confidence to its
+    highest; between pools it rises evenly.
 
-    >>> fitted = fit_isotonic([0.1, 0.2, 0.8, 0.9], [0.0, 1.0, 0.0, 1.0])
-    >>> [round(one, 2) for one in fitted.becomes]
-    [0.25, 0.5, 0.75]
+    >>> fitted = fit_isotonic(pooled([0.1, 0.2, 0.8, 0.9], [0.0, 1.0, 0.0, 1.0]))
+    >>> fitted.at, [round(one, 2) for one in fitted.becomes]
+    ((0.1, 0.2, 0.8, 0.9), [0.25, 0.5, 0.5, 0.75])
+    >>> fit_isotonic([Pool(0.9, right=3.0, answers=4)]).becomes
+    (0.7,)
     """
-    pools: list[tuple[float, float, float]] = []  # right, count, confidences
-    for one, right in sorted(zip(told, was, strict=True)):
-        pool = (right, 1.0, one)
-        while pools and pools[-1][0] * pool[1] >= pool[0] * pools[-1][1]:
-            before = pools.pop()
-            pool = (pool[0] + before[0], pool[1] + before[1], pool[2] + before[2])
-        pools.append(pool)
+    steps: list[tuple[float, int, float, float]] = []  # right, count, lowest, highest
+    for one in answers:
+        step = (one.right, one.answers, one.told, one.told)
+        while steps and steps[-1][0] * step[1] >= step[0] * steps[-1][1]:
+            before = steps.pop()
+            step = (step[0] + before[0], step[1] + before[1], before[2], step[3])
+        steps.append(step)
     at: list[float] = []
     becomes: list[float] = []
-    for right, count, confidences in pools:
-        at.append(confidences / count)
+    for right, count, lowest, highest in steps:
         says = (right + 0.5) / (count + 1.0)
-        becomes.append(max(says, becomes[-1]) if becomes else says)
+        rising = max(says, becomes[-1]) if becomes else says
+        for end in sorted({lowest, highest}):
+            at.append(end)
+            becomes.append(rising)
     return CalibrationMap("isotonic", at=tuple(at), becomes=tuple(becomes))
 
 
-Fit = Callable[[Sequence[float], Sequence[float]], CalibrationMap]
+Fit = Callable[[Sequence[Pool]], CalibrationMap]
 FITS: Final[dict[Kind, Fit]] = {
-    "none": lambda _told, _was: CalibrationMap(),
+    "none": lambda _answers: CalibrationMap(),
     "platt": fit_platt,
     "isotonic": fit_isotonic,
 }
@@ -225,17 +251,19 @@ def _chosen(told: Sequence[float], was: Sequence[float]) -> CalibrationMap:
     kinds: list[Kind] = ["none", "platt"]
     if len(told) >= LEAST_FOR_ISOTONIC:
         kinds.append("isotonic")
-    best = min(kinds, key=lambda kind: _crossed(FITS[kind], told, was))
-    return FITS[best](told, was)
-
-
-def _crossed(fit: Fit, told: Sequence[float], was: Sequence[float]) -> float:
     # Earlier and later, not every other one: what comes in turns would look alike in both.
     middle = len(told) // 2
-    halves = ((told[:middle], was[:middle]), (told[middle:], was[middle:]))
-    total = 0.0
-    for (mine, came), (others, came_then) in (halves, halves[::-1]):
-        fitted = fit(mine, came)
-        pairs = zip(others, came_then, strict=True)
-        total += sum((fitted.apply(one) - right) ** 2 for one, right in pairs)
-    return total
+    earlier, later = pooled(told[:middle], was[:middle]), pooled(told[middle:], was[middle:])
+    best = min(kinds, key=lambda kind: _off(kind, earlier, later) + _off(kind, later, earlier))
+    return FITS[best](pooled(told, was))
+
+
+def _off(kind: Kind, mine: Sequence[Pool], others: Sequence[Pool]) -> float:
+    """Add up how far off a map that is fitted on some answers is for others."""
+    fitted = FITS[kind](mine)
+    return sum(_squares(one, fitted.apply(one.told)) for one in others)
+
+
+def _squares(pool: Pool, says: float) -> float:
+    """Add up the squared distances of a pool's answers, each 1 or 0, from what is said of them."""
+    return pool.right * (1.0 - says) ** 2 + (pool.answers - pool.right) * says**2

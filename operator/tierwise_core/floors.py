@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor
@@ -74,7 +75,9 @@ def propose_floor(
     share = sum(judged) / len(judged) if judged else 0.0
     enough = len(judged) >= LEAST_JUDGED
     low, high = interval(share, len(judged)) if enough else (None, None)
-    mapped = [(calibration or CalibrationMap()).apply(one) for one, _ in kept]
+    counts = Counter(one for one, _ in kept)
+    mapping = calibration or CalibrationMap()
+    promised = sum(mapping.apply(one) * count for one, count in counts.items())
     return FloorProposal(
         chosen,
         present,
@@ -83,7 +86,7 @@ def propose_floor(
         share if enough else None,
         low,
         high,
-        sum(mapped) / len(mapped) if mapped else 0.0,
+        promised / len(kept) if kept else 0.0,
         len(told),
         len(judged),
         _why_not(len(told), len(judged), chosen, present),
@@ -105,10 +108,10 @@ def _share_below(told: Sequence[float], bound: float) -> float:
 
 def _why_not(answers: int, judged: int, chosen: float, present: float) -> str:
     if answers < LEAST_ANSWERS:
-        return f"only {answers} answers; {LEAST_ANSWERS} are needed"
+        return f"{answers} of the {LEAST_ANSWERS} answers that it takes"
     if judged < LEAST_JUDGED:
         return (
-            f"only {judged} answers at or above {chosen:.2f} were judged by people or verifiers; "
-            f"{LEAST_JUDGED} are needed"
+            f"{judged} of the {LEAST_JUDGED} answers that it takes at or above {chosen:.2f} were "
+            "judged by people or verifiers"
         )
     return "the floor is right as it is" if abs(chosen - present) < 1 / HUNDRED / 2 else ""

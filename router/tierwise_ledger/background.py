@@ -12,7 +12,7 @@ import structlog
 
 from tierwise_ledger import contents, erasing, statistics
 from tierwise_ledger.auditing import checkpoints, watching
-from tierwise_ledger.learning import calibrating, forgetting
+from tierwise_ledger.learning import calibrating
 from tierwise_ledger.money import days as money_days
 from tierwise_ledger.money import jobs as money_jobs
 from tierwise_ledger.settings import Settings
@@ -52,7 +52,6 @@ JOBS: Sequence[Job] = (
     Job("forget-budgets", money_jobs.FORGET_EVERY_S, money_jobs.forget),
     Job("calibration", calibrating.EVERY_S, calibrating.calibrate),
     Job("statistics", statistics.EVERY_S, statistics.gather),
-    Job("forget-interactions", forgetting.EVERY_S, forgetting.forget_old),
 )
 """All jobs: one line per area."""
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
+from math import inf
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, and_, delete, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, func, select
 
 from tierwise_ledger.auditing import chain
-from tierwise_ledger.learning import forgetting
 from tierwise_ledger.settings import Settings
 from tierwise_ledger.store import Store
 from tierwise_ledger.tables.calls import CALLS
 from tierwise_ledger.tables.contents import CONTENTS, ERASURES, LEDGER
 from tierwise_ledger.tables.feedback import FEEDBACK
+from tierwise_ledger.tables.judged import INTERACTIONS, WINDOW_LATENCY, WINDOWS
+from tierwise_ledger.tables.learned import CLAIMS
 from tierwise_ledger.tables.outcomes import OUTCOMES, RECORDS
+from tierwise_ledger.tables.rollouts import ROLLOUT_FAILURES
 from tierwise_ledger.tables.seen import SEEN
 from tierwise_ledger.upsert import replace_rows
 
@@ -25,7 +29,18 @@ DAY_S: Final = 86400.0
 SEEN_DAYS: Final = 30
 SLICE_S: Final = 6 * 3600.0
 SINCE: Final = "outcomes_since"
-BY_TIME: Final = (CALLS, RECORDS, FEEDBACK, OUTCOMES)
+AT_ONCE: Final = 1000
+"""So many outcomes of a tenant are erased in one transaction: a tenth of a second's work."""
+
+OF_DECISION: Final = (
+    INTERACTIONS.c.decision, CLAIMS.c.decision, ROLLOUT_FAILURES.c.decision, CALLS.c.outcome,
+    RECORDS.c.id, FEEDBACK.c.decision,
+)  # fmt: skip
+BY_TIME: Final = (
+    CALLS.c.at, RECORDS.c.at, FEEDBACK.c.at, INTERACTIONS.c.at, CLAIMS.c.at, ROLLOUT_FAILURES.c.at,
+    WINDOWS.c.begin, WINDOW_LATENCY.c.begin, OUTCOMES.c.at,
+)  # fmt: skip
+"""What goes with its outcomes, by when it was; sums by the hour stay, and outcomes go last."""
 
 Gone = Callable[[str, float], bool]
 
@@ -47,30 +62,67 @@ def gone_rule(connection: Connection) -> Gone:
 
 
 def erase_tenant(
-    connection: Connection, tenant: str, now: float, *, contents_only: bool = False
+    store: Store, tenant: str, now: float, *, contents_only: bool = False
 ) -> dict[str, int]:
     """Erase what a tenant left until ``now``; tells how many contents and outcomes that were.
 
     Sums by the hour stay: they are the bill, and name nobody else than the tenant. What of it
-    arrives later is not taken.
+    arrives later is not taken. Of much some goes at a time, so that nobody waits for long; what
+    a ledger that is killed has left, the next one erases (:func:`forget_old`).
     """
-    theirs = select(OUTCOMES.c.id).where(OUTCOMES.c.tenant == tenant, OUTCOMES.c.at < now)
-    contents = _delete(connection, CONTENTS, CONTENTS.c.tenant == tenant)
-    outcomes = 0
+    told = {"tenant": tenant, "before": now, "at": now}
     if not contents_only:
-        forgetting.forget_tenant(connection, tenant, now)
-        _delete(connection, CALLS, CALLS.c.outcome.in_(theirs))
-        _delete(connection, RECORDS, RECORDS.c.id.in_(theirs))
-        _delete(connection, FEEDBACK, FEEDBACK.c.decision.in_(theirs))
-        outcomes = _delete(connection, OUTCOMES, OUTCOMES.c.id.in_(theirs))
-        told = {"tenant": tenant, "before": now, "at": now}
-        replace_rows(connection, ERASURES, [{**told, "contents": contents, "outcomes": outcomes}])
-    chain.note(connection, "erasures", "erased", tenant, now, contents=contents, outcomes=outcomes)
-    return {"contents": contents, "outcomes": outcomes}
+        with store.begin() as connection:
+            replace_rows(connection, ERASURES, [{**told, "contents": 0, "outcomes": 0}])
+    contents = _in_parts(store, lambda connection: _erase_contents(connection, tenant))
+    outcomes = 0 if contents_only else _erase_outcomes_of(store, tenant, now)
+    with store.begin() as connection:
+        erased = {"contents": contents, "outcomes": outcomes}
+        if not contents_only:
+            replace_rows(connection, ERASURES, [{**told, **erased}])
+        chain.note(connection, "erasures", "erased", tenant, now, **erased)
+    return erased
+
+
+def _in_parts(store: Store, erase: Callable[[Connection], int]) -> int:
+    """Erase until there is nothing more, each time in a transaction of its own."""
+    total = 0
+    while True:
+        with store.begin() as connection:
+            some = erase(connection)
+        if not some:
+            return total
+        total += some
+
+
+def _erase_contents(connection: Connection, tenant: str, before: float = inf) -> int:
+    mine = and_(CONTENTS.c.tenant == tenant, CONTENTS.c.at < before)
+    return _delete(connection, CONTENTS, CONTENTS.c.id.in_(_some(connection, CONTENTS.c.id, mine)))
+
+
+def _erase_outcomes_of(store: Store, tenant: str, before: float) -> int:
+    theirs = and_(OUTCOMES.c.tenant == tenant, OUTCOMES.c.at < before)
+    return _in_parts(store, lambda connection: _erase_outcomes(connection, theirs))
+
+
+def _erase_outcomes(connection: Connection, theirs: ColumnElement[bool]) -> int:
+    """Delete some outcomes and all that belongs to them.
+
+    Windows are sums over all tenants and name none of them: they stay.
+    """
+    names = _some(connection, OUTCOMES.c.id, theirs)
+    for of_decision in OF_DECISION:
+        _delete(connection, of_decision.table, of_decision.in_(names))
+    return _delete(connection, OUTCOMES, OUTCOMES.c.id.in_(names))
+
+
+def _some(connection: Connection, name: Column[str], which: ColumnElement[bool]) -> Sequence[str]:
+    return connection.execute(select(name).where(which).limit(AT_ONCE)).scalars().all()
 
 
 def forget_old(store: Store, settings: Settings, now: float) -> None:
-    """Delete contents that expired, and outcomes that are older than they are kept."""
+    """Delete contents that expired, and outcomes that are older than they are kept; a job."""
+    _finish_erasures(store)
     with store.begin() as connection:
         _delete(connection, CONTENTS, CONTENTS.c.expires_at < now)
         # An object of the cluster is told of as long as it is there, and chained once.
@@ -79,23 +131,32 @@ def forget_old(store: Store, settings: Settings, now: float) -> None:
     if not settings.keep_days:
         return
     until = now - settings.keep_days * DAY_S
-    for table in BY_TIME:
-        while _forget_some(store, table, until):
+    for when in BY_TIME:
+        while _forget_some(store, when, until):
             pass
 
 
-def _forget_some(store: Store, table: Table, until: float) -> bool:
+def _finish_erasures(store: Store) -> None:
+    """Erase what is left of tenants whose erasure was cut off."""
+    with store.read() as connection:
+        rows = connection.execute(select(ERASURES.c.tenant, ERASURES.c.before)).all()
+    for tenant, before in rows:
+        _in_parts(store, partial(_erase_contents, tenant=tenant, before=before))
+        _erase_outcomes_of(store, tenant, before)
+
+
+def _forget_some(store: Store, when: Column[float], until: float) -> bool:
     """Delete some hours of a table in one transaction, so that nobody waits for long."""
     with store.begin() as connection:
-        oldest = connection.execute(select(func.min(table.c.at))).scalar()
+        oldest = connection.execute(select(func.min(when))).scalar()
         if oldest is None or oldest >= until:
             return False
         before = min(until, oldest + SLICE_S)
         replace_rows(connection, LEDGER, [{"name": SINCE, "value": repr(before)}])
-        if table is OUTCOMES:
+        if when is OUTCOMES.c.at:
             old = select(OUTCOMES.c.id).where(OUTCOMES.c.at < before)
             _delete(connection, CONTENTS, CONTENTS.c.id.in_(old))
-        _delete(connection, table, table.c.at < before)
+        _delete(connection, when.table, when < before)
         return True
 
 

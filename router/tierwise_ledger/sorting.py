@@ -12,6 +12,7 @@ import orjson
 from sqlalchemy import Table
 
 from tierwise_core.decision_record import DECISION_KIND, FEEDBACK_KIND, DecisionRecord, Feedback
+from tierwise_core.late_verdict import VERDICT_KIND, Verdict
 from tierwise_ledger.contents import CONTENT_KIND, content_row
 from tierwise_ledger.errors import RecordError
 from tierwise_ledger.outcome_rows import call_rows, outcome_row
@@ -74,6 +75,8 @@ def _sort(found: SortedRows, row: Mapping[str, Any], received_at: float, skew_s:
         content = content_row(row, _instant(row) + skew_s)
         found.contents.setdefault(content["id"], content)
     else:
+        if kind == VERDICT_KIND:
+            Verdict.of(row)
         found.others.setdefault(f"{kind}:{_name(row)}", row)
 
 

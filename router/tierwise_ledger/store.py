@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any, Self
 
 import orjson
@@ -55,6 +56,16 @@ class Store:
                 store.close()
                 raise
         return store
+
+    @classmethod
+    def look_at(cls, url: str) -> Self:
+        """Connect in order to read what is there: no file is made, and no byte of it changes.
+
+        Raises SettingsError for an address that is none of a database, and StoreError where there
+        is no file.
+        """
+        parsed = _parsed(url)
+        return cls(_reader(parsed) if parsed.get_backend_name() == "sqlite" else _engine(parsed))
 
     @property
     def is_sqlite(self) -> bool:
@@ -110,13 +121,34 @@ def _engine(url: URL) -> Engine:
     return engine
 
 
+def _reader(url: URL) -> Engine:
+    path = Path(url.database or "")
+    if not path.is_file():
+        raise StoreError(f"there is no database file {url.database!r}")
+    # Even to read SQLite puts a file of its own beside one that is written to. Where that is not
+    # there nobody writes, and a copy on a read-only disk can be read as well.
+    live = path.with_name(f"{path.name}-wal").exists()
+    asked = {"uri": "true", "mode": "ro"} if live else {"uri": "true", "immutable": "1"}
+    engine = create_engine(
+        url.set(database=path.absolute().as_uri(), query=asked), json_serializer=_json,
+        json_deserializer=orjson.loads, connect_args={"timeout": BUSY_S},
+    )  # fmt: skip
+    event.listen(engine, "connect", _by_hand)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
 def _json(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-def _prepare(connection: Any, _record: object) -> None:
+def _by_hand(connection: Any, _record: object) -> None:
     # The driver's own transactions begin too late to be locks; we begin them ourselves.
     connection.isolation_level = None
+
+
+def _prepare(connection: Any, _record: object) -> None:
+    _by_hand(connection, _record)
     cursor = connection.cursor()
     for pragma in (
         "journal_mode=WAL",

@@ -106,6 +106,25 @@ def test_every_change_of_the_shares_is_told_however_rarely_one_looks(store: Stor
     assert sorted(taken_back) == ["5d6f", "77aa"]
 
 
+def test_who_is_on_which_side_is_told_once_both_are_known_and_when_it_changes(
+    store: Store,
+) -> None:
+    """A move to another tier makes a revision of its own."""
+    rollout = {"spec": {"specialistRef": {"name": "sorter"}}}
+    of_blue = (None, ["11aa"], ["11aa"], ["11aa", "22bb"])
+    for blue in of_blue:
+        sides = {"blue": {"revisions": blue}, "green": {"revisions": ["5d6f"]}}
+        look(store, rollouts=[an_object("sorter-9c0e", status={"sides": sides}) | rollout])
+
+    with store.read() as connection:
+        bodies = connection.execute(select(AUDIT_RECORDS.c.body)).scalars()
+        found = [one for one in map(json.loads, bodies) if one["kind"] == "lined-up"]
+    assert [(one["blue"], one["green"]) for one in found] == [
+        (["11aa"], ["5d6f"]),
+        (["11aa", "22bb"], ["5d6f"]),
+    ]
+
+
 def test_a_revision_that_is_promoted_later_is_good_again(store: Store) -> None:
     step = ("2026-11-22T12:00:00Z", "RolledBack", 0)
     look(store, rollouts=[a_trial(step, verdict={"outcome": "RolledBack", "reason": "Cost"})])

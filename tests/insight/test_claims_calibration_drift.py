@@ -9,14 +9,14 @@ import pytest
 from ledgers import NOON, Served, a_decision, a_word
 
 from tierwise_core.query_features import feature_row
+from tierwise_ledger.erasing import erase_tenant, forget_old
 from tierwise_ledger.ingest import ingest
 from tierwise_ledger.learning.assertions import contradiction_rates
 from tierwise_ledger.learning.calibrating import calibrate
-from tierwise_ledger.learning.forgetting import forget_old, forget_tenant
 from tierwise_ledger.service.asked import Span
 from tierwise_ledger.settings import Settings
 from tierwise_ledger.store import Store
-from tierwise_ledger.tables.judged import INTERACTIONS
+from tierwise_ledger.tables.judged import INTERACTIONS, WINDOW_LATENCY, WINDOWS
 from tierwise_ledger.tables.learned import CLAIMS
 
 DAY_S = 86_400.0
@@ -142,6 +142,28 @@ def test_what_only_the_gate_accepted_is_no_evidence_of_being_right(store: Store)
     assert "were judged by people or verifiers" in one["proposal"]["why_not"]
 
 
+def test_who_answered_in_the_time_is_refitted_and_nobody_else(store: Store) -> None:
+    step = {"verified": True}
+    theirs = {"specialist": "demo/other"}
+    take(
+        store,
+        *(a_decision(number, at=NOON - 7200.0 + number, step=step) for number in range(40)),
+        *(a_decision(number, at=NOON + number, step=step | theirs) for number in range(50, 90)),
+        *(a_decision(number, step=step | {"failure": "gone"}) for number in range(90, 95)),
+    )
+
+    def refitted(query: str) -> list[tuple[str, int]]:
+        found = get(store, f"/v1/calibration?{query}")["calibrations"]
+        return [(one["specialist"], one["answers"]) for one in found]
+
+    since, until = f"since={NOON - 7200}", f"until={NOON + 200}"
+    assert refitted(f"{since}&{until}") == [("demo/other", 40), ("demo/sorter", 40)]
+    assert refitted(f"since={NOON}&{until}") == [("demo/other", 40)]
+    assert refitted(f"{since}&until={NOON - 7190}") == [("demo/sorter", 10)]
+    assert refitted(f"{since}&{until}&specialist=demo/sorter") == [("demo/sorter", 40)]
+    assert refitted(f"{since}&{until}&field=general") == []
+
+
 def test_the_scheduled_refit_is_kept_and_served(store: Store) -> None:
     take(store, *(a_decision(number, step={"verified": True}) for number in range(50)))
     calibrate(store, Settings(), NOON + 100)
@@ -209,12 +231,14 @@ def test_a_question_that_makes_no_sense_is_told_so(store: Store, path: str, fiel
 
 
 def test_old_interactions_go_and_sums_by_the_hour_stay(store: Store) -> None:
-    take(store, a_claim(1, "42"))
+    # Far apart: they go some hours at a time, each in a transaction of its own.
+    take(store, a_claim(1, "42"), a_claim(2, "42") | {"at": NOON + 20 * 3600})
+    take(store, a_claim(3, "42") | {"at": NOON + 3 * DAY_S})
     forget_old(store, Settings(keep_days=1), NOON + 3 * DAY_S)
 
     with store.read() as connection:
-        assert connection.execute(INTERACTIONS.select()).all() == []
-        assert connection.execute(CLAIMS.select()).all() == []
+        for table in (INTERACTIONS, CLAIMS, WINDOWS, WINDOW_LATENCY):
+            assert len(connection.execute(table.select()).all()) == 1
     hour = int(NOON) // 3600 * 3600
     rows = get(store, f"/v1/windows?since={hour}&until={hour + 3600}")["windows"]
     assert [row["sums"]["asked"] for row in rows] == [1]
@@ -222,8 +246,7 @@ def test_old_interactions_go_and_sums_by_the_hour_stay(store: Store) -> None:
 
 def test_a_tenant_that_is_erased_leaves_no_claims(store: Store) -> None:
     take(store, a_claim(1, "42"), a_claim(2, "41") | {"tenant": "demo/team-b"})
-    with store.begin() as connection:
-        forget_tenant(connection, "demo/team-a", NOON + 100)
+    erase_tenant(store, "demo/team-a", NOON + 100)
 
     with store.read() as connection:
         kept = {row.tenant for row in connection.execute(CLAIMS.select())}

@@ -8,6 +8,7 @@ from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ledgers import NOON, Served, a_decision, a_word
 
 from tierwise_ledger.ingest import ingest
@@ -65,3 +66,72 @@ def test_pairs_are_made_of_sealed_contents_whole_and_streamed(store: Store, tmp_
         assert row["rejected"] == [{"role": "assistant", "content": "wrong"}]
         assert row["chosen"] == [{"role": "assistant", "content": "right"}]
     assert served.client.get("/v1/export/csv").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "asked", ["export/dpo?holdout=2", "export/dpo?holdout=nan", "calibration?budget=some"]
+)
+def test_a_share_that_is_none_is_refused_with_its_name(store: Store, asked: str) -> None:
+    answer = Served(store).client.get(f"/v1/{asked}")
+
+    name, value = asked.split("?")[1].split("=")
+    assert answer.status_code == 400
+    assert f"{name} is '{value}'; give the share of" in answer.text
+
+
+def a_day_of_two_tenants(ring: Keyring) -> list[dict[str, Any]]:
+    """Seven decisions five hours apart, told in no order; of the last no text is kept."""
+    hours = {1: 25, 2: 5, 3: 10, 4: 0, 5: 20, 6: 15, 7: 30}
+    whole = json.dumps({"choices": [{"message": {"content": "wrong"}}]})
+    rows = []
+    for number, hour in hours.items():
+        tenant = {"tenant": f"demo/team-{'ab'[number % 2]}"}
+        who = {"specialist": "demo/sorter" if number < 5 else "demo/other"}
+        at = NOON + hour * 3600.0
+        step = {"own_field": "sorting" if number != 3 else "math"}
+        rows.append(a_decision(number, query_id=f"q{number}", at=at, step=step | who) | tenant)
+        rows.append(a_word(number, accepted=False, corrected="right"))
+        if number < 7:
+            rows.append(a_content(ring, number, whole) | tenant | {"at": at})
+    return rows
+
+
+def test_an_export_is_in_order_and_of_whom_it_was_asked(store: Store, tmp_path: Path) -> None:
+    folder = tmp_path / "keys"
+    folder.mkdir()
+    (folder / "one").write_text("7" * 64)
+    with store.begin() as connection:
+        ingest(connection, a_day_of_two_tenants(Keyring.read(folder)), received_at=NOON)
+    served = Served(store, Settings(keys_dir=str(folder)))
+    served.clock.now = NOON + 86_400 * 2
+
+    def exported(query: str = "") -> list[int]:
+        text = served.client.get(f"/v1/export/dpo?since=7d&holdout=0{query}").text
+        names = [json.loads(line)["provenance"]["decision"] for line in text.splitlines()]
+        return [int(name[-6:], 16) for name in names]
+
+    assert exported() == [4, 2, 3, 6, 5, 1]
+    assert exported("&specialist=demo/sorter") == [4, 2, 3, 1]
+    assert exported("&tenant=demo/team-a") == [4, 2, 6]
+    assert exported("&field=math") == [3]
+    assert exported(f"&until={NOON + 15 * 3600}") == [4, 2, 3]
+    assert exported("&specialist=demo/nobody") == exported("&rollout=demo/none") == []
+
+
+def test_ones_own_texts_make_rows_of_their_decisions_in_order(store: Store) -> None:
+    rows = [row for row in a_day_of_two_tenants(Keyring({"k": bytes(32)}, "k"))
+            if row["kind"] != "content"]  # fmt: skip
+    with store.begin() as connection:
+        ingest(connection, rows, received_at=NOON)
+    own = [
+        {"decision": f"d-pod-one-{number:06x}", "answers": {"0": "wrong"},
+         "messages": [{"role": "user", "content": "sort"}]}
+        for number in (1, 7, 4)
+    ]  # fmt: skip
+    served = Served(store)
+    served.clock.now = NOON + 86_400 * 2
+
+    told = served.client.post("/v1/export/dpo?since=7d&holdout=0", json={"contents": own}).json()
+
+    names = [row["provenance"]["decision"] for row in told["rows"]]
+    assert [int(name[-6:], 16) for name in names] == [4, 1, 7]

@@ -165,6 +165,16 @@ def test_a_floor_is_proposed_as_a_patch_with_its_evidence(scene: Scene) -> None:
     assert change["spec"] == {"routing": {"confidenceFloor": 0.65}}
 
 
+def test_where_no_floor_is_proposed_none_is_shown(scene: Scene) -> None:
+    scene.take(*too_sure(1))
+
+    told = scene.run("calibrate").text
+
+    assert "0.85" in told
+    assert "->" not in told
+    assert "1 of the" in told
+
+
 def test_claims_tell_rates_questions_and_who_said_what(scene: Scene) -> None:
     for number, answer in enumerate(("42", "42", "41")):
         scene.take(a_decision(number, query_id="q-1", step={"answer_id": answer}))
@@ -236,6 +246,10 @@ def test_pairs_weigh_by_field_and_negative_for_what_was_rolled_back(
         assert row["chosen"][0]["content"].startswith("right")
         assert row["rejected"][0]["content"].startswith("wrong")
     assert {row["weight"] for row in pairs} == {1.25, -1.25}
+
+
+def test_an_export_of_nothing_says_what_it_needs(scene: Scene) -> None:
+    assert "spec.contents of the RouterPolicy" in scene.run("export", "dpo").text
 
 
 def test_right_answers_are_exported_to_imitate(scene: Scene, tmp_path: Path) -> None:

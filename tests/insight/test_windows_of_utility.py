@@ -28,7 +28,7 @@ def take(store: Store, *rows: dict[str, Any]) -> None:
 
 def of(store: Store, asked: Asked = ALL, whose: Of = SORTER) -> Window:
     with store.read() as connection:
-        found = windows(connection, asked)
+        found = windows(connection, asked).get(asked.since, {})
     return found[whose].window if whose in found else Window()
 
 
@@ -135,7 +135,7 @@ def renamed(rows: list[dict[str, Any]], run: str) -> list[dict[str, Any]]:
 
 def of_run(store: Store, run: str) -> dict[tuple[str, ...], Any]:
     with store.read() as connection:
-        found = windows(connection, ALL)
+        found = windows(connection, ALL)[ALL.since]
     return {
         (name.specialist.removeprefix(run), name.revision): summed
         for name, summed in found.items()
@@ -222,6 +222,33 @@ def test_a_series_has_the_same_borders_for_everybody(store: Store) -> None:
     assert rows[0]["latency"]["duration"]["p50Ms"] == pytest.approx(215, abs=1)
 
 
+def test_a_series_of_hours_adds_up_to_the_whole_and_counts_the_field_in_each(store: Store) -> None:
+    spread = [a_decision(number, at=NOON + 900.0 * number) for number in range(20)]
+    other = a_decision(50, at=NOON + 3601.0)
+    other |= {"specialist": "demo/other"}
+    other["steps"] = [{**other["steps"][0], "specialist": "demo/other"}]
+    take(store, *spread, other)
+    served = Served(store)
+
+    def asked(more: str) -> list[dict[str, Any]]:
+        since, until = int(NOON) // 3600 * 3600, int(NOON) // 3600 * 3600 + 6 * 3600
+        path = f"/v1/windows?since={since}&until={until}&specialist=demo/sorter&latency=true{more}"
+        rows: list[dict[str, Any]] = served.client.get(path).json()["windows"]
+        return rows
+
+    hours, halves, (whole,) = asked("&every=3600"), asked("&every=1800"), asked("")
+
+    for series in (hours, halves):
+        assert sum(row["sums"]["asked"] for row in series) == whole["sums"]["asked"] == 20
+        assert sum(sum(row["latency"]["duration"]["bins"].values()) for row in series) == 20
+        assert all(
+            row["until"] - row["since"] == (series[0]["until"] - series[0]["since"])
+            for row in series
+        )
+        assert sum(row["fieldJudged"] for row in series) == whole["fieldJudged"] == 21
+    assert [row["sums"]["asked"] for row in hours] == [4, 4, 4, 4, 4]
+
+
 def test_own_weights_are_taken_from_the_question(store: Store) -> None:
     take(store, a_decision(1))
     served = Served(store)
@@ -239,6 +266,7 @@ def test_own_weights_are_taken_from_the_question(store: Store) -> None:
         ("since=never", "since"),
         ("every=15&since=1h", "every"),
         ("every=10&since=7d", "every"),
+        ("every=5400&since=7d", "every"),
         ("efficacy=1&confidence=1&curiosity=0", "efficacy"),
         ("penalty=low", "penalty"),
         ("penalty=0", "penalty"),

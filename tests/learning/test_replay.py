@@ -207,7 +207,7 @@ def test_a_bad_row_is_named_and_left_out(line: str, says: str, tmp_path: Path) -
     log = read_log(path)
 
     assert len(log.rows) == 3
-    assert log.bad == 1
+    assert len(log.problems) == 1
     assert log.problems[0].startswith(f"{path}:1: ")
     assert says in log.problems[0]
 

@@ -14,7 +14,7 @@ import pytest
 from dispatchers import Running, route
 from instant_engine import instant_engine
 from ledgers import NOON, Served, a_decision, a_word, count
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from tierwise_core.policy_contents import EVERYBODY, ContentsPolicy
 from tierwise_core.route_table import RouteTable
@@ -27,7 +27,7 @@ from tierwise_ledger.sealing import Keyring
 from tierwise_ledger.settings import Settings
 from tierwise_ledger.store import Store
 from tierwise_ledger.tables.calls import CALLS
-from tierwise_ledger.tables.contents import CONTENTS
+from tierwise_ledger.tables.contents import CONTENTS, ERASURES
 from tierwise_ledger.tables.feedback import FEEDBACK
 from tierwise_ledger.tables.outcomes import OUTCOME_HOURS, OUTCOMES, RECORDS
 from tierwise_router.brain import Brain
@@ -267,6 +267,19 @@ def test_a_tenant_is_erased_whole_and_its_bill_stays(store: Store, keys: Path) -
     assert {row["tenant"]: row["requests"] for row in summed["sums"]} == {
         TENANT: 1, "demo/team-b": 1,
     }  # fmt: skip
+
+
+def test_an_erasure_that_was_cut_off_is_finished(store: Store, keys: Path) -> None:
+    left = [a_decision(number) for number in range(3)]
+    since = a_decision(9, at=NOON + 500)
+    take(store, *left, a_content(keys, 1), since, a_content(keys, 9, at=NOON + 500))
+    with store.begin() as connection:
+        said = {"tenant": TENANT, "before": NOON + 100, "at": NOON + 100}
+        connection.execute(insert(ERASURES), {**said, "contents": 0, "outcomes": 0})
+
+    forget_old(store, Settings(), NOON + 600)
+
+    assert [count(store, table) for table in (OUTCOMES, CALLS, RECORDS, CONTENTS)] == [1] * 4
 
 
 def test_contents_alone_can_be_erased(store: Store, keys: Path) -> None:

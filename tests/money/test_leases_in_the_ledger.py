@@ -120,6 +120,20 @@ def test_prometheus_sees_budgets_of_whole_tenants_only(ledger: Served) -> None:
     assert text.count("tierwise_budget_granted_usd{") == 1
 
 
+def test_budgets_can_be_asked_for_by_scope(ledger: Served) -> None:
+    lease(ledger, "d-1", number=1, need=600_000)
+    lease(ledger, "d-1", number=1, scope="user", account=f"{ACCOUNT}/user/0123", need=1)
+
+    def scopes(query: str) -> list[str]:
+        told = ledger.client.get(f"/v1/budgets{query}").json()["budgets"]
+        return [one["scope"] for one in told]
+
+    assert scopes("") == ["day", "user"]
+    assert scopes("?scope=day") == ["day"]
+    assert scopes("?scope=session,user") == ["user"]
+    assert ledger.client.get("/v1/budgets?scope=week").json()["error"]["field"] == "scope"
+
+
 def test_old_days_are_forgotten(ledger: Served) -> None:
     lease(ledger, "d-1", number=1, need=1)
     with ledger.store.begin() as connection:

@@ -150,7 +150,9 @@ class TestTenantsInACluster:
 
     def test_twice_the_same_tenant_is_refused_by_the_cluster(self) -> None:
         self.tierwise("create", "team-b")
-        assert "already exists" in self.tierwise("create", "team-b")["error"]["message"]
+        refused = self.tierwise("create", "team-b")["error"]
+        assert "already exists" in refused["message"]
+        assert "tierwise tenant rotate team-b" in refused["fix"]
 
     def test_the_list_has_what_was_spent_today(self, ledger_url: str) -> None:
         self.tierwise("create", "team-b", "--per-day", "5")

@@ -7,14 +7,15 @@ from dataclasses import asdict
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from tierwise_core.calibration import Refit, refit
 from tierwise_core.curves import reliability
 from tierwise_core.floors import propose_floor
 from tierwise_ledger.settings import Settings
 from tierwise_ledger.store import Store
-from tierwise_ledger.tables.judged import INTERACTIONS
+from tierwise_ledger.tables.base import hour_of
+from tierwise_ledger.tables.judged import INTERACTIONS, WINDOW_HOURS
 from tierwise_ledger.tables.learned import CALIBRATIONS
 from tierwise_ledger.upsert import replace_rows
 
@@ -69,25 +70,29 @@ def calibration_reports(  # noqa: PLR0913 - a question
     budget: float = BUDGET,
 ) -> list[dict[str, Any]]:
     """Refit now, on what was answered in a time."""
-    of = (INTERACTIONS.c.specialist, INTERACTIONS.c.field)
-    within = [INTERACTIONS.c.at >= since, INTERACTIONS.c.at < until, INTERACTIONS.c.came]
+    one = INTERACTIONS.c
+    found = []
+    for name, of_field in _asked(connection, since, until, specialist, field):
+        whose = (one.specialist == name, one.field == of_field)
+        answers = _answers(connection, [*whose, one.at >= since, one.at < until, one.came])
+        if answers:
+            of = {"specialist": name, "field": of_field, "since": since, "until": until}
+            found.append(of | report(answers, budget))
+    return found
+
+
+def _asked(
+    connection: Connection, since: float, until: float, specialist: str | None, field: str | None
+) -> Sequence[Any]:
+    """List who was asked in which field, as the sums by the hour tell: answers are millions."""
+    hours = WINDOW_HOURS.c
+    within = [hours.begin >= hour_of(since), hours.begin < until]
     if specialist is not None:
-        within.append(of[0] == specialist)
+        within.append(hours.specialist == specialist)
     if field is not None:
-        within.append(of[1] == field)
-    groups = connection.execute(
-        select(*of, func.count()).where(*within).group_by(*of).order_by(*of)
-    ).all()
-    return [
-        {
-            "specialist": name,
-            "field": of_field,
-            "since": since,
-            "until": until,
-            **report(_answers(connection, [*within, of[0] == name, of[1] == of_field]), budget),
-        }
-        for name, of_field, _ in groups
-    ]
+        within.append(hours.field == field)
+    of = (hours.specialist, hours.field)
+    return connection.execute(select(*of).where(*within).distinct().order_by(*of)).all()
 
 
 def _answers(connection: Connection, within: Sequence[Any]) -> list[Answered]:

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, and_, exists, or_, select
+from sqlalchemy import Connection, Select, and_, exists, func, or_, select
 
 from tierwise_core.decision_record import DecisionRecord
 from tierwise_core.training_rows import HELD_OUT, Asked, Given, Kind, rows_of
 from tierwise_ledger.learning.failures import taken_back_by
 from tierwise_ledger.learning.interactions import Word, last_words
+from tierwise_ledger.learning.sides import fields_of
 from tierwise_ledger.learning.standing import standing_answers
 from tierwise_ledger.learning.texts import ReadTexts, Texts
 from tierwise_ledger.outcome_rows import unpacked
 from tierwise_ledger.service.asked import Span
 from tierwise_ledger.tables.judged import INTERACTIONS
 from tierwise_ledger.tables.learned import ROLLED_BACK
-from tierwise_ledger.tables.outcomes import RECORDS
+from tierwise_ledger.tables.outcomes import OUTCOMES, RECORDS
 from tierwise_ledger.tables.rollouts import ROLLOUT_FAILURES
+from tierwise_ledger.words import chunks
 
 __all__ = ["Wanted", "export_rows"]
 
 PAGE: Final = 300
+SLICE_S: Final = 6 * 3600.0
 JUDGED: Final = ("feedback", "verifier")
 
 
@@ -44,17 +47,22 @@ class Wanted:
 
 
 def export_rows(
-    connection: Connection, wanted: Wanted, read_texts: ReadTexts
+    connection: Connection,
+    wanted: Wanted,
+    read_texts: ReadTexts,
+    among: Collection[str] | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Give the rows, the oldest decision first; decisions without texts are left out."""
+    """Give the rows, the oldest decision first; decisions without texts are left out.
+
+    ``among`` names the decisions that have texts, where that is known.
+    """
     taken_back = {(row.specialist, row.revision) for row in connection.execute(select(ROLLED_BACK))}
-    for names in _judged(connection, wanted):
+    for names in _judged(connection, wanted, among):
         known = _known(connection, names, read_texts)
         for name in names:
             record = known.records.get(name)
-            if record is None or name not in known.texts or not _is_wanted(record, wanted):
-                continue
-            yield from rows_of(wanted.kind, _asked(record, known), taken_back, wanted.hold_out)
+            if record is not None and _is_wanted(record, wanted):
+                yield from rows_of(wanted.kind, _asked(record, known), taken_back, wanted.hold_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +76,13 @@ class _Known:
     stands: Mapping[str, str]
 
 
-def _known(connection: Connection, names: Sequence[str], read_texts: ReadTexts) -> _Known:
+def _known(connection: Connection, judged: Sequence[str], read_texts: ReadTexts) -> _Known:
+    texts = read_texts(connection, judged)
+    names = [name for name in judged if name in texts]
     rollouts = taken_back_by(connection, names)
     wrong = sorted({decision for decision, _ in rollouts})
     return _Known(
-        read_texts(connection, names),
+        texts,
         last_words(connection, names),
         _records(connection, names),
         rollouts,
@@ -80,38 +90,57 @@ def _known(connection: Connection, names: Sequence[str], read_texts: ReadTexts) 
     )
 
 
-def _judged(connection: Connection, wanted: Wanted) -> Iterator[list[str]]:
-    """Page through the decisions that a person or a verifier judged, or a rollout took back."""
-    at, decision = INTERACTIONS.c.at, INTERACTIONS.c.decision
-    query = _chosen(wanted).distinct().order_by(at, decision).limit(PAGE)
-    after: tuple[float, str] | None = None
-    while True:
-        # Written out, as SQLite of some systems compares no pairs with an index.
-        more = (
-            query
-            if after is None
-            else query.where(or_(at > after[0], and_(at == after[0], decision > after[1])))
-        )
-        rows = connection.execute(more).all()
-        if not rows:
-            return
-        yield [row.decision for row in rows]
-        after = (rows[-1].at, rows[-1].decision)
+def _judged(
+    connection: Connection, wanted: Wanted, among: Collection[str] | None
+) -> Iterator[list[str]]:
+    """Name the decisions that a person or a verifier judged, or a rollout took back, by pages."""
+    for queries in _queries(connection, wanted, among):
+        rows = {tuple(row) for query in queries for row in connection.execute(query)}
+        yield from chunks((decision for _, decision in sorted(rows)), PAGE)
 
 
-def _chosen(wanted: Wanted) -> Select[Any]:
-    one, wrong = INTERACTIONS.c, ROLLOUT_FAILURES.c
-    taken_back = exists().where(wrong.decision == one.decision, wrong.position == one.position)
-    if wanted.rollout is not None:
-        taken_back = taken_back.where(wrong.rollout == wanted.rollout)
-        which: Any = taken_back
+def _queries(
+    connection: Connection, wanted: Wanted, among: Collection[str] | None
+) -> Iterator[list[Select[Any]]]:
+    """Give queries whose rows are to be in order, and then more: each answer is read once."""
+    query, one = _chosen(connection, wanted), INTERACTIONS.c
+    if among is not None:
+        yield [query.where(one.decision.in_(names)) for names in chunks(among, PAGE)]
+    elif wanted.rollout is not None:
+        yield [query]
     else:
-        which = or_(one.source.in_(JUDGED), taken_back)
+        for since, until in _slices(connection, wanted.when):
+            yield [query.where(one.at >= since, one.at < until)]
+
+
+def _slices(connection: Connection, when: Span) -> Iterator[tuple[float, float]]:
+    """Cut the part of a time that has any answers into some hours each."""
+    at = INTERACTIONS.c.at
+    first = connection.execute(select(func.min(at)).where(at >= when.since)).scalar()
+    last = connection.execute(select(func.max(at)).where(at < when.until)).scalar()
+    while first is not None and last is not None and first <= last:
+        yield first, first + SLICE_S
+        first += SLICE_S
+
+
+def _chosen(connection: Connection, wanted: Wanted) -> Select[Any]:
+    one, wrong = INTERACTIONS.c, ROLLOUT_FAILURES.c
+    same = and_(wrong.decision == one.decision, wrong.position == one.position)
     query = select(one.at, one.decision).where(
-        one.at >= wanted.when.since, one.at < wanted.when.until, which
+        one.at >= wanted.when.since, one.at < wanted.when.until
     )
+    if wanted.rollout is not None:
+        joined = ROLLOUT_FAILURES.join(INTERACTIONS, same)
+        query = query.select_from(joined).where(wrong.rollout == wanted.rollout)
+    else:
+        query = query.where(or_(one.source.in_(JUDGED), exists().where(same)))
     if wanted.specialist is not None:
-        query = query.where(one.specialist == wanted.specialist)
+        # With its fields its answers are found by an index, and nobody else's are read.
+        fields = fields_of(connection, wanted.specialist, wanted.when.since)
+        query = query.where(one.specialist == wanted.specialist, one.field.in_(fields))
+    if wanted.tenant is not None:
+        theirs = and_(OUTCOMES.c.id == one.decision, OUTCOMES.c.tenant == wanted.tenant)
+        query = query.where(exists().where(theirs))
     return query
 
 
@@ -121,8 +150,6 @@ def _records(connection: Connection, names: Sequence[str]) -> dict[str, Decision
 
 
 def _is_wanted(record: DecisionRecord, wanted: Wanted) -> bool:
-    if wanted.tenant is not None and record.tenant != wanted.tenant:
-        return False
     return wanted.field is None or _field(record) == wanted.field
 
 

@@ -113,7 +113,7 @@ def _wrong(connection: Connection, failed: Failed) -> Iterator[dict[str, Any]]:
     An answer that only the gate passed on was not sure enough: nobody said that it is wrong.
     """
     one = INTERACTIONS.c
-    fields = fields_of(connection, failed.specialist, failed.revisions, failed.since)
+    fields = fields_of(connection, failed.specialist, failed.since, failed.revisions)
     said_no = and_(one.accepted.is_(False), one.source.in_(("feedback", "verifier")))
     query = select(*(one[name] for name in FROM), one.came, said_no.label("said_no")).where(
         one.specialist == failed.specialist,

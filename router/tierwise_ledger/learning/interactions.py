@@ -101,6 +101,14 @@ class Changes:
                 said = words[row["decision"]]
                 self.change(self._known(dict(row)), accepted=said.accepted, source="feedback")
 
+    def verify(self, said: Mapping[Key, bool]) -> None:
+        """Let verifiers' later words count for answers of which nobody said anything."""
+        self.load(said)
+        for key, verified in said.items():
+            row = self.new.get(key) or self.known.get(key)
+            if row is not None and row["came"] and row["accepted"] is None:
+                self.change(row, accepted=verified, source="verifier")
+
     def load(self, keys: Iterable[Key]) -> None:
         """Fetch rows that may change, unless they are here."""
         missing = {decision for decision, position in keys

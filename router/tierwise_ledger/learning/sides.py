@@ -89,7 +89,7 @@ def side_sums(connection: Connection, sides: Sides) -> dict[str, SideSums]:
     """Sum up each side, by its name."""
     found = {name: SideSums() for name in sides.revisions}
     side_of = {one: name for name, some in sides.revisions.items() for one in some}
-    fields = fields_of(connection, sides.specialist, side_of, sides.since)
+    fields = fields_of(connection, sides.specialist, sides.since, side_of)
     fields = [one for one in fields if sides.field in {None, one}]
     if not fields:
         return found
@@ -121,20 +121,20 @@ def _down(at: float) -> int:
 
 
 def fields_of(
-    connection: Connection, specialist: str, revisions: Iterable[str], since: float
+    connection: Connection,
+    specialist: str,
+    since: float,
+    revisions: Iterable[str] | None = None,
 ) -> list[str]:
-    """List the fields that these were asked in: with them rows are found by their key."""
+    """List the fields that it was asked in since then, or that some revisions of it were.
+
+    With them rows are found by their key.
+    """
     hours = WINDOW_HOURS.c
-    query = (
-        select(hours.field)
-        .where(
-            hours.specialist == specialist,
-            hours.revision.in_(list(revisions)),
-            hours.begin >= hour_of(since),
-        )
-        .distinct()
-    )
-    return sorted(connection.execute(query).scalars())
+    query = select(hours.field).where(hours.specialist == specialist, hours.begin >= hour_of(since))
+    if revisions is not None:
+        query = query.where(hours.revision.in_(list(revisions)))
+    return sorted(connection.execute(query.distinct()).scalars())
 
 
 def _unheard(

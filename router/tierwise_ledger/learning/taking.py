@@ -14,6 +14,7 @@ from tierwise_ledger.auditing.chain import AUDIT_KIND, serialised
 from tierwise_ledger.batch import Batch
 from tierwise_ledger.learning.claiming import record_claims
 from tierwise_ledger.learning.interactions import Changes, last_words, plain
+from tierwise_ledger.learning.verdicts import take_verdicts
 from tierwise_ledger.tables.base import hour_of
 from tierwise_ledger.tables.learned import ROLLED_BACK, SIGNAL_COUNTS
 from tierwise_ledger.upsert import add_up, replace_rows
@@ -38,6 +39,7 @@ def take(connection: Connection, batch: Batch) -> None:
     for record in batch.decisions:
         changes.add(record, words.get(record.id))
     changes.hear({name: word for name, word in words.items() if name not in new})
+    take_verdicts(connection, batch.rows, changes)
     record_claims(connection, batch.decisions, words, changes)
     changes.write()
     add_up(connection, SIGNAL_COUNTS, _signals(batch.decisions))

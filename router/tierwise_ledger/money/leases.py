@@ -91,11 +91,18 @@ def exchange(
     return given, _alert(connection, wanted, budgets, now)
 
 
-def budgets_of(connection: Connection, day: str, tenant: str = "") -> list[dict[str, Any]]:
-    """Give the budgets of a day, those of whole tenants first."""
+def budgets_of(
+    connection: Connection, day: str, tenant: str = "", scopes: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """Give the budgets of a day, those of whole tenants first.
+
+    There may be one for each user and session; of the scope "day" are those of whole tenants.
+    """
     query = select(BUDGETS).where(BUDGETS.c.day == day)
     if tenant:
         query = query.where(BUDGETS.c.tenant == tenant)
+    if scopes:
+        query = query.where(BUDGETS.c.scope.in_(scopes))
     query = query.order_by(BUDGETS.c.tenant, BUDGETS.c.scope, BUDGETS.c.account)
     return [dict(row) for row in connection.execute(query).mappings()]
 

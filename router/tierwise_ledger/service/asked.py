@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from tierwise_ledger.errors import RequestError
 
-__all__ = ["Span", "chosen", "instant", "only", "span", "whole"]
+__all__ = ["Span", "chosen", "instant", "only", "share", "span", "whole"]
 
 SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -80,6 +80,22 @@ def whole(request: Request, name: str, default: int, *, most: int) -> int:
             f"{name} is {text[:SHOWN]!r}; give a whole number from 1 to {most}", field=name
         )
     return int(text)
+
+
+def share(request: Request, name: str, default: float, of: str) -> float:
+    """Read a share from 0 to 1; ``of`` says of what, for the error."""
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    try:
+        read = float(text)
+    except ValueError:
+        read = math.nan
+    if not 0.0 <= read <= 1.0:
+        raise RequestError(
+            f"{name} is {text[:SHOWN]!r}; give the share of {of}, 0 to 1", field=name
+        )
+    return read
 
 
 def chosen(request: Request, name: str, among: tuple[str, ...]) -> list[str]:

@@ -17,7 +17,7 @@ from tierwise_core.money import usd
 from tierwise_ledger.errors import RequestError
 from tierwise_ledger.money.leases import AccountAsk, budgets_of, day_of, exchange
 from tierwise_ledger.service.answers import Answer
-from tierwise_ledger.service.asked import only
+from tierwise_ledger.service.asked import chosen, only
 from tierwise_ledger.service.bodies import read_object
 
 __all__ = ["ROUTES"]
@@ -106,11 +106,12 @@ def _whole(one: Mapping[str, Any], name: str, where: str) -> int:
 
 
 def _budgets(request: Request) -> Response:
-    only(request, "tenant", "day")
+    only(request, "tenant", "day", "scope")
     asked = request.query_params
     day = asked.get("day") or day_of(request.app.state.clock())
     with request.app.state.store.read() as connection:
-        rows = budgets_of(connection, day, asked.get("tenant", ""))
+        scopes = chosen(request, "scope", SCOPES)
+        rows = budgets_of(connection, day, asked.get("tenant", ""), scopes)
     return Answer({"day": day, "budgets": [_told(row) for row in rows]})
 
 

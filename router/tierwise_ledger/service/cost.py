@@ -81,10 +81,10 @@ def _metrics(request: Request) -> Response:
     period = _period(request)
     with request.app.state.store.read() as connection:
         found = [report(connection, period, by, policy)[0] for by in DIMENSIONS[:2]]
-        budgets = budgets_of(connection, day_of(request.app.state.clock()))
+        budgets = budgets_of(connection, day_of(request.app.state.clock()), scopes=("day",))
     registry = CollectorRegistry()
     registry.register(_Costs(found))
-    registry.register(_BudgetGauges([row for row in budgets if row["scope"] == "day"]))
+    registry.register(_BudgetGauges(budgets))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -20,7 +20,7 @@ from tierwise_ledger.errors import NotKnownError, RequestError
 from tierwise_ledger.learning.exporting import Wanted, export_rows
 from tierwise_ledger.learning.texts import Texts
 from tierwise_ledger.service.answers import Answer
-from tierwise_ledger.service.asked import only, span
+from tierwise_ledger.service.asked import only, share, span
 from tierwise_ledger.settings import Settings
 from tierwise_ledger.store import Store
 
@@ -110,7 +110,7 @@ async def _with_own(request: Request) -> Response:
 def _answer(request: Request, wanted: Wanted, body: bytes) -> Response:
     texts = own_texts(body)
     with request.app.state.store.read() as connection:
-        rows = list(export_rows(connection, wanted, lambda _connection, _names: texts))
+        rows = list(export_rows(connection, wanted, lambda _connection, _names: texts, texts))
     return Answer({"kind": wanted.kind, "rows": rows})
 
 
@@ -121,23 +121,8 @@ def _wanted(request: Request) -> Wanted:
         raise NotKnownError(f"there is no export {kind[:SHOWN]!r}; give one of {', '.join(KINDS)}")
     given = request.query_params
     whose = (given.get("specialist"), given.get("field"), given.get("tenant"))
-    share = _hold_out(given.get("holdout"))
-    return Wanted(kind, span(request, MONTH), *whose, share, given.get("rollout"))
-
-
-def _hold_out(text: str | None) -> float:
-    if text is None:
-        return HELD_OUT
-    try:
-        share = float(text)
-    except ValueError:
-        share = -1.0
-    if not 0.0 <= share <= 1.0:
-        raise RequestError(
-            f"holdout is {text[:SHOWN]!r}; give the share of questions kept for tests, 0 to 1",
-            field="holdout",
-        )
-    return share
+    held_out = share(request, "holdout", HELD_OUT, "questions kept for tests")
+    return Wanted(kind, span(request, MONTH), *whose, held_out, given.get("rollout"))
 
 
 def own_texts(body: bytes) -> dict[str, Texts]:

@@ -17,7 +17,7 @@ from tierwise_ledger.learning.assertions import (
 from tierwise_ledger.learning.calibrating import BUDGET, calibration_reports, stored_reports
 from tierwise_ledger.learning.drifting import drift
 from tierwise_ledger.service.answers import Answer
-from tierwise_ledger.service.asked import Span, instant, only, span, whole
+from tierwise_ledger.service.asked import Span, instant, only, share, span, whole
 
 __all__ = ["ROUTES"]
 
@@ -50,7 +50,7 @@ def _calibration(request: Request) -> Response:
     only(request, "specialist", "field", "since", "until", "budget")
     given = request.query_params
     whose: dict[str, Any] = {"specialist": given.get("specialist"), "field": given.get("field")}
-    budget = _budget(request)
+    budget = share(request, "budget", BUDGET, "answers that may escalate")
     with request.app.state.store.read() as connection:
         if not {"since", "until", "budget"} & given.keys():
             kept = stored_reports(connection, **whose)
@@ -59,22 +59,6 @@ def _calibration(request: Request) -> Response:
         when = span(request, MONTH)
         found = calibration_reports(connection, when.since, when.until, **whose, budget=budget)
     return Answer({"scheduled": False, "calibrations": found})
-
-
-def _budget(request: Request) -> float:
-    text = request.query_params.get("budget")
-    if text is None:
-        return BUDGET
-    try:
-        budget = float(text)
-    except ValueError:
-        budget = -1.0
-    if not 0.0 <= budget <= 1.0:
-        raise RequestError(
-            f"budget is {text[:SHOWN]!r}; give the share of answers that may escalate, 0 to 1",
-            field="budget",
-        )
-    return budget
 
 
 def _drift(request: Request) -> Response:

@@ -35,8 +35,7 @@ def _erase(request: Request) -> Response:
     state, path = request.app.state, request.path_params
     tenant = f"{path['namespace']}/{path['name']}"
     contents_only = request.query_params.get("contents_only") == "true"
-    with state.store.begin() as connection:
-        told = erase_tenant(connection, tenant, state.clock(), contents_only=contents_only)
+    told = erase_tenant(state.store, tenant, state.clock(), contents_only=contents_only)
     return Answer({"tenant": tenant, **told})
 
 

@@ -23,7 +23,7 @@ from tierwise_ledger.learning.windows import (
     Asked,
     Of,
     Summed,
-    field_totals,
+    judged_by_field,
     latencies,
     newest,
     on_grid,
@@ -31,9 +31,9 @@ from tierwise_ledger.learning.windows import (
 )
 from tierwise_ledger.service.answers import Answer
 from tierwise_ledger.service.asked import only, span, whole
-from tierwise_ledger.tables.base import NANO
+from tierwise_ledger.tables.base import HOUR_S, NANO
 
-__all__ = ["ROUTES"]
+__all__ = ["ROUTES", "rows"]
 
 KNOWN: Final = (
     "specialist", "revision", "field", "since", "until", "every", "latency",
@@ -48,8 +48,9 @@ def _windows(request: Request) -> Response:
     only(request, *KNOWN)
     given = request.query_params
     since, until = on_grid(*span(request))
-    asked = Asked(since, until, *(given.get(name) for name in Of._fields))
-    every = _every(request, asked)
+    specialist, revision, field = (given.get(name) for name in Of._fields)
+    every = _every(request, since, until)
+    asked = Asked(since, until, specialist, revision, field, every)
     own = _own_judgement(request)
     with request.app.state.store.read() as connection:
         return Answer(
@@ -58,26 +59,25 @@ def _windows(request: Request) -> Response:
                 "until": until,
                 "newest": newest(connection),
                 "gridSeconds": GRID_S,
-                "windows": [
-                    row
-                    for part in _parts(asked, every)
-                    for row in _rows(connection, part, own, given.get("latency") == "true")
-                ],
+                "windows": list(
+                    rows(connection, asked, own, with_latency=given.get("latency") == "true")
+                ),
             }
         )
 
 
-def _every(request: Request, asked: Asked) -> int:
+def _every(request: Request, since: int, until: int) -> int:
     """Read how long each window of a series is; 0 for one window over the whole time."""
     if not request.query_params.get("every"):
         return 0
     every = whole(request, "every", 0, most=DAY_S * 31)
-    if every % GRID_S:
+    if every % (GRID_S if every < HOUR_S else HOUR_S):
         raise RequestError(
-            f"every is {every}; give a multiple of {GRID_S} seconds, the grid of windows",
+            f"every is {every}; give a multiple of {GRID_S} seconds, the grid of windows, and from "
+            f"an hour on whole hours ({HOUR_S})",
             field="every",
         )
-    steps = -(-(asked.until - asked.since) // every)
+    steps = len(Asked(since, until, every=every).begins)
     if steps > MOST_STEPS:
         raise RequestError(
             f"every is {every}, which makes {steps} windows; give a longer one, or a shorter time: "
@@ -85,17 +85,6 @@ def _every(request: Request, asked: Asked) -> int:
             field="every",
         )
     return every
-
-
-def _parts(asked: Asked, every: int) -> Iterator[Asked]:
-    if not every:
-        yield asked
-        return
-    # A series begins on a multiple of its step, so that everybody's windows have the same borders.
-    begin = asked.since // every * every
-    while begin < asked.until:
-        yield replace(asked, since=begin, until=begin + every)
-        begin += every
 
 
 def _own_judgement(request: Request) -> FieldJudgement | None:
@@ -129,35 +118,30 @@ def _number(given: Mapping[str, str], name: str, default: float) -> float:
     return value
 
 
-def _rows(
-    connection: Connection,
-    asked: Asked,
-    own: FieldJudgement | None,
-    with_latency: bool,  # noqa: FBT001 - of the question
+def rows(
+    connection: Connection, asked: Asked, own: FieldJudgement | None, *, with_latency: bool
 ) -> Iterator[dict[str, Any]]:
-    totals = field_totals(connection, asked)
+    """Give the windows of a time, by ``own`` weights or else by each field's."""
+    totals = judged_by_field(connection, asked)
     slow = latencies(connection, asked) if with_latency else {}
-    for of, summed in windows(connection, asked).items():
-        judgement = own or judgement_of(of.field)
-        row = _row(of, summed, asked, judgement, totals.get(of.field, 0))
-        if with_latency:
-            row["latency"] = {
-                measure: _latency(counts) for measure, counts in slow.get(of, {}).items()
-            }
-        yield row
+    for begin, whose in windows(connection, asked).items():
+        for of, summed in whose.items():
+            judgement = own or judgement_of(of.field)
+            row = _row(of, summed, judgement, totals[begin, of.field])
+            row |= {"since": begin, "until": begin + asked.every if asked.every else asked.until}
+            if with_latency:
+                measured = slow.get(begin, {}).get(of, {})
+                row["latency"] = {name: _latency(counts) for name, counts in measured.items()}
+            yield row
 
 
-def _row(
-    of: Of, summed: Summed, asked: Asked, judgement: FieldJudgement, field_total: int
-) -> dict[str, Any]:
+def _row(of: Of, summed: Summed, judgement: FieldJudgement, field_total: int) -> dict[str, Any]:
     window = summed.window
     parts = parts_of(window, judgement, field_total)
     contradictions = Contradictions(window.compared, window.contradicted)
     low, high = contradictions.interval
     return {
         **of._asdict(),
-        "since": asked.since,
-        "until": asked.until,
         "U": parts.utility,
         "E": parts.efficacy,
         "C": parts.confidence,
