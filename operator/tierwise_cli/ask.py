@@ -21,7 +21,7 @@ from tierwise_cli.options import (
     examples,
 )
 from tierwise_cli.printing import console, print_json, reported
-from tierwise_cli.routers import URL_VARIABLE, Router, find_router
+from tierwise_cli.routers import KEY_VARIABLE, URL_VARIABLE, Router, find_router
 
 __all__ = ["EXAMPLES", "ask"]
 
@@ -44,7 +44,7 @@ def ask(  # noqa: PLR0913, PLR0917 - the options of a command
         str | None,
         typer.Option(
             help=f"The router's address; by default {URL_VARIABLE}, then the cluster's router "
-            "through its API server."
+            f"through its API server. Where there are Tenants, {KEY_VARIABLE} has the key."
         ),
     ] = None,
     stream: Annotated[bool, typer.Option("--stream", help="Print the answer as it comes.")] = False,

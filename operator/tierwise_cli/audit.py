@@ -33,7 +33,7 @@ __all__ = ["audit"]
 
 VERIFY_EXAMPLES = examples(
     "tierwise audit verify",
-    "tierwise audit verify audit.jsonl --key 3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a6",
+    'tierwise audit verify audit.jsonl --key "$(cat audit.pub)"',
     "tierwise audit verify --database sqlite:////backup/ledger.db",
     "tierwise audit verify --anchors kept-elsewhere.jsonl -o json",
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tierwise_cli.errors import CliError, UsageError
+from tierwise_cli.extras import need_extra
 from tierwise_core.audit_chain import Checkpoint
 from tierwise_core.audit_lines import AuditFormatError, Export, key_id, read_export, read_proof
 from tierwise_core.audit_verify import Verification, verify
@@ -73,24 +74,23 @@ def verify_lines(
 def verify_database(
     address: str, trusted: Mapping[str, str] | None, anchors: Sequence[Checkpoint]
 ) -> Verification:
-    """Look through the audit of a database, without changing it."""
-    if find_spec("sqlalchemy") is None:
-        raise CliError(
-            "a database is read by the ledger's libraries, which are not installed",
-            fix="pip install 'tierwise[ledger,cli]'",
-        )
+    """Look through the audit of a database; not a byte of it changes."""
+    need_extra("ledger", "looking through a database", ("sqlalchemy",))
     from tierwise_ledger.auditing.reading import verify_store  # noqa: PLC0415 - see above
     from tierwise_ledger.store import Store  # noqa: PLC0415
 
     try:
-        store = Store.open(address, bring_up=False)
+        store = Store.look_at(address)
         try:
             with store.read() as connection:
                 return verify_store(connection, trusted, anchors)
         finally:
             store.close()
     except TierwiseError as error:
-        raise CliError(str(error)) from error
+        raise CliError(
+            str(error),
+            fix="--database names one that a ledger has written: sqlite:////PATH/ledger.db",
+        ) from error
 
 
 def _read(lines: Iterable[str]) -> Export:

@@ -113,7 +113,7 @@ def _print(reports: Sequence[Mapping[str, Any]], changes: Sequence[Mapping[str, 
             f"{report['judged']} of {report['answers']}",
             _moved(report["brierBefore"], report["brierAfter"]),
             _moved(report["eceBefore"], report["eceAfter"]),
-            f"{said['present']:.2f} -> {said['floor']:.2f}",
+            f"{said['present']:.2f}" + ("" if said["why_not"] else f" -> {said['floor']:.2f}"),
             said["why_not"] or f"lets {1 - said['escalated']:.0%} through",
         )
     out.print(table)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from importlib.util import find_spec
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from tierwise_cli.classify_view import print_evaluation, print_reading
 from tierwise_cli.cluster import Access
 from tierwise_cli.errors import CliError, UsageError
+from tierwise_cli.extras import need_extra
 from tierwise_cli.live import read_cluster
 from tierwise_cli.manifests import Manifests, read_manifests
 from tierwise_cli.options import Context, Kubeconfig, Output, OutputOption, examples
 from tierwise_cli.printing import page, print_json, reported
+from tierwise_cli.progress import progress
 from tierwise_core.errors import TierwiseError
 
 __all__ = ["EXAMPLES", "classify"]
@@ -52,7 +51,7 @@ def classify(  # noqa: PLR0913, PLR0917 - the options of a command
 ) -> None:
     """Train the field classifier and judge it on held-out questions, or ask it about one text."""
     with reported(output):
-        need_classifier()
+        need_extra("router", "tierwise classify", _NEEDED)
         if (labelled is not None) + bool(routes) + live != 1:
             raise UsageError(
                 "what to learn from is not clear",
@@ -60,7 +59,7 @@ def classify(  # noqa: PLR0913, PLR0917 - the options of a command
             )
         if (text is None) == (test is None):
             raise UsageError("nothing to classify", fix='give --test FILE, or one "text"')
-        with _progress(output) as step:
+        with progress(output, _STEPS) as step:
             learn = _learner(labelled, routes, Access(kubeconfig, context) if live else None)
             said, problems = _run(learn, test, text, step)
         if output is Output.JSON:
@@ -71,16 +70,6 @@ def classify(  # noqa: PLR0913, PLR0917 - the options of a command
             page(stderr=True).print(f"left out: {problem}", markup=False)
 
 
-def need_classifier(find: Callable[[str], object] = find_spec) -> None:
-    """Say what to install where the router's libraries are missing."""
-    missing = [name for name in _NEEDED if find(name) is None]
-    if missing:
-        raise CliError(
-            f"tierwise classify needs {', '.join(missing)}, which the extra [router] brings",
-            fix="pip install 'tierwise[router,cli]'",
-        )
-
-
 Learn = Callable[[Callable[[str], None]], tuple[Any, list[str]]]
 
 
@@ -88,7 +77,9 @@ def _learner(labelled: Path | None, routes: list[Path] | None, access: Access | 
     """Choose what is learned from; the libraries are imported when it is run."""
     if labelled is not None:
         return lambda step: _from_rows(labelled, step)
-    found = read_manifests(routes) if routes else read_cluster(access or Access(None, None))
+    found = (
+        read_manifests(routes, "--routes") if routes else read_cluster(access or Access(None, None))
+    )
     return lambda step: _from_specialists(found, step)
 
 
@@ -133,20 +124,7 @@ def _run(
         if asked is None:
             return told(classifier, text or ""), problems
         return evaluate(classifier, asked.rows, step), [*problems, *asked.problems]
+    except CliError:
+        raise
     except TierwiseError as error:
         raise CliError(str(error)) from error
-
-
-@contextmanager
-def _progress(output: Output) -> Iterator[Callable[[str], None]]:
-    """Show on standard error which step is under way, where somebody looks at it."""
-    err = page(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    shown = err.is_terminal and output is Output.TEXT
-    with Progress(*columns, console=err, transient=True, disable=not shown) as bar:
-        task = bar.add_task("starting", total=_STEPS)
-
-        def step(said: str) -> None:
-            bar.update(task, description=said, advance=1)
-
-        yield step

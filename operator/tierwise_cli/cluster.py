@@ -17,6 +17,7 @@ import httpx
 from tierwise_cli.errors import (
     AbsentError,
     ClusterError,
+    ConflictError,
     DeniedError,
     NoClusterError,
     UnreachableError,
@@ -211,7 +212,12 @@ def _tls(settings: Any) -> ssl.SSLContext | bool:
 
 
 def _no_cluster(access: Access, error: Exception) -> NoClusterError:
-    where = access.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    where = str(access.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config")
+    if os.pathsep not in where and not Path(where).expanduser().exists():
+        return NoClusterError(
+            f"no cluster: there is no kubeconfig {where}",
+            fix="set KUBECONFIG or pass --kubeconfig FILE",
+        )
     asked = f" with context {access.context}" if access.context else ""
     return NoClusterError(
         f"no cluster: the kubeconfig {where}{asked} cannot be used: {error}",
@@ -236,6 +242,8 @@ def _refusal(cluster: Cluster, response: httpx.Response) -> ClusterError:
         )
     if response.status_code == _NOT_FOUND:
         return AbsentError(message)
+    if response.status_code == httpx.codes.CONFLICT:
+        return ConflictError(message, fix="look at what is there, and try again")
     return ClusterError(
         f"{cluster.server} answers {response.status_code} to {response.url.path}: {message}"
     )

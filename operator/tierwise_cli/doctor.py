@@ -46,7 +46,7 @@ def doctor(
     context: Context = None,
     namespace: Namespace = "tierwise-system",
 ) -> None:
-    """Check cluster, CRDs, nodes, GPUs, tiers, operator, router and Specialists.
+    """Check cluster, CRDs, nodes, GPUs, tiers, operator, router, Specialists and what is recorded.
 
     Each check says how to fix what is wrong. The exit code is 1 if one of them failed; warnings
     do not count.

@@ -7,7 +7,8 @@
     │   ├── NoClusterError       no kubeconfig, or it makes no sense
     │   ├── UnreachableError     nobody answers at its address
     │   ├── DeniedError          it does not let us read this
-    │   └── AbsentError          it has no such thing
+    │   ├── AbsentError          it has no such thing
+    │   └── ConflictError        it has one of that name, or somebody else changed it
     ├── RouterError              the router: not found, not answering
     │   └── RefusedError         it answered that it cannot answer
     ├── LedgerError              the ledger: not found, not answering, or it says no
@@ -21,6 +22,7 @@ __all__ = [
     "AbsentError",
     "CliError",
     "ClusterError",
+    "ConflictError",
     "DeniedError",
     "LedgerError",
     "ManifestError",
@@ -70,6 +72,10 @@ class DeniedError(ClusterError):
 
 class AbsentError(ClusterError):
     """The API server has no such object or no such kind (404)."""
+
+
+class ConflictError(ClusterError):
+    """The API server has one of that name already, or another version of it (409)."""
 
 
 class RouterError(CliError):

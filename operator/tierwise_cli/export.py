@@ -27,6 +27,10 @@ EXAMPLES = examples(
     "tierwise export evals --contents kept.jsonl --holdout 0.2 --file evals.jsonl",
 )
 AT_ONCE = 500
+NOTHING = (
+    "no row: each needs the texts of a decision (which spec.contents of the RouterPolicy keeps, or "
+    "your own by --contents) and somebody's word on its answer (tierwise feedback)"
+)
 
 
 def export(  # noqa: PLR0913, PLR0917 - the options of a command
@@ -81,6 +85,8 @@ def export(  # noqa: PLR0913, PLR0917 - the options of a command
         rows = _rows(client, f"/v1/export/{kind}", query, contents)
         out = held.enter_context(file.open("w", encoding="utf-8")) if file else sys.stdout
         counts = _write(out, rows)
+        if not counts:
+            typer.echo(NOTHING, err=True)
         if file is not None:
             by_field = ", ".join(f"{count} of {name or '(none)'}" for name, count in counts)
             typer.echo(f"{sum(count for _, count in counts)} rows in {file}: {by_field or 'none'}")

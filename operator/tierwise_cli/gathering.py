@@ -9,11 +9,12 @@ from typing import TypeVar
 import httpx
 
 from tierwise_api import API_VERSION, GROUP
-from tierwise_cli.checks import Probe, Snapshot, Unread, Workload
+from tierwise_cli.checks import Probe, Snapshot, Unread, Workload, keys_wanted
 from tierwise_cli.checks.seen import Object, Objects
 from tierwise_cli.cluster import Cluster
 from tierwise_cli.errors import AbsentError, ClusterError
-from tierwise_cli.routers import SERVICE_PROXY
+from tierwise_cli.ledgers import SERVICE_PROXY as LEDGER_PROXY
+from tierwise_cli.routers import SERVICE_PROXY as ROUTER_PROXY
 
 __all__ = ["gather"]
 
@@ -30,21 +31,28 @@ def gather(cluster: Cluster, namespace: str, tierwise: str, now: datetime) -> Sn
     Raises:
         UnreachableError, DeniedError: the cluster does not even tell its version.
     """
+    version = str(cluster.get("/version")["gitVersion"])
+    policies = _listed(cluster, f"{_GROUP_PATH}/routerpolicies")
+    router = _workload(cluster, namespace, "tierwise-router")
     return Snapshot(
         namespace=namespace,
         context=cluster.context,
         server=cluster.server,
-        version=str(cluster.get("/version")["gitVersion"]),
+        version=version,
         tierwise=tierwise,
         now=now,
         definitions=_definitions(cluster),
         nodes=_listed(cluster, "/api/v1/nodes"),
         tiers=_listed(cluster, f"{_GROUP_PATH}/gputiers"),
         specialists=_listed(cluster, f"{_GROUP_PATH}/specialists"),
+        policies=policies,
         operator=_workload(cluster, namespace, "tierwise-operator"),
-        router=_workload(cluster, namespace, "tierwise-router"),
+        router=router,
+        ledger=_workload(cluster, namespace, "tierwise-ledger"),
         lease=_one(cluster, f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{_LEASE}"),
-        ready=_probe(cluster, namespace),
+        ready=_probe(cluster, ROUTER_PROXY.format(namespace=namespace)),
+        ledger_ready=_probe(cluster, LEDGER_PROXY.format(namespace=namespace)),
+        keys=_keys(cluster, namespace, keys_wanted(policies, router)),
     )
 
 
@@ -83,11 +91,16 @@ def _workload(cluster: Cluster, namespace: str, name: str) -> Workload:
     )
 
 
-def _probe(cluster: Cluster, namespace: str) -> Probe | Unread:
-    """The router's /readyz through the API server, so that it works from anywhere."""
-    path = f"{SERVICE_PROXY.format(namespace=namespace)}/readyz"
+def _keys(cluster: Cluster, namespace: str, name: str | None) -> Object | Unread | None:
+    if name is None:
+        return None
+    return _one(cluster, f"/api/v1/namespaces/{namespace}/secrets/{name}")
+
+
+def _probe(cluster: Cluster, service: str) -> Probe | Unread:
+    """A Service's /readyz through the API server, so that it works from anywhere."""
     try:
-        response = cluster.http.get(path)
+        response = cluster.http.get(f"{service}/readyz")
     except httpx.HTTPError as error:
         return Unread(f"{cluster.server} did not pass /readyz on: {error}")
     if response.status_code == httpx.codes.FORBIDDEN:

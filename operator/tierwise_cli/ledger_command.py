@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,12 +13,13 @@ from rich.markup import escape
 
 from tierwise_cli.cluster import Access
 from tierwise_cli.errors import CliError, LedgerError
+from tierwise_cli.extras import need_extra
 from tierwise_cli.ledgers import LedgerUrl, ledger
 from tierwise_cli.options import Context, Kubeconfig, Namespace, Output, OutputOption, examples
 from tierwise_cli.printing import page, plain_table, print_json, reported
 from tierwise_core.errors import TierwiseError
 
-__all__ = ["EXAMPLES", "bookkeeping"]
+__all__ = ["bookkeeping"]
 
 EXAMPLES = examples("tierwise ledger serve", "tierwise ledger status")
 EXAMPLES_OF_SERVE = examples(
@@ -43,7 +42,9 @@ _NEEDED = ("sqlalchemy", "alembic", "starlette", "uvicorn")
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _STEP = 1024
 
-bookkeeping = typer.Typer(no_args_is_help=True, help="The ledger: what happened, and its cost.")
+bookkeeping = typer.Typer(
+    no_args_is_help=True, help="The ledger: what happened, and its cost.", epilog=EXAMPLES
+)
 
 Database = Annotated[
     str | None,
@@ -74,7 +75,7 @@ def serve(
 ) -> None:
     """Run the ledger on this machine, until Ctrl-C."""
     with reported(Output.TEXT):
-        need_ledger()
+        need_extra("ledger", "the ledger", _NEEDED)
         code = _serve(database, host, port, journal)
     raise typer.Exit(code)
 
@@ -83,7 +84,7 @@ def serve(
 def migrate(database: Database = None, output: OutputOption = Output.TEXT) -> None:
     """Bring a database's tables to this version; a ledger does it by itself when it starts."""
     with reported(output):
-        need_ledger()
+        need_extra("ledger", "the ledger", _NEEDED)
         told = _migrate(database)
         if output is Output.JSON:
             print_json(told)
@@ -135,16 +136,6 @@ def erase(  # noqa: PLR0913, PLR0917 - the options of a command
             typer.echo(
                 f"{tenant}: {told['outcomes']} outcomes and {told['contents']} contents erased"
             )
-
-
-def need_ledger(find: Callable[[str], object] = find_spec) -> None:
-    """Say what to install where the ledger's libraries are missing."""
-    missing = [name for name in _NEEDED if find(name) is None]
-    if missing:
-        raise CliError(
-            f"the ledger needs {', '.join(missing)}, which the extra [ledger] brings",
-            fix="pip install 'tierwise[ledger,cli]'",
-        )
 
 
 def _settings(database: str | None) -> Any:

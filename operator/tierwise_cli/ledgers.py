@@ -23,6 +23,7 @@ SERVICE_PROXY = "/api/v1/namespaces/{namespace}/services/tierwise-ledger:http/pr
 SECRET = "/api/v1/namespaces/{namespace}/secrets/tierwise-ledger"  # noqa: S105 - a path
 TOKEN_KEY = "token"  # noqa: S105 - the key's name
 TIMEOUT = httpx.Timeout(60.0, connect=5.0)
+PATIENT = httpx.Timeout(3600.0, connect=5.0)
 SHOWN = 160
 
 LedgerUrl = Annotated[
@@ -67,8 +68,8 @@ class LedgerClient:
         return self._ask("POST", path, query=query, body=body)
 
     def delete(self, path: str, **query: str | float | bool | None) -> dict[str, Any]:
-        """Have something removed; raises LedgerError as :meth:`get` does."""
-        return self._ask("DELETE", path, query=query)
+        """Have something removed, which takes its time; raises LedgerError as :meth:`get` does."""
+        return self._ask("DELETE", path, query=query, timeout=PATIENT)
 
     def text(self, path: str, **query: str | float | bool | None) -> Iterator[str]:
         """Ask for lines, and yield them as they come; raises LedgerError as :meth:`get` does."""
@@ -90,11 +91,12 @@ class LedgerClient:
         *,
         query: Mapping[str, str | float | bool | None] | None = None,
         body: Mapping[str, Any] | None = None,
+        timeout: httpx.Timeout = TIMEOUT,
     ) -> dict[str, Any]:
         try:
             answer = self.http.request(
                 method, self.prefix + path, params=_given(query or {}), headers=self._headers(),
-                json=dict(body) if body is not None else None, timeout=TIMEOUT,
+                json=dict(body) if body is not None else None, timeout=timeout,
             )  # fmt: skip
         except httpx.HTTPError as error:
             raise self._silent(error) from error

@@ -12,6 +12,7 @@ import yaml
 
 from tierwise_api import API_VERSION, GROUP
 from tierwise_cli.errors import ManifestError
+from tierwise_cli.yaml_text import yaml_problem
 
 __all__ = ["Manifest", "Manifests", "read_manifests", "sorted_out"]
 
@@ -165,16 +166,10 @@ def _documents(text: str, origin: str) -> Iterator[Manifest]:
     try:
         documents = list(yaml.load_all(text, Loader=_LOADER))
     except yaml.YAMLError as error:
-        raise ManifestError(f"{origin}: {_yaml_problem(error)}") from error
+        raise ManifestError(f"{origin}: {yaml_problem(error)}") from error
     for document in documents:
         if document is not None:
             yield from _objects(document, origin)
-
-
-def _yaml_problem(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-    return f"{where}{getattr(error, 'problem', None) or error}; this is no YAML"
 
 
 def _objects(document: Any, origin: str) -> Iterator[Manifest]:

@@ -118,7 +118,18 @@ async def _attempt(
     try:
         return await _read(sources, client, cache, key)
     except TierwiseError as error:
-        return ReadingFailed(error.reason, str(error))
+        return ReadingFailed(error.reason, _not_here(sources.here(source)) or str(error))
+
+
+def _not_here(source: str) -> str:
+    """What to do about a directory that only the nodes have; empty where it is here."""
+    path = Path(source.removeprefix(FILE))
+    if not source.startswith(FILE) or path.exists():
+        return ""
+    return (
+        f"spec.model.source: there is no directory {path} on this machine; say where it is here "
+        f"with --model-root {path.parent}=DIR, or what the model takes with spec.model.size"
+    )
 
 
 async def _read(

@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Context", "Kubeconfig", "Namespace", "Output", "OutputOption", "examples"]
+__all__ = [
+    "Context",
+    "Kubeconfig",
+    "ManifestForm",
+    "ManifestFormOption",
+    "Namespace",
+    "Output",
+    "OutputOption",
+    "examples",
+]
 
 _CLUSTER = "Which cluster"
 
@@ -20,9 +29,17 @@ class Output(StrEnum):
     JSON = "json"
 
 
+class ManifestForm(StrEnum):
+    """How manifests are written."""
+
+    YAML = "yaml"
+    JSON = "json"
+
+
 OutputOption = Annotated[
     Output, typer.Option("--output", "-o", help="text for people, json for programs.")
 ]
+ManifestFormOption = Annotated[ManifestForm, typer.Option("--output", "-o", help="yaml or json.")]
 Kubeconfig = Annotated[
     Path | None,
     typer.Option(

@@ -12,6 +12,8 @@ import typer
 from tierwise_cli.cluster import Access
 from tierwise_cli.errors import UsageError
 from tierwise_cli.field_options import told_in_options
+from tierwise_cli.graph import EXAMPLES as GRAPH_EXAMPLES
+from tierwise_cli.graph import graph
 from tierwise_cli.live import read_cluster
 from tierwise_cli.manifests import Manifests, read_manifests
 from tierwise_cli.model_options import Endpoint, ModelRoots, Offline, sources
@@ -29,7 +31,7 @@ from tierwise_core.fleet_report import FleetReport, Placed, report
 from tierwise_core.what_if import WhatIf, apply, parse
 from tierwise_core.what_if_names import did_you_mean
 
-__all__ = ["EXAMPLES", "Wanted", "outcome_of", "plan"]
+__all__ = ["EXAMPLES", "Wanted", "outcome_of", "plan", "planning"]
 
 EXAMPLES = examples(
     "tierwise plan -f examples/fleets/mixed",
@@ -225,3 +227,8 @@ def _exit_code(outcome: PlanOutcome, *, exit_zero: bool) -> int:
     if outcome.problems or outcome.report.problems or invalid:
         return BAD_INPUT
     return UNPLACED if outcome.report.unplaced and not exit_zero else 0
+
+
+planning = typer.Typer(invoke_without_command=True, no_args_is_help=False)
+planning.callback(epilog=EXAMPLES)(plan)
+planning.command("graph", epilog=GRAPH_EXAMPLES)(graph)

@@ -17,6 +17,7 @@ from tierwise_api import problems
 from tierwise_api.base import Spec
 from tierwise_api.common import Quantity
 from tierwise_cli.errors import ManifestError
+from tierwise_cli.yaml_text import yaml_problem
 from tierwise_core.field_figures import Bounds, FieldFigures
 from tierwise_core.quantities import parse_quantity
 
@@ -84,7 +85,7 @@ def read_profile(path: Path) -> Profile:
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"-f {path}: cannot be read: {error}") from error
     except yaml.YAMLError as error:
-        raise ManifestError(f"-f {path}: is no YAML: {error}") from error
+        raise ManifestError(f"-f {path}: {yaml_problem(error)}") from error
     if not isinstance(document, Mapping):
         raise ManifestError(
             f"-f {path}: has no graph",

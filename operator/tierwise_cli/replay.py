@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from importlib.util import find_spec
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from tierwise_cli.errors import CliError
+from tierwise_cli.extras import need_extra
 from tierwise_cli.options import Output, OutputOption, examples
 from tierwise_cli.printing import page, print_json, reported
+from tierwise_cli.progress import progress
 from tierwise_cli.replay_chart import chart_svg
 from tierwise_cli.replay_view import print_replay
 from tierwise_core.errors import TierwiseError
@@ -26,6 +25,7 @@ EXAMPLES = examples(
     "tierwise replay --train a.jsonl --test b.jsonl --keep 0.95 --chart curve.svg",
 )
 _NEEDED = ("numpy", "scipy")
+_STEPS = 9
 _Log = Annotated[
     Path,
     typer.Option(
@@ -63,9 +63,9 @@ def replay(  # noqa: PLR0913, PLR0917 - the options of a command
     Only rows of --test are judged; the threshold and everything else is chosen on --train.
     """
     with reported(output):
-        need_learning()
+        need_extra("router", "tierwise replay", _NEEDED)
         names = [name.strip() for name in models.split(",") if name.strip()] if models else None
-        with _progress(output) as step:
+        with progress(output, _STEPS) as step:
             said, problems = _replayed(train, test, (names, cheap, strong, keep), step)
         if chart is not None:
             _write(chart, chart_svg(said))
@@ -77,20 +77,10 @@ def replay(  # noqa: PLR0913, PLR0917 - the options of a command
                 page(stderr=True).print(f"left out: {problem}", markup=False)
 
 
-def need_learning(find: Callable[[str], object] = find_spec) -> None:
-    """Say what to install where the router's libraries are missing."""
-    missing = [name for name in _NEEDED if find(name) is None]
-    if missing:
-        raise CliError(
-            f"tierwise replay needs {', '.join(missing)}, which the extra [router] brings",
-            fix="pip install 'tierwise[router,cli]'",
-        )
-
-
 def _replayed(
     train: Path, test: Path, chosen: tuple[Any, ...], step: Callable[[str], None]
 ) -> tuple[dict[str, Any], list[str]]:
-    from tierwise_router.learning.log_rows import read_log  # noqa: PLC0415 - see need_learning
+    from tierwise_router.learning.log_rows import read_log  # noqa: PLC0415 - heavy
     from tierwise_router.learning.replay import choose_models  # noqa: PLC0415
     from tierwise_router.learning.replay import replay as run  # noqa: PLC0415
     from tierwise_router.learning.report import report  # noqa: PLC0415
@@ -102,30 +92,7 @@ def _replayed(
         found = run(first, second, choice, step)
     except TierwiseError as error:
         raise CliError(str(error)) from error
-    more = [
-        f"{log.path}: and {log.bad - len(log.problems)} more rows"
-        for log in (first, second)
-        if log.bad > len(log.problems)
-    ]
-    return report(found), [*first.problems, *second.problems, *more]
-
-
-@contextmanager
-def _progress(output: Output) -> Iterator[Callable[[str], None]]:
-    """Show on standard error which step is under way, where somebody looks at it."""
-    err = page(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    shown = err.is_terminal and output is Output.TEXT
-    with Progress(*columns, console=err, transient=True, disable=not shown) as bar:
-        task = bar.add_task("starting", total=STEPS)
-
-        def step(said: str) -> None:
-            bar.update(task, description=said, advance=1)
-
-        yield step
-
-
-STEPS = 9
+    return report(found), [*first.problems, *second.problems]
 
 
 def _write(path: Path, text: str) -> None:

@@ -31,6 +31,8 @@ _CONNECT_SECONDS = 5.0
 _HINTS = {
     "abstained": "ask more plainly, name a --model, or add a Specialist for this field",
     "human_review": "a person has to answer this; --model NAME asks one Specialist all the same",
+    "invalid_api_key": f"set {KEY_VARIABLE} to a key of your Tenant (tierwise tenant rotate NAME)",
+    "no_ready_endpoint": "tierwise status says who is ready, and why the others are not",
 }
 
 

@@ -204,7 +204,7 @@ def _checked(manifest: Manifest, kind: type[Resource], seen: Any) -> Any:
 
     What comes from a cluster was checked there, and may have fields of a newer version.
     """
-    if seen.invalid is not None or manifest.from_cluster:
+    if manifest.from_cluster:
         return seen
     try:
         kind.model_validate({**manifest.body, "status": {}})

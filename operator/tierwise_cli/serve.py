@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from tierwise_cli.errors import CliError
+from tierwise_cli.extras import need_extra
 from tierwise_cli.options import Output, examples
 from tierwise_cli.printing import reported
 from tierwise_core.errors import TierwiseError
 
-__all__ = ["EXAMPLES", "need_router", "serve"]
+__all__ = ["EXAMPLES", "serve"]
 
 EXAMPLES = examples(
     "tierwise serve examples/laptop/routes.yaml",
@@ -54,7 +53,7 @@ def serve(  # noqa: PLR0913, PLR0917 - the options of a command
 ) -> None:
     """Run the router on this machine, with the very resources a cluster would have."""
     with reported(Output.TEXT):
-        need_router()
+        need_extra("router", "tierwise serve", _NEEDED)
         chosen = {
             "host": host or os.environ.get("TIERWISE_HOST", _LAPTOP_HOST),
             "port": port,
@@ -64,16 +63,6 @@ def serve(  # noqa: PLR0913, PLR0917 - the options of a command
         }
         code = _run(files, {name: value for name, value in chosen.items() if value is not None})
     raise typer.Exit(code)
-
-
-def need_router(find: Callable[[str], object] = find_spec) -> None:
-    """Say what to install where the router's libraries are missing."""
-    missing = [name for name in _NEEDED if find(name) is None]
-    if missing:
-        raise CliError(
-            f"tierwise serve needs {', '.join(missing)}, which the extra [router] brings",
-            fix="pip install 'tierwise[router,cli]'",
-        )
 
 
 def _run(files: list[Path], chosen: dict[str, Any]) -> int:

@@ -21,7 +21,7 @@ from tierwise_core.rollout.ramp import Strategy
 from tierwise_core.rollout.situation import Wish
 from tierwise_core.rollout.trial import OF_RIGHT, Ending, Guarded, Scenario, play
 
-__all__ = ["ROLLOUT_EXAMPLES", "rollout"]
+__all__ = ["ROLLOUT_EXAMPLES", "rollout", "simulating"]
 
 ROLLOUT_EXAMPLES = examples(
     "tierwise simulate rollout --blue 0.85 --green 0.80",
@@ -169,3 +169,7 @@ def _progress(output: Output, total: int) -> Iterator[Any]:
     ) as progress:
         task = progress.add_task("rollouts", total=total)
         yield lambda: progress.advance(task)
+
+
+simulating = typer.Typer(help="Play something through on made-up traffic.", no_args_is_help=True)
+simulating.command("rollout", epilog=ROLLOUT_EXAMPLES)(rollout)

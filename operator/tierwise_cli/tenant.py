@@ -14,7 +14,7 @@ from rich.markup import escape
 from tierwise_api import API_VERSION, Tenant
 from tierwise_api.base import problems
 from tierwise_cli.cluster import Access, Cluster, connect
-from tierwise_cli.errors import CliError, LedgerError, UsageError
+from tierwise_cli.errors import CliError, ConflictError, LedgerError, UsageError
 from tierwise_cli.ledgers import LedgerUrl, ledger
 from tierwise_cli.options import Context, Kubeconfig, Namespace, Output, OutputOption, examples
 from tierwise_cli.printing import page, plain_table, print_json, reported
@@ -89,7 +89,12 @@ def create(  # noqa: PLR0913, PLR0917 - the options of a command
             typer.echo(f"The key, shown this once: {key.secret}", err=True)
             return
         with connect(Access(kubeconfig, context)) as cluster:
-            cluster.send("POST", TENANTS.format(namespace=namespace), body)
+            try:
+                cluster.send("POST", TENANTS.format(namespace=namespace), body)
+            except ConflictError as error:
+                raise CliError(
+                    str(error), fix=f"tierwise tenant rotate {name} gives it one more key"
+                ) from error
         _show(output, f"{namespace}/{name}", key, "created")
 
 
@@ -219,11 +224,10 @@ def list_tenants(
 def _spent(at: str | None, access: Access, namespace: str) -> tuple[dict[str, float], str]:
     try:
         with ledger(at, access, namespace) as client:
-            told = client.get("/v1/budgets")
+            told = client.get("/v1/budgets", scope="day")
     except (LedgerError, CliError) as error:
         return {}, str(error)
-    budgets = told["budgets"]
-    return {one["tenant"]: one["spentUSD"] for one in budgets if one["scope"] == "day"}, ""
+    return {one["tenant"]: one["spentUSD"] for one in told["budgets"]}, ""
 
 
 def _row(body: Mapping[str, Any], spent: Mapping[str, float]) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,13 +15,20 @@ from tierwise_cli.errors import CliError, UsageError
 from tierwise_cli.live import read_nodes
 from tierwise_cli.manifests import Manifests, read_manifests
 from tierwise_cli.model_options import prices
-from tierwise_cli.options import Context, Kubeconfig, Output, examples
+from tierwise_cli.options import (
+    Context,
+    Kubeconfig,
+    ManifestForm,
+    ManifestFormOption,
+    Output,
+    examples,
+)
 from tierwise_cli.printing import console, reported
 from tierwise_cli.scene import fleet_of
 from tierwise_cli.tier_yaml import as_object, as_yaml
 from tierwise_core.tier_discovery import Discovery, discover
 
-__all__ = ["EXAMPLES", "discover_tiers"]
+__all__ = ["EXAMPLES", "discover_tiers", "tiering"]
 
 EXAMPLES = examples(
     "tierwise tiers discover --live",
@@ -30,13 +36,6 @@ EXAMPLES = examples(
     "kubectl get nodes -o yaml | tierwise tiers discover -f -",
     "tierwise tiers discover -f examples/fleets/mixed/nodes.yaml --output json",
 )
-
-
-class Form(StrEnum):
-    """How tiers are written."""
-
-    YAML = "yaml"
-    JSON = "json"
 
 
 def discover_tiers(  # noqa: PLR0913, PLR0917 - one option each
@@ -60,7 +59,7 @@ def discover_tiers(  # noqa: PLR0913, PLR0917 - one option each
             metavar="PRODUCT=USD",
         ),
     ] = None,
-    output: Annotated[Form, typer.Option("--output", "-o", help="yaml or json.")] = Form.YAML,
+    output: ManifestFormOption = ManifestForm.YAML,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
 ) -> None:
@@ -89,9 +88,9 @@ def _manifests(files: Sequence[Path], live: Access | None) -> Manifests:
     return written if live is None else written.over(read_nodes(live))
 
 
-def _write(found: Discovery, form: Form) -> None:
+def _write(found: Discovery, form: ManifestForm) -> None:
     priced = [tier for tier in found.tiers if tier.usd_per_gpu_hour is not None]
-    if form is Form.JSON:
+    if form is ManifestForm.JSON:
         objects: list[dict[str, Any]] = [as_object(tier) for tier in priced]
         listed = {"apiVersion": "v1", "kind": "List", "items": objects}
         sys.stdout.write(json.dumps(listed, indent=2) + "\n")
@@ -119,3 +118,7 @@ def _tell(found: Discovery) -> None:
     troubles = [*found.problems, *unpriced]
     if troubles:
         raise CliError("\n".join(troubles))
+
+
+tiering = typer.Typer(no_args_is_help=True, help="GPUTiers: find those that a cluster needs.")
+tiering.command("discover", epilog=EXAMPLES)(discover_tiers)

@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from tierwise_cli import classify
-from tierwise_cli.errors import CliError
 from tierwise_cli.main import app
 
 ROOT = Path(__file__).parents[2]
@@ -137,8 +135,3 @@ def test_questions_of_nobody_alone_teach_nothing(tmp_path: Path) -> None:
 
     assert done.exit_code != 0
     assert "has a field" in " ".join(done.output.split())
-
-
-def test_the_missing_extra_is_named() -> None:
-    with pytest.raises(CliError, match="numpy, scipy, threadpoolctl"):
-        classify.need_classifier(lambda _name: None)

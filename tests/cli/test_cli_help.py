@@ -12,9 +12,10 @@ import yaml
 from typer.testing import CliRunner
 
 from tierwise_api import KINDS
-from tierwise_cli import serve
 from tierwise_cli.errors import CliError
+from tierwise_cli.extras import need_extra
 from tierwise_cli.main import app
+from tierwise_cli.start import asked_for
 
 COMMANDS = (
     "version",
@@ -121,16 +122,33 @@ def test_a_mistyped_command_is_a_usage_error() -> None:
     assert done.exit_code == 2
 
 
-@pytest.mark.parametrize("library", ["ray", "kubernetes", "sklearn", "kopf"])
-def test_the_command_starts_without_heavy_libraries(library: str) -> None:
-    code = f"import sys, tierwise_cli.main; sys.exit({library!r} in sys.modules)"
+@pytest.mark.parametrize(
+    ("module", "without"),
+    [
+        ("tierwise_cli.main", {"ray", "kubernetes", "sklearn", "kopf"}),
+        ("tierwise_cli.start", {"httpx", "pydantic", "rich.console"}),
+        ("tierwise_cli.ask", {"pydantic", "tierwise_api"}),
+    ],
+)
+def test_a_command_starts_without_what_it_does_not_need(module: str, without: set[str]) -> None:
+    code = f"import sys, {module}; print(*({without!r} & set(sys.modules)))"
 
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    assert loaded.stdout.decode().split() == []
 
 
-def test_serve_without_the_router_says_what_to_install() -> None:
-    with pytest.raises(CliError, match="needs ray, uvloop") as refused:
-        serve.need_router(find=lambda name: None if name in {"ray", "uvloop"} else name)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_line_loads_the_part_it_needs(command: str) -> None:
+    words = command.split()
+    (part,) = asked_for(words, {})
+
+    assert part.name == words[0]
+    assert len(asked_for(words, {"_TIERWISE_COMPLETE": "complete_bash"})) > 1
+
+
+def test_a_command_without_its_libraries_says_what_to_install() -> None:
+    with pytest.raises(CliError, match="serve needs ray, uvloop, which the extra") as refused:
+        need_extra("router", "tierwise serve", ("ray", "json", "uvloop"), {"json": True}.get)
 
     assert refused.value.fix == "pip install 'tierwise[router,cli]'"
 

@@ -33,6 +33,7 @@ def test_a_healthy_cluster_has_nothing_to_mend() -> None:
 def test_checks_come_in_the_order_in_which_to_mend() -> None:
     assert [result.name for result in checks(healthy())] == [
         "cluster", "crds", "nodes", "gpus", "tiers", "operator", "router", "specialists",
+        "ledger", "contents",
     ]  # fmt: skip
 
 

@@ -10,11 +10,11 @@ import pytest
 import yaml
 from apiserver import ApiServer
 from click.testing import Result
-from fleetseen import deployment, ready
+from fleetseen import deployment, keeping, ready, router_with_keys
 from typer.testing import CliRunner
 
 from quickstart.manifests import names, rendered
-from tierwise_api import GPUTier, Resource, Specialist
+from tierwise_api import API_VERSION, GPUTier, Resource, Specialist
 from tierwise_cli.main import app
 
 pytestmark = pytest.mark.apiserver
@@ -48,7 +48,8 @@ def programs() -> list[dict[str, Any]]:
         gpu_node("gpu-4090-0", "NVIDIA-GeForce-RTX-4090"),
         gpu_node("gpu-h100-0", "NVIDIA-H100-80GB-HBM3"),
         whole(deployment("tierwise-operator")),
-        whole(deployment("tierwise-router", replicas=2)),
+        whole(router_with_keys()),
+        whole(deployment("tierwise-ledger")),
         {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
@@ -66,10 +67,11 @@ def gpu_node(name: str, product: str) -> dict[str, Any]:
 def whole(small: dict[str, Any]) -> dict[str, Any]:
     """A Deployment that an API server takes."""
     labels = {"app": small["metadata"]["name"]}
-    container = {"name": "c", "image": "example.com/c"}
+    pod = small["spec"].get("template", {}).get("spec", {"containers": [{}]})
+    pod["containers"][0] |= {"name": "c", "image": "example.com/c"}
     small["spec"] |= {
         "selector": {"matchLabels": labels},
-        "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+        "template": {"metadata": {"labels": labels}, "spec": pod},
     }
     small["metadata"]["namespace"] = NAMESPACE
     return {"apiVersion": "apps/v1", "kind": "Deployment", **small}
@@ -107,8 +109,8 @@ def test_the_doctor_reads_everything_a_real_api_server_has(fleet: ApiServer) -> 
 
     found = {check["name"]: check for check in json.loads(told.stdout)["checks"]}
     statuses = {name: check["status"] for name, check in found.items()}
-    # There is no Service behind which a router could answer, and the doctor says so.
-    assert statuses == dict.fromkeys(found, "ok") | {"router": "fail"}, found
+    # There are no Services behind which they could answer, and the doctor says so.
+    assert statuses == dict.fromkeys(found, "ok") | {"router": "fail", "ledger": "fail"}, found
     assert told.exit_code == 1
     assert found["crds"]["summary"].endswith("up to date")
     assert found["gpus"]["summary"] == (
@@ -123,7 +125,29 @@ def test_the_doctor_tells_people_the_same(fleet: ApiServer) -> None:
     assert told.exit_code == 1
     assert "ok    specialists 5 of 5 are ready or at rest" in told.stdout
     assert "fix: kubectl -n doctor logs deployment/tierwise-router" in told.stdout
-    assert told.stdout.splitlines()[-1] == "1 to mend: router. Begin with the first."
+    assert told.stdout.splitlines()[-1] == "2 to mend: router, ledger. Begin with the first."
+
+
+def test_the_doctor_finds_the_key_that_contents_are_sealed_with(fleet: ApiServer) -> None:
+    policy = {"apiVersion": API_VERSION, "kind": "RouterPolicy", **keeping("demo/team-a")}
+    fleet.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(policy))
+    try:
+        before = contents(fleet)
+        fleet.kubectl(
+            *("create", "secret", "generic", "tierwise-contents", "-n", NAMESPACE),
+            f"--from-literal=2026-11={'5d' * 32}",
+        )
+        after = contents(fleet)
+    finally:
+        fleet.kubectl("delete", "routerpolicy", "default")
+
+    assert (before["status"], after["status"]) == ("fail", "ok")
+    assert after["summary"].endswith("sealed with key 2026-11")
+
+
+def contents(server: ApiServer) -> dict[str, str]:
+    told = json.loads(tierwise(server, "doctor", "-n", NAMESPACE, "-o", "json").stdout)
+    return next(check for check in told["checks"] if check["name"] == "contents")
 
 
 def test_status_shows_the_fleet(fleet: ApiServer) -> None:

@@ -10,9 +10,7 @@ import pytest
 from outcome_logs import rows, write_log
 from typer.testing import CliRunner
 
-from tierwise_cli.errors import CliError
 from tierwise_cli.main import app
-from tierwise_cli.replay import need_learning
 
 SAID = (
     "APGR",
@@ -88,8 +86,3 @@ def test_what_cannot_be_replayed_says_why(logs: list[str]) -> None:
 
     assert result.exit_code != 0
     assert "no row has an outcome of 'huge'" in json.loads(result.stdout)["error"]["message"]
-
-
-def test_it_says_what_to_install() -> None:
-    with pytest.raises(CliError, match=r"needs numpy, scipy, which the extra \[router\] brings"):
-        need_learning(lambda _name: None)

@@ -31,7 +31,7 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What the router said to a question about itself."""
+    """What a program of ours said to a question about itself."""
 
     status: int
     text: str
@@ -48,6 +48,8 @@ class Snapshot:
         definitions: CustomResourceDefinitions of our group.
         lease: The operator's Lease; None where there is none.
         ready: What the router's /readyz said.
+        ledger_ready: What the ledger's said.
+        keys: The Secret that prompts and answers are sealed with; read only where it is needed.
         now: When all this was read, in UTC.
     """
 
@@ -61,10 +63,14 @@ class Snapshot:
     nodes: Objects | Unread = ()
     tiers: Objects | Unread = ()
     specialists: Objects | Unread = ()
+    policies: Objects | Unread = ()
     operator: Workload = field(default_factory=lambda: Workload(None))
     router: Workload = field(default_factory=lambda: Workload(None))
+    ledger: Workload = field(default_factory=lambda: Workload(None))
     lease: Object | Unread | None = None
     ready: Probe | Unread = field(default_factory=lambda: Unread("not asked"))
+    ledger_ready: Probe | Unread = field(default_factory=lambda: Unread("not asked"))
+    keys: Object | Unread | None = field(default=None, repr=False)
 
 
 def condition(thing: Object, kind: str) -> Object:

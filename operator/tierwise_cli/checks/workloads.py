@@ -1,4 +1,4 @@
-"""Our own programs: the operator and its Lease, the router and its answer."""
+"""Our own programs: the operator and its Lease, the router and what it answers."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from tierwise_cli.checks.result import Check, Outcome
-from tierwise_cli.checks.seen import Object, Objects, Snapshot, Unread, Workload
+from tierwise_cli.checks.seen import Object, Objects, Probe, Snapshot, Unread, Workload
 
-__all__ = ["check_operator", "check_router"]
+__all__ = ["answering", "check_operator", "check_router"]
 
 _INSTALL = "helm upgrade --install tierwise charts/tierwise --create-namespace --namespace "
 _VERSION_LABEL = "app.kubernetes.io/version"
@@ -45,16 +45,23 @@ def _overdue(lease: Object, now: datetime) -> timedelta:
 
 def check_router(seen: Snapshot) -> Check:
     """The router's pods are ready, and the router says through the Service that it has routes."""
-    trouble = _workload_trouble("router", seen.router, seen)
+    return answering("router", seen.router, seen.ready, seen)
+
+
+def answering(name: str, workload: Workload, ready: Probe | Unread, seen: Snapshot) -> Check:
+    """The pods are ready, one of them says so through the Service, and in our version."""
+    trouble = _workload_trouble(name, workload, seen)
     if trouble:
         return trouble
-    if isinstance(seen.ready, Unread):
-        return Check("router", Outcome.WARN, seen.ready.why, fix=seen.ready.fix)
-    if seen.ready.status != _OK_STATUS:
-        summary = f"its pods run, but /readyz says {seen.ready.status}: {seen.ready.text[:120]}"
-        fix = f"kubectl -n {seen.namespace} logs deployment/tierwise-router"
-        return Check("router", Outcome.FAIL, summary, fix=fix)
-    return _in_our_version("router", seen.router, seen, f"{_ready(seen.router)} pods ready")
+    if isinstance(ready, Unread):
+        return Check(name, Outcome.WARN, ready.why, fix=ready.fix)
+    if ready.status != _OK_STATUS:
+        summary = f"its pods run, but /readyz says {ready.status}: {ready.text[:120]}"
+        fix = f"kubectl -n {seen.namespace} logs deployment/tierwise-{name}"
+        return Check(name, Outcome.FAIL, summary, fix=fix)
+    count = _ready(workload)
+    pods = "1 pod" if count == 1 else f"{count} pods"
+    return _in_our_version(name, workload, seen, f"{pods} ready")
 
 
 def _workload_trouble(name: str, workload: Workload, seen: Snapshot) -> Check | None:

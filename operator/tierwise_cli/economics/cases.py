@@ -14,6 +14,7 @@ from rich.console import Console
 from tierwise_cli.errors import CliError, UsageError
 from tierwise_cli.options import Output
 from tierwise_cli.printing import page, print_json
+from tierwise_cli.yaml_text import yaml_problem
 from tierwise_core.economics.reading import read, told
 from tierwise_core.errors import EconomicsError
 
@@ -56,10 +57,7 @@ def loaded(file: Path) -> Any:
     except (OSError, UnicodeDecodeError) as error:
         raise FigureError(f"{file}: cannot be read: {_why(error)}") from error
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        said = getattr(error, "problem", None) or error
-        raise FigureError(f"{file}{where}: {said}; this is no YAML") from error
+        raise FigureError(f"{file}: {yaml_problem(error)}") from error
 
 
 def read_case(kind: type[Case], value: Any, where: str) -> Case:
