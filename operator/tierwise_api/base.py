@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ __all__ = [
 GROUP = "tierwise.dev"
 VERSION = "v1alpha1"
 API_VERSION: Final = "tierwise.dev/v1alpha1"
+VALUE_SHOWN: Final = 80
 
 _DNS_LABEL = re.compile("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _ACRONYMS = {"urls": "URLs", "gpu": "GPU", "url": "URL", "uid": "UID", "gbs": "GBs", "kwh": "KWh"}
@@ -180,6 +182,12 @@ def problems(error: ValidationError) -> tuple[str, ...]:
     ... except ValidationError as error:
     ...     problems(error)
     ('spec.price: Field required',)
+    >>> try:
+    ...     spec = {"gpu": {"product": "L4", "bandwidthGBs": 0}, "price": {"perGPUHour": 1}}
+    ...     GPUTier.model_validate({"metadata": {"name": "t"}, "spec": spec})
+    ... except ValidationError as error:
+    ...     problems(error)
+    ('spec.gpu.bandwidthGBs: Input should be greater than 0; got 0',)
     """
     return tuple(f"{_path(item['loc'])}: {_reason(item)}" for item in error.errors())
 
@@ -187,7 +195,10 @@ def problems(error: ValidationError) -> tuple[str, ...]:
 def _reason(item: ErrorDetails) -> str:
     if item["type"] == "extra_forbidden":
         return "unknown field: remove it or check its spelling"
-    return item["msg"]
+    said, value = item["msg"], item["input"]
+    if isinstance(value, str | int | float) and "; got " not in said:
+        return f"{said}; got {json.dumps(value)[:VALUE_SHOWN]}"
+    return said
 
 
 def _path(location: tuple[int | str, ...]) -> str:

@@ -149,11 +149,7 @@ Date = Annotated[
 
 
 class Condition(Status):
-    """One observation about the object, in the shape of metav1.Condition.
-
-    >>> Condition(type="Ready", status="True", reason="PodsReady").is_true
-    True
-    """
+    """One observation about the object, in the shape of metav1.Condition."""
 
     type: str = Field(
         max_length=316, description="What is observed, in CamelCase.", examples=["Ready"]
@@ -180,11 +176,6 @@ class Condition(Status):
         max_length=32768,
         description="Why, for people: the field, its value and what would be right.",
     )
-
-    @property
-    def is_true(self) -> bool:
-        """Whether the condition is known to hold."""
-        return self.status == "True"
 
 
 Conditions = Annotated[

@@ -127,8 +127,9 @@ class FieldProfileSpec(Spec):
     )
     risk_tier: Literal["low", "important", "critical"] = Field(
         default="low",
-        description="What a wrong answer can do: low asks one model, important wants 2 of 3 to "
-        "agree, critical wants a signed quorum of 2f+1 out of 3f+1.",
+        description="What a wrong answer can do: low is left to one model, important calls for 2 "
+        "of 3 that agree, critical for a signed quorum of 2f+1 out of 3f+1. It is noted; no "
+        "request is held to it yet.",
         examples=["important"],
     )
     contradiction_tolerance: float = Field(

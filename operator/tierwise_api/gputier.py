@@ -104,7 +104,8 @@ class GPUTierSpec(Spec):
     interconnect_gbs: float | None = Field(
         default=None,
         gt=0,
-        description="Bandwidth between two GPUs of one node, in gigabytes per second.",
+        description="Bandwidth between two GPUs of one node, in gigabytes per second. It is noted; "
+        "no estimate reckons with it yet.",
         examples=[64],
     )
     confidence_floor: Fraction01 | None = Field(

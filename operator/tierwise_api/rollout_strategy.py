@@ -165,8 +165,8 @@ class RolloutStrategy(Spec):
     )
     deadline: Duration | None = Field(
         default=None,
-        description="The time after which an undecided rollout follows onInconclusive. Never by "
-        "default.",
+        description="How long to look for a difference, from green's first answers to requests on; "
+        "after that an undecided rollout follows onInconclusive. For ever by default.",
         examples=["24h"],
     )
 

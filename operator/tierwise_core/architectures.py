@@ -94,7 +94,6 @@ def metadata_from_config(
         intermediate_size=_intermediate_size(language),
         experts_per_token=experts_per_token(language),
         latent_attention=attention.latent,
-        tied_embeddings=bool(language.either("tie_word_embeddings")),
         quantization=quantization_method(config),
         parameters_by_dtype=tuple(sorted(dtypes.items())),
         linears=_linears(config),

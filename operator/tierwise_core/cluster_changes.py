@@ -55,13 +55,16 @@ def change_rows(kind: str, objects: Sequence[Object], now: float) -> Iterator[di
 
 
 def _progress(item: Object, now: float) -> Iterator[dict[str, Any]]:
-    """Give a row for each change of a rollout's shares, and one for its verdict.
+    """Give a row for who is on which side, one for each change of the shares, one for the verdict.
 
     The status keeps every change with its time, so none is missed between two looks.
     """
     meta, status = item["metadata"], item.get("status") or {}
     ref = (item.get("spec") or {}).get("specialistRef") or {}
     whose = {"specialist": f"{meta.get('namespace', '')}/{ref.get('name', '')}"}
+    sides = {name: _on(status, name) for name in ("blue", "green")}
+    if all(sides.values()):
+        yield _row("Rollout", item, now, f"sides/{_digest(sides)}", "lined-up", **whose, **sides)
     for step in status.get("trajectory") or _present(status):
         stage, percent = step.get("stage"), step.get("greenPercent")
         at = _seconds(step.get("time"), now)
@@ -88,13 +91,17 @@ def _present(status: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _revisions(item: Object, specialist: str) -> list[str]:
     """Name the revisions that were on trial: as the status has them, else by a label or a name."""
-    sides = (item.get("status") or {}).get("sides") or {}
-    found = (sides.get("green") or {}).get("revisions")
-    if found:
-        return [str(one) for one in found]
+    if found := _on(item.get("status") or {}, "green"):
+        return found
     meta = item["metadata"]
     own = (meta.get("labels") or {}).get(REVISION)
     return [str(own or str(meta["name"]).removeprefix(f"{specialist}-"))]
+
+
+def _on(status: Mapping[str, Any], side: str) -> list[str]:
+    """Name the revisions of one side, as far as the status knows them."""
+    found = ((status.get("sides") or {}).get(side) or {}).get("revisions")
+    return [str(one) for one in found or ()]
 
 
 def _seconds(time: object, now: float) -> float:

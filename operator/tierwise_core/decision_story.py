@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from tierwise_core.decision_record import CandidateRecord, DecisionRecord, StepRecord
+from tierwise_core.decision_record import SHADOW, CandidateRecord, DecisionRecord, StepRecord
+from tierwise_core.late_verdict import VERDICT_KIND
 
 __all__ = ["Section", "story", "what_would_change"]
 
@@ -30,6 +31,7 @@ VERDICTS: Final = {
     "abstain": "refused, and nobody was left to ask",
     "relayed": "its answer went through without a judgement",
 }
+JUDGED_LATER: Final = "its answer went through, and verifiers read it afterwards"
 BELOW_FLOOR: Final = "predicted "
 ELSEWHERE_SHOWN: Final = 6
 
@@ -59,7 +61,7 @@ def _outcome(record: DecisionRecord) -> Iterator[str]:
     by = f" by {record.specialist} on {last.tier}" if record.specialist and last else ""
     yield f"{STATES.get(record.state, record.state)}{by}"
     yield f"{_usd(record.cost_usd)} in {record.seconds:.2f} s, status {record.status}"
-    if record.reason:
+    if record.reason and record.reason != VERDICT_KIND:
         yield f"because {record.reason}"
     if record.max_calls:
         ceiling = record.max_cost_usd
@@ -68,9 +70,12 @@ def _outcome(record: DecisionRecord) -> Iterator[str]:
             f"{record.calls} of {record.max_calls} calls, {len(record.steps)} of "
             f"{record.max_hops} hops{most}"
         )
-    if record.pattern == "shadow":
+    if record.pattern == SHADOW:
         of = f" of {record.parts[0]}" if record.parts else ""
-        yield f"a shadow{of}: the candidate answered the same question, and nobody was shown it"
+        what = "a verifier was asked about the answer"
+        if record.reason != VERDICT_KIND:
+            what = "the candidate answered the same question, and nobody was shown it"
+        yield f"a shadow{of}: {what}"
     elif record.pattern:
         yield f"pattern {record.pattern}, made of {', '.join(record.parts) or 'no parts'}"
 
@@ -144,7 +149,7 @@ def _verdict(step: StepRecord) -> str:
     if step.failure:
         return f"gave no answer ({step.failure})"
     if step.confidence is None:
-        return VERDICTS["relayed"]
+        return VERDICTS["relayed"] if step.verified is None else JUDGED_LATER
     before = f"{step.predicted:.2f} before, " if step.predicted is not None else ""
     sign = ">=" if step.confidence >= step.floor else "<"
     said = VERDICTS.get(step.verdict, step.verdict)

@@ -16,8 +16,7 @@ PROMPTED = "vllm:prompt_tokens_total"
 FINISHED = "vllm:request_success_total"
 KV_USAGE = "vllm:kv_cache_usage_perc"
 CACHE = "vllm:cache_config_info"
-STARTED = "process_start_time_seconds"
-SERIES = frozenset({RUNNING, WAITING, GENERATED, PROMPTED, FINISHED, KV_USAGE, CACHE, STARTED})
+SERIES = frozenset({RUNNING, WAITING, GENERATED, PROMPTED, FINISHED, KV_USAGE, CACHE})
 
 _LABEL = re.compile(r'([A-Za-z_][A-Za-z0-9_]*)="((?:[^"\\]|\\.)*)"')
 
@@ -38,10 +37,6 @@ class EngineMetrics:
         kv_usage: share of the KV cache in use, 0 to 1; the fullest core's.
         kv_cache_memory_bytes: KV cache of one GPU, where the engine was told it.
         kv_cache_tokens: tokens the KV cache holds, over all cores.
-        kv_blocks: blocks of the KV cache, over all cores.
-        kv_block_tokens: tokens of one block.
-        kv_dtype: the cache's type, ``auto`` for that of the weights.
-        started_at_seconds: when the engine's process started, in Unix time.
     """
 
     running: int
@@ -52,10 +47,6 @@ class EngineMetrics:
     kv_usage: float | None = None
     kv_cache_memory_bytes: int | None = None
     kv_cache_tokens: int | None = None
-    kv_blocks: int | None = None
-    kv_block_tokens: int | None = None
-    kv_dtype: str | None = None
-    started_at_seconds: float | None = None
 
     @property
     def in_flight(self) -> int:
@@ -96,10 +87,6 @@ def parse_engine_metrics(page: str) -> EngineMetrics | None:
         kv_usage=max((sample.value for sample in found.get(KV_USAGE, ())), default=None),
         kv_cache_memory_bytes=_first(caches, "kv_cache_memory_bytes"),
         kv_cache_tokens=_total(caches, "kv_cache_size_tokens") or _from_blocks(caches),
-        kv_blocks=_total(caches, "num_gpu_blocks"),
-        kv_block_tokens=_first(caches, "block_size"),
-        kv_dtype=next((cache["cache_dtype"] for cache in caches if "cache_dtype" in cache), None),
-        started_at_seconds=_sum(found, STARTED) or None,
     )
 
 

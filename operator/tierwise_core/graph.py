@@ -3,27 +3,6 @@
 from collections.abc import Collection, Iterable, Mapping
 
 
-def cycle_through(start: str, next_of: Mapping[str, str | None]) -> tuple[str, ...]:
-    """Return the cycle that ``start`` is on, from start to start, or nothing.
-
-    A node that only leads into a cycle is not on it: each cycle is reported where it can be cut.
-
-    >>> parents = {"a": "b", "b": "c", "c": "a", "d": "a", "e": None}
-    >>> cycle_through("a", parents)
-    ('a', 'b', 'c', 'a')
-    >>> cycle_through("d", parents), cycle_through("e", parents)
-    ((), ())
-    """
-    path = [start]
-    seen = {start}
-    current = next_of.get(start)
-    while current is not None and current not in seen:
-        path.append(current)
-        seen.add(current)
-        current = next_of.get(current)
-    return (*path, start) if current == start else ()
-
-
 def leads_into_cycle(start: str, next_of: Mapping[str, str | None]) -> tuple[str, ...]:
     """Return the path from ``start`` round to the first node met twice, or nothing.
 

@@ -23,12 +23,16 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What was served between two looks, in tokens; ``seconds`` is how long that was."""
+    """What was served between two looks, in tokens; ``seconds`` is how long that was.
+
+    ``in_flight`` are the requests that engines had at both looks: the lesser of the two numbers.
+    """
 
     seconds: float
     generated_tokens: float
     prompt_tokens: float
     finished: float
+    in_flight: int = 0
 
 
 def loading(pods: Iterable[Pod], image: str) -> int:
@@ -58,7 +62,7 @@ def traffic(before: Counted | None, now: Counted) -> Traffic | None:
     >>> page = EngineMetrics(0, 0, generation_tokens_total=90.0, prompt_tokens_total=5.0)
     >>> then, now = Counted(0.0, {}), Counted(2.0, {"ai/p": page})
     >>> traffic(then, now)
-    Traffic(seconds=2.0, generated_tokens=90.0, prompt_tokens=5.0, finished=0.0)
+    Traffic(seconds=2.0, generated_tokens=90.0, prompt_tokens=5.0, finished=0.0, in_flight=0)
     """
     if before is None or now.at_seconds <= before.at_seconds:
         return None
@@ -74,7 +78,12 @@ def traffic(before: Counted | None, now: Counted) -> Traffic | None:
             _grown(was.prompt_tokens_total, engine.prompt_tokens_total) for was, engine in pairs
         ),
         finished=sum(_grown(was.finished_total, engine.finished_total) for was, engine in pairs),
+        in_flight=min(_in_flight(before), _in_flight(now)),
     )
+
+
+def _in_flight(counted: Counted) -> int:
+    return sum(engine.in_flight for engine in counted.engines.values())
 
 
 def _grown(before: float, now: float) -> float:

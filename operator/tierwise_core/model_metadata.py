@@ -37,7 +37,6 @@ class ModelMetadata:
         intermediate_size: the width of one feed-forward block, or of one expert.
         experts_per_token: routed experts that see each token, 0 for a dense model.
         latent_attention: the cache is a latent (MLA) and each GPU keeps all of it.
-        tied_embeddings: the output layer is the input embedding, stored once.
         quantization: the method in the config (``awq``, ``gptq``, ``fp8`` ...), else empty.
         parameters_by_dtype: elements per stored dtype, as the files name them.
         linears: its matrices, where the family is known; LoRA and active parameters go by them.
@@ -67,7 +66,6 @@ class ModelMetadata:
     intermediate_size: int = 0
     experts_per_token: int = 0
     latent_attention: bool = False
-    tied_embeddings: bool = False
     quantization: str = ""
     parameters_by_dtype: tuple[tuple[str, int], ...] = ()
     linears: tuple[Linear, ...] = ()

@@ -20,6 +20,7 @@ from typing import Any, Final
 from tierwise_core.correction import LoadSample
 from tierwise_core.engine_metrics import EngineMetrics
 from tierwise_core.fleet import Pod
+from tierwise_core.load import Traffic
 from tierwise_core.model_metadata import MemoryBreakdown
 
 __all__ = [
@@ -30,11 +31,15 @@ __all__ = [
     "faster",
     "load_sample",
     "load_seconds",
+    "rates_under_load",
     "report",
 ]
 
 NOTABLE_SHARE: Final = 0.2
 """Figures are published anew when one differs by a fifth; less is not worth a write."""
+LOADED_SHARE: Final = 0.5
+"""A replica is under load with half of the requests it is meant to answer at once: autoscaling
+keeps it somewhat below its target, so the whole of it would seldom be seen."""
 OWN_MEMORY_ARGS: Final = (
     "--gpu-memory-utilization",
     "--kv-cache-memory-bytes",
@@ -75,7 +80,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """The most that one replica was seen to do, in tokens per second."""
+    """The most that one replica was seen to do under load, in tokens per second."""
 
     generation: float = 0.0
     prompt: float = 0.0
@@ -87,6 +92,23 @@ class Rates:
         Rates(generation=80, prompt=900)
         """
         return Rates(max(self.generation, other.generation), max(self.prompt, other.prompt))
+
+
+def rates_under_load(served: Traffic, replicas: int, target: int) -> Rates | None:
+    """Return what each replica did between two looks; None where it had little to do.
+
+    What an idle replica generates is what it was asked for, not what it can do. ``target`` is how
+    many requests a replica is meant to answer at once.
+
+    >>> rates_under_load(Traffic(10.0, 8000.0, 2000.0, 9.0, in_flight=16), 2, 8)
+    Rates(generation=400.0, prompt=100.0)
+    >>> rates_under_load(Traffic(10.0, 8.0, 20.0, 1.0, in_flight=1), 2, 8) is None
+    True
+    """
+    share = served.seconds * replicas
+    if not share or served.in_flight < LOADED_SHARE * target * replicas:
+        return None
+    return Rates(served.generated_tokens / share, served.prompt_tokens / share)
 
 
 def load_sample(estimate: Estimate, page: EngineMetrics, args: Sequence[str]) -> LoadSample | None:

@@ -174,6 +174,8 @@ class _Sorting:
         tier = self._book.capacities[site].tier
         if not request.allows(tier):
             return f"{running.tier} is not in spec.placement.tiers any more"
+        if not any(node.ready for node in tier.nodes):
+            return f"{running.tier} has no node any more that is ready"
         gpus = f"{running.tensor_parallel} GPU{'s' if running.tensor_parallel > 1 else ''}"
         return f"it does not fit {running.tier} on {gpus} any more"
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 __all__ = [
+    "asked_text",
     "canonical",
     "canonical_id",
     "chat_text",
@@ -166,6 +167,16 @@ def request_text(body: Mapping[str, Any]) -> str:
     if "messages" in body:
         return chat_text(body["messages"])
     return completion_text(body.get("prompt", ""))
+
+
+def asked_text(body: Mapping[str, Any]) -> str:
+    """Find what is asked in a request's body, that of ``/responses`` included; perhaps nothing.
+
+    >>> asked_text({"input": "sort dbca"}), asked_text({"prompt": "sort dbca"}), asked_text({})
+    ('sort dbca', 'sort dbca', '')
+    """
+    given = body.get("input")
+    return given if isinstance(given, str) else request_text(body) or chat_text(given)
 
 
 def chat_text(messages: object) -> str:

@@ -11,8 +11,8 @@ from tierwise_core.field_reading import FieldReading
 from tierwise_core.itinerary import Itinerary, Stop
 from tierwise_core.plan_context import IDLE, PLAIN_CONTEXT, LoadSignal, PlanContext
 from tierwise_core.policy_decision import DecisionPolicy
-from tierwise_core.provider import refusal
 from tierwise_core.query_features import QueryFeatures
+from tierwise_core.refusal import refusal
 from tierwise_core.scoring import BUILT_IN_SCORERS, Facts, Weighted
 from tierwise_core.spending import Limits, call_usd
 

@@ -116,6 +116,7 @@ class Specialist:
     priority: int = 0
     placement: PlacementSpec = dataclasses.field(default_factory=PlacementSpec)
     escalate_to: tuple[str, ...] = ()
+    verifiers: tuple[str, ...] = ()
     compliance: tuple[str, ...] = ()
     region: str = ""
     engine: EngineSpec = dataclasses.field(default_factory=lambda: EngineSpec(image=""))

@@ -10,7 +10,15 @@ from tierwise_core.fleet import GPUTier, Pod
 from tierwise_core.fleet_plan import FleetVerdict
 from tierwise_core.learned import kept, published_correction
 from tierwise_core.load import Traffic
-from tierwise_core.performance import Estimate, Rates, differs, faster, load_sample, report
+from tierwise_core.performance import (
+    Estimate,
+    Rates,
+    differs,
+    faster,
+    load_sample,
+    rates_under_load,
+    report,
+)
 from tierwise_core.pod_health import serving
 from tierwise_core.sized import file_bytes_on_each_gpu
 from tierwise_core.specialist import Specialist
@@ -33,11 +41,10 @@ class Performance:
         self._corrections: dict[str, Correction] = {}
 
     def take(self, specialist: Specialist, served: Traffic, ready: int) -> None:
-        """Take note of what a Specialist's replicas did since the look before."""
-        if not ready or not served.seconds:
+        """Take note of what a Specialist's replicas did since the look before, under load."""
+        seen = rates_under_load(served, ready, specialist.placement.target_concurrency)
+        if seen is None:
             return
-        share = served.seconds * ready
-        seen = Rates(served.generated_tokens / share, served.prompt_tokens / share)
         revision = str(specialist.status.get("activeRevision") or "")
         of, known = self._rates.get(specialist.key, (revision, Rates()))
         best = seen.beside(known) if of == revision else seen

@@ -47,3 +47,16 @@ def test_the_files_that_the_pages_name_are_there() -> None:
             for option, name in pairwise(call):
                 if option == "-f" and name != "-":
                     assert (ROOT / Path(name)).exists(), name
+
+
+@pytest.mark.parametrize("page", ["docs/seeing.md"])
+def test_a_port_that_is_forwarded_is_one_of_the_service(page: str) -> None:
+    services = {
+        each["metadata"]["name"]: each for each in rendered({}) if each["kind"] == "Service"
+    }
+    forwarded = [call for call in commands(page, "kubectl") if call[0] == "port-forward"]
+
+    assert forwarded
+    for *_, service, ports in forwarded:
+        offered = services[service.removeprefix("svc/")]["spec"]["ports"]
+        assert int(ports.partition(":")[2] or ports) in {port["port"] for port in offered}

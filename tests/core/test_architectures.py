@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import big_models
+import known_facts
 import pytest
 
 from tierwise_core.architectures import metadata_from_config
@@ -13,22 +15,12 @@ from tierwise_core.layer_cache import CacheKind, LayerCache
 from tierwise_core.sizing import ModelMetadata, SizeOverrides
 
 LLAMA_8B = {
-    "architectures": ["LlamaForCausalLM"],
-    "model_type": "llama",
-    "hidden_size": 4096,
-    "intermediate_size": 14336,
-    "num_hidden_layers": 32,
-    "num_attention_heads": 32,
-    "num_key_value_heads": 8,
-    "max_position_embeddings": 131072,
+    **big_models.LLAMA_8B,
     "rope_scaling": {
         "factor": 8.0,
         "original_max_position_embeddings": 8192,
         "rope_type": "llama3",
     },
-    "vocab_size": 128256,
-    "torch_dtype": "bfloat16",
-    "tie_word_embeddings": False,
 }
 
 # Name, config, KV bytes per token in 16 bit, worked out by hand beside it.
@@ -232,22 +224,7 @@ def test_every_fact_of_a_llama_is_read() -> None:
     found = metadata_from_config(LLAMA_8B, 16_060_522_496, 8_030_261_248)
     assert found.caches == (LayerCache(CacheKind.FULL, 32, kv_heads=8, values=256),)
     assert sum(linear.parameters for linear in found.linears) == 8_030_261_248
-    assert replace(found, caches=(), linears=()) == ModelMetadata(
-        architecture="LlamaForCausalLM",
-        weights_bytes=16_060_522_496,
-        parameters=8_030_261_248,
-        layers=32,
-        kv_heads=8,
-        attention_heads=32,
-        head_dim=128,
-        hidden_size=4096,
-        vocab_size=128256,
-        context_length=131072,
-        kv_dtype_bytes=2,
-        dtype="bfloat16",
-        kv_bytes_per_token=131072,
-        intermediate_size=14336,
-    )
+    assert replace(found, caches=(), linears=()) == known_facts.LLAMA_8B
 
 
 def test_the_width_of_one_expert_counts_not_that_of_all() -> None:

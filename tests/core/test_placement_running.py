@@ -142,6 +142,12 @@ def test_it_moves_when_it_does_not_fit_any_more() -> None:
     assert plan.moves[0].reason == "it does not fit rtx-4090 on 1 GPU any more"
 
 
+def test_it_moves_when_its_tier_has_no_node_any_more() -> None:
+    plan = place([resident()], [rtx(4), Tier("h100", 80 * GIB)])
+    assert places(plan) == {"a": ("rtx-4090", 1, 1)}
+    assert plan.moves[0].reason == "h100 has no node any more that is ready"
+
+
 def test_what_a_tier_has_taught_counts_there() -> None:
     learned = resident(memory_by_tier={"rtx-4090": cut(23, 1)})
     assert places(place([learned], [rtx(4), h100(1)])) == {"a": ("h100", 1, 1)}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from known_facts import LLAMA_8B
 
 from tierwise_core.errors import InvalidSizeError, TensorParallelError, UnknownArchitectureError
 from tierwise_core.sizing import (
     Demand,
-    ModelMetadata,
     SizeOverrides,
     context_tokens,
     memory_per_gpu,
@@ -21,22 +21,6 @@ from tierwise_core.sizing import (
 GIB = 2**30
 NONE = SizeOverrides()
 
-LLAMA_8B = ModelMetadata(
-    architecture="LlamaForCausalLM",
-    weights_bytes=16_060_522_496,
-    parameters=8_030_261_248,
-    layers=32,
-    kv_heads=8,
-    attention_heads=32,
-    head_dim=128,
-    hidden_size=4096,
-    vocab_size=128256,
-    context_length=131072,
-    kv_dtype_bytes=2,
-    dtype="bfloat16",
-    kv_bytes_per_token=131072,
-    intermediate_size=14336,
-)
 LATENT = dataclasses.replace(LLAMA_8B, kv_heads=32, kv_bytes_per_token=70272, latent_attention=True)
 
 

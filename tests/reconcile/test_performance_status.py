@@ -19,7 +19,7 @@ from tierwise_core.learned import correction_status, published_correction
 
 STATUS = "apply Specialist/status ai/sorter"
 TIER = "apply GPUTier/status rtx-4090"
-IDLE = EngineMetrics(0, 0, 0.0, 0.0, kv_cache_tokens=20_000, kv_blocks=1250, kv_block_tokens=16)
+IDLE = EngineMetrics(0, 0, 0.0, 0.0, kv_cache_tokens=20_000)
 
 
 class Engines:
@@ -133,15 +133,22 @@ async def test_a_restart_keeps_what_was_learned_and_writes_nothing(stage: Stage)
 
 
 async def test_throughput_is_that_of_one_replica_under_load(stage: Stage) -> None:
-    await loaded(stage)
+    await loaded(stage, replace(IDLE, running=1))
     stage.now[0] += timedelta(seconds=60)
-    busy = replace(IDLE, generation_tokens_total=6000.0, prompt_tokens_total=12_000.0)
+    busy = EngineMetrics(2, 0, 6000.0, 12_000.0, kv_cache_tokens=20_000)
     await asked(stage, busy)
     assert performance(stage)["generationTokensPerSecond"] == 100.0
     assert performance(stage)["promptTokensPerSecond"] == 200.0
     stage.now[0] += timedelta(seconds=60)
-    await asked(stage, busy)  # idle now: the figure stays that of the busy minute
+    await asked(stage, busy)  # it generates nothing now: the figure stays that of the busy minute
     assert performance(stage)["generationTokensPerSecond"] == 100.0
+
+
+async def test_what_was_asked_of_an_idle_replica_is_no_throughput(stage: Stage) -> None:
+    await loaded(stage)
+    stage.now[0] += timedelta(seconds=60)
+    await asked(stage, replace(IDLE, generation_tokens_total=60.0, prompt_tokens_total=120.0))
+    assert not {"generationTokensPerSecond", "promptTokensPerSecond"} & performance(stage).keys()
 
 
 def test_what_a_tier_taught_is_applied_to_every_model_there() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from big_models import LLAMA_8B as LLAMA
 
 from tierwise_core.architectures import metadata_from_config
 from tierwise_core.errors import (
@@ -17,18 +18,6 @@ from tierwise_core.sizing import memory_per_gpu, size_request
 from tierwise_core.weight_bytes import stored_bytes
 
 NONE = SizeOverrides()
-LLAMA = {
-    "model_type": "llama",
-    "hidden_size": 4096,
-    "intermediate_size": 14336,
-    "num_hidden_layers": 32,
-    "num_attention_heads": 32,
-    "num_key_value_heads": 8,
-    "vocab_size": 128256,
-    "max_position_embeddings": 131072,
-    "torch_dtype": "bfloat16",
-    "tie_word_embeddings": False,
-}
 WEIGHTS, PARAMETERS = 16_060_522_496, 8_030_261_248
 
 

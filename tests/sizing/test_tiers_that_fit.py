@@ -5,38 +5,22 @@ from __future__ import annotations
 import json
 
 import pytest
+from known_facts import LLAMA_8B
 
 from tierwise_core.correction import Correction
 from tierwise_core.errors import InvalidSizeError, UnknownArchitectureError
 from tierwise_core.fit import FitReport, fits
-from tierwise_core.model_metadata import Demand, ModelMetadata, SizeOverrides
+from tierwise_core.model_metadata import Demand, SizeOverrides
 from tierwise_core.placement_types import NodeCapacity, Tier
 
 GIB = 2**30
 NONE = SizeOverrides()
-LLAMA = ModelMetadata(
-    "LlamaForCausalLM",
-    weights_bytes=16_060_522_496,
-    parameters=8_030_261_248,
-    layers=32,
-    kv_heads=8,
-    attention_heads=32,
-    head_dim=128,
-    hidden_size=4096,
-    vocab_size=128256,
-    context_length=131072,
-    kv_dtype_bytes=2,
-    dtype="bfloat16",
-    kv_bytes_per_token=131072,
-    intermediate_size=14336,
-)
 H100 = Tier("h100", 80 * GIB, usd_per_gpu_hour=3.0)
 RTX = Tier("rtx-4090", 24 * GIB, usd_per_gpu_hour=0.4)
-T4 = Tier("t4", 15 * GIB, usd_per_gpu_hour=0.35)
 
 
 def report(*tiers: Tier, demand: Demand | None = None) -> FitReport:
-    return fits(LLAMA, NONE, demand or Demand(8192, concurrency=8), tiers)
+    return fits(LLAMA_8B, NONE, demand or Demand(8192, concurrency=8), tiers)
 
 
 def test_the_report_has_the_fields_that_programs_read() -> None:
@@ -65,7 +49,7 @@ def test_the_report_has_the_fields_that_programs_read() -> None:
 
 def test_the_whole_model_s_figures_do_not_depend_on_the_cut() -> None:
     found = report(RTX, demand=Demand(8192, concurrency=8, tensor_parallel=2))
-    assert found.weights_bytes == LLAMA.weights_bytes
+    assert found.weights_bytes == LLAMA_8B.weights_bytes
     assert found.kv_bytes == 131072 * 8192 * 8
     assert found.kv_bytes_per_token == 131072
     assert found.total_bytes_per_gpu == (
@@ -120,8 +104,8 @@ def test_a_pipeline_counts_the_gpus_of_all_its_nodes() -> None:
 
 def test_what_was_learned_on_a_tier_counts_there_and_is_said() -> None:
     learned = {"h100": Correction(samples=5, weights_factor=1.0, overhead_bytes=GIB)}
-    plain = fits(LLAMA, NONE, Demand(8192), [H100, RTX])
-    found = fits(LLAMA, NONE, Demand(8192), [H100, RTX], learned)
+    plain = fits(LLAMA_8B, NONE, Demand(8192), [H100, RTX])
+    found = fits(LLAMA_8B, NONE, Demand(8192), [H100, RTX], learned)
     headroom = {fit.tier: fit.headroom_bytes for fit in plain.fits}
     assert {fit.tier: fit.headroom_bytes for fit in found.fits} == headroom | {
         "h100": headroom["h100"] - GIB

@@ -14,12 +14,12 @@ import hashlib
 import json
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from pathlib import PurePosixPath
 from typing import Any, Final
 
 from tierwise_core.errors import SourceUnreadableError, UnsupportedSourceError
 from tierwise_core.remote_files import Packing, RemoteFile, RemoteTree
+from tierwise_operator.sources.ranges import within_range
 from tierwise_operator.sources.registry import Registry
 
 __all__ = ["Artifact", "safe_path"]
@@ -85,16 +85,8 @@ class Artifact:
         end = file.size_bytes if stop is None else min(stop, file.size_bytes)
         headers = {"Range": f"bytes={start}-{end - 1}"} if (start, end) != (0, 0) else {}
         async with self.registry.get(f"blobs/{file.identity}", headers) as response:
-            skip = 0 if response.status_code == HTTPStatus.PARTIAL_CONTENT else start
-            left = end - start
-            async for chunk in response.aiter_bytes():
-                wanted = chunk[skip : skip + left]
-                skip = max(0, skip - len(chunk))
-                left -= len(wanted)
-                if wanted:
-                    yield wanted
-                if left <= 0:
-                    break
+            async for wanted in within_range(response, start, end):
+                yield wanted
 
     async def _manifest(self, version: str) -> tuple[str, Json]:
         """A manifest and its digest, which must be the one asked for."""

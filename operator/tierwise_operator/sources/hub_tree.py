@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -14,6 +13,7 @@ import httpx
 from tierwise_core.errors import SourceUnreadableError
 from tierwise_core.remote_files import RemoteFile, RemoteTree
 from tierwise_operator.sources.hub_http import HubRepository
+from tierwise_operator.sources.ranges import within_range
 
 __all__ = ["HubTree"]
 
@@ -65,16 +65,8 @@ class HubTree:
             return
         headers = {"Range": f"bytes={start}-{end - 1}"}
         async with self.repository.answer(file.path, headers) as response:
-            skip = 0 if response.status_code == HTTPStatus.PARTIAL_CONTENT else start
-            left = end - start
-            async for chunk in response.aiter_bytes():
-                wanted = chunk[skip : skip + left]
-                skip = max(0, skip - len(chunk))
-                left -= len(wanted)
-                if wanted:
-                    yield wanted
-                if left <= 0:
-                    break
+            async for wanted in within_range(response, start, end):
+                yield wanted
 
     async def _commit(self) -> str:
         name, revision = quote(self.repository.name), quote(self.repository.revision, safe="")
