@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from cluster import ROOT, Cluster, KubectlError, answer, eventually
+from cluster import ROOT, Cluster, answer, eventually
+from host_claim import host_claim
 from s3_server import KEY_ID, SECRET, FakeS3, fake_s3
 
 NAME = "keeper"
@@ -108,16 +108,8 @@ def test_a_damaged_file_is_fetched_again(
     eventually(lambda: kept.read_bytes() == whole, bool)
     (fresh,) = set(cluster.names("pods", SELECTOR)) - set(before)
     # A small file is mended before the kubelet has told that the container runs.
-    eventually(lambda: weights_log(cluster, fresh), lambda log: DAMAGED in log)
+    eventually(lambda: cluster.log(fresh, "-c", "weights"), lambda log: DAMAGED in log)
     assert whole_downloads(store) == 2
-
-
-def weights_log(cluster: Cluster, pod: str) -> str:
-    """What the container that fetches weights has written; empty before it is known to run."""
-    try:
-        return cluster.kubectl("logs", pod, "-c", "weights")
-    except KubectlError:
-        return ""
 
 
 def cache_of(cluster: Cluster) -> Path:
@@ -148,37 +140,11 @@ def test_wrong_keys_are_told_and_not_shown(
         cluster.delete("secret", "wrong-store")
 
 
-def shelf() -> list[dict[str, Any]]:
-    """A claim that binds when its first pod comes, with the example models in it."""
-    text = f"""
-apiVersion: storage.k8s.io/v1
-kind: StorageClass
-metadata: {{name: {SHELF}}}
-provisioner: kubernetes.io/no-provisioner
-volumeBindingMode: WaitForFirstConsumer
----
-apiVersion: v1
-kind: PersistentVolume
-metadata: {{name: {SHELF}}}
-spec:
-  storageClassName: {SHELF}
-  capacity: {{storage: 1Gi}}
-  accessModes: [ReadOnlyMany, ReadWriteMany]
-  hostPath: {{path: {MODEL.parent}}}
----
-apiVersion: v1
-kind: PersistentVolumeClaim
-metadata: {{name: {SHELF}, namespace: default}}
-spec:
-  storageClassName: {SHELF}
-  accessModes: [ReadOnlyMany]
-  resources: {{requests: {{storage: 1Gi}}}}
-"""
-    return list(yaml.safe_load_all(text))
-
-
 def test_a_model_in_a_claim_is_read_by_a_job_and_serves(cluster: Cluster) -> None:
-    cluster.apply(*shelf(), specialist(cluster, "shelved", {"source": f"pvc://{SHELF}/sorter"}))
+    cluster.apply(
+        *host_claim(SHELF, MODEL.parent, "ReadOnlyMany"),
+        specialist(cluster, "shelved", {"source": f"pvc://{SHELF}/sorter"}),
+    )
     try:
         cluster.wait("specialist/shelved", "condition=Ready", seconds=400)
         assert cluster.condition("shelved", "Sized")["reason"] == "MetadataRead"

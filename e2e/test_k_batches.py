@@ -11,7 +11,8 @@ from openai import OpenAI
 
 ENDED = {"completed", "failed", "expired", "cancelled"}
 LETTERS = "abcdefgh"
-COUNT = 240
+COUNT = 480
+"""So many that the pod is gone before they are answered, also where kubectl takes its time."""
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def worker(cluster: Cluster, batch_id: str) -> str:
     def looked() -> str:
         said: dict[str, str] = {}
         for pod in cluster.names("pods", "app.kubernetes.io/component=router", "tierwise-system"):
-            for line in cluster.kubectl("logs", pod, "-n", "tierwise-system").splitlines():
+            for line in cluster.log(pod, "-n", "tierwise-system").splitlines():
                 if "working on job" in line and batch_id in line:
                     said[json.loads(line)["timestamp"]] = pod
         return said[max(said)] if said else ""
@@ -61,8 +62,8 @@ def test_a_batch_survives_the_pod_that_works_on_it(cluster: Cluster, client: Ope
         counts = client.batches.retrieve(batch.id).request_counts
         return counts.completed if counts else 0
 
-    eventually(answered, lambda count: count > 5)
     pod = worker(cluster, batch.id)
+    eventually(answered, lambda count: count > 5)
     force = ("--grace-period=0", "--force")
     cluster.kubectl("delete", "pod", pod, "-n", "tierwise-system", *force)
     done = eventually(lambda: client.batches.retrieve(batch.id), lambda seen: seen.status in ENDED)

@@ -1,4 +1,4 @@
-"""Fixed stages, and a candidate that does what the model declines to do."""
+"""Fixed stages that begin unseen, and a candidate that does what the model declines to do."""
 
 import json
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ STAGES = {
     **STRATEGY,
     "type": "Stages",
     "stages": [
-        {"percent": 20, "minInteractions": 10},
+        {"shadowPercent": 100, "minInteractions": 10},
         {"percent": 50, "minInteractions": 10},
     ],
     # What two equal models differ in by chance, on a machine with other things to do.
@@ -39,14 +39,16 @@ def fellow(cluster: Cluster) -> Iterator[Apprentice]:
 
 def as_long_as(fellow: Apprentice, tokens: int) -> dict[str, Any]:
     """The same model with another context length: other pods that give the same answers."""
-    return changed(fellow.manifest(FIELD, STAGES), maxModelLen=tokens)
+    manifest = changed(fellow.manifest(FIELD, STAGES), maxModelLen=tokens)
+    return {**manifest, "spec": {**manifest["spec"], "routing": {"verifiers": ["finished"]}}}
 
 
-def test_each_stage_has_its_share_and_a_person_may_promote(
+def test_a_stage_that_nobody_sees_is_judged_and_a_person_may_promote(
     cluster: Cluster, fellow: Apprentice
 ) -> None:
+    """All clients name the Specialist, and none says anything of the answers."""
     rollout = fellow.given(as_long_as(fellow, 192))
-    users = Users(cluster, NAME)
+    users = Users(cluster, NAME, speak=False)
     shares: list[int] = []
 
     def share() -> int:
@@ -61,9 +63,10 @@ def test_each_stage_has_its_share_and_a_person_may_promote(
 
     assert set(users.codes) == {200}
     assert all(users.right)
-    assert set(shares) <= {0, 20, 50}
+    assert set(shares) <= {0, 50}
     told = [step["reason"] for step in fellow.told(rollout)["trajectory"]]
     assert any("stage 1 of 2 is passed" in reason for reason in told)
+    assert {"Shadow", "Canary"} <= set(fellow.stages(rollout))
     assert fellow.stable()["maxModelLen"] == 192
 
 

@@ -8,14 +8,13 @@ import json
 import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import yaml
 from apprenticeship import ASLEEP, AT_ONCE, ENDED, LONG_S, MODELS, STRATEGY, Apprentice, crowd
 from cluster import Cluster, KubectlError, answer, eventually
+from host_claim import host_claim
 
 from forge.questions import Question, newly_worded_questions, some_questions
 
@@ -68,38 +67,10 @@ def shelf(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """A claim that the trainer writes to, and pods read from."""
     folder = tmp_path_factory.mktemp("trained")
     folder.chmod(0o777)  # the reader's pod runs as another user
-    cluster.apply(*claim(folder))
+    cluster.apply(*host_claim(SHELF, folder, "ReadWriteMany"))
     yield
     for kind in ("pvc", "pv", "storageclass"):
         cluster.delete(kind, SHELF)
-
-
-def claim(folder: Path) -> list[dict[str, Any]]:
-    text = f"""
-apiVersion: storage.k8s.io/v1
-kind: StorageClass
-metadata: {{name: {SHELF}}}
-provisioner: kubernetes.io/no-provisioner
-volumeBindingMode: WaitForFirstConsumer
----
-apiVersion: v1
-kind: PersistentVolume
-metadata: {{name: {SHELF}}}
-spec:
-  storageClassName: {SHELF}
-  capacity: {{storage: 1Gi}}
-  accessModes: [ReadWriteMany]
-  hostPath: {{path: {folder}}}
----
-apiVersion: v1
-kind: PersistentVolumeClaim
-metadata: {{name: {SHELF}, namespace: default}}
-spec:
-  storageClassName: {SHELF}
-  accessModes: [ReadWriteMany]
-  resources: {{requests: {{storage: 1Gi}}}}
-"""
-    return list(yaml.safe_load_all(text))
 
 
 @pytest.fixture(scope="module")

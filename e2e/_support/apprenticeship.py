@@ -171,10 +171,14 @@ def crowd(ask: Callable[[], object]) -> Iterator[None]:
 
 @dataclass(slots=True)
 class Users:
-    """They ask to have letters sorted, each in a session, and say whether it was done."""
+    """They ask to have letters sorted, each in a session, and say whether it was done.
+
+    Those who do not ``speak`` keep what they think of it to themselves.
+    """
 
     cluster: Cluster
     model: str
+    speak: bool = True
     codes: list[int] = field(default_factory=list)
     sides: list[str] = field(default_factory=list)
     right: list[bool] = field(default_factory=list)
@@ -195,6 +199,8 @@ class Users:
         self.sides.append(response.headers.get("x-tierwise-side", ""))
         accepted = answer(response) == "".join(sorted(letters))
         self.right.append(accepted)
+        if not self.speak:
+            return accepted
         word_on_it = {"decision": response.headers["x-tierwise-decision"], "accepted": accepted}
         httpx.post(f"{self.cluster.url}/v1/feedback", json=word_on_it, timeout=60)
         return accepted

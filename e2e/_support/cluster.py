@@ -54,6 +54,13 @@ class Cluster:
             raise KubectlError(done.stderr.strip())
         return done.stdout
 
+    def log(self, pod: str, *where: str) -> str:
+        """What a pod has written; empty while its container has not begun, or is gone."""
+        try:
+            return self.kubectl("logs", pod, *where)
+        except KubectlError:
+            return ""
+
     @property
     def environment(self) -> dict[str, str]:
         """The environment in which commands see this cluster and this router."""

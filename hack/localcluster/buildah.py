@@ -1,12 +1,14 @@
 """Building images from Dockerfiles with buildah, on a base that debootstrap makes.
 
 No daemon and no registry: the base comes from the Debian packages this machine already knows
-how to reach, and everything is kept in a store of our own below the cache.
+how to reach, and everything is kept in a store of our own below the cache. What nobody can use any
+more goes at each build: working containers of builds that were killed, images without a name.
 """
 
 import configparser
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -23,6 +25,8 @@ BASE_PACKAGES = ("python3", "python3-venv", "ca-certificates")
 _UNUSED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "var/cache/apt", "var/lib/apt")
 _CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 _PIP_SETTINGS = ("index-url", "extra-index-url", "trusted-host", "cert")
+_BASE_PREFIX = "base-"
+_STAGE = re.compile(r"^FROM\s+\S+\s+AS\s+(\S+)", re.IGNORECASE | re.MULTILINE)
 
 
 def build(name: str, reference: str) -> str:
@@ -30,29 +34,49 @@ def build(name: str, reference: str) -> str:
 
     Unchanged layers come from the cache, and an unchanged image keeps its id.
     """
+    dockerfile = REPOSITORY / "images" / name / "Dockerfile"
     with locked(_store()):
+        _remove_what_killed_builds_left()
         base = _base()
         with step(f"image {reference}") as detail:
-            words = [
-                *(*_command(), "bud", "--isolation", "chroot", "--layers"),
-                *("--build-arg", f"BASE={base}", *_pip_arguments(), *_trust_volumes()),
-                *("--tag", reference, "--file", str(_dockerfile(name)), str(REPOSITORY)),
-            ]
-            stream(words, lambda line: detail(line[:60]))
+            for target in _targets(dockerfile, reference):
+                words = [
+                    *(*_command(), "bud", "--isolation", "chroot", "--layers"),
+                    *("--build-arg", f"BASE={base}", *_pip_arguments(), *_trust_volumes()),
+                    *(*target, "--file", str(dockerfile), str(REPOSITORY)),
+                ]
+                stream(words, lambda line: detail(line[:60]))
+            run([*_command(), "rmi", "--prune"])
         return _image_id(reference)
 
 
-def export(reference: str, archive: Path) -> None:
-    """Write an image as a docker-archive."""
+def export(image_id: str, reference: str, archive: Path) -> None:
+    """Write an image as a docker-archive that names it `reference`."""
     archive.parent.mkdir(parents=True, exist_ok=True)
     unfinished = archive.with_suffix(".new")
     unfinished.unlink(missing_ok=True)
-    run([*_command(), "push", reference, f"docker-archive:{unfinished}:{reference}"])
+    # By its id: another checkout may have given the reference to an image of its own since.
+    with locked(_store()):
+        run([*_command(), "push", image_id, f"docker-archive:{unfinished}:{reference}"])
     unfinished.rename(archive)
 
 
-def _dockerfile(name: str) -> Path:
-    return REPOSITORY / "images" / name / "Dockerfile"
+def _targets(dockerfile: Path, reference: str) -> Iterator[tuple[str, ...]]:
+    """What to build, in order: each stage, then the image.
+
+    A stage is the parent of no image, so nothing but a name of its own keeps its layers from
+    being pruned; without them, every build would install the dependencies again.
+    """
+    for stage in _STAGE.findall(dockerfile.read_text()):
+        yield ("--target", stage, "--tag", f"{reference}-{stage}")
+    yield ("--tag", reference)
+
+
+def _remove_what_killed_builds_left() -> None:
+    """Working containers, each mounted for ever, and bases half made: we hold the store's lock."""
+    run([*_command(), "rm", "--all"])
+    for unfinished in _store().glob(f"{_BASE_PREFIX}*"):
+        shutil.rmtree(unfinished)
 
 
 def _store() -> Path:
@@ -81,7 +105,7 @@ def _base() -> str:
 
 
 def _make_base(reference: str) -> None:
-    with tempfile.TemporaryDirectory(dir=_store(), prefix="base-") as folder:
+    with tempfile.TemporaryDirectory(dir=_store(), prefix=_BASE_PREFIX) as folder:
         root = Path(folder) / "root"
         packages = f"--include={','.join(BASE_PACKAGES)}"
         # In a mount namespace of its own, since it leaves a /proc mounted in the new root.

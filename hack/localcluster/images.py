@@ -10,6 +10,7 @@ from . import buildah, engine, packages, tools
 from .archive import ScratchImage, digest_of
 from .console import step
 from .containerd import ImageStore
+from .locks import locked
 from .paths import cache_root
 
 PROJECT_IMAGES = {
@@ -55,7 +56,7 @@ def system_images() -> dict[str, ScratchImage]:
 def load_system_images(store: ImageStore) -> None:
     """Import into a node the images that it cannot do without."""
     for name, image in system_images().items():
-        archive = image.write(cache_root() / "images" / f"{name}.{os.getpid()}.tar")
+        archive = image.write(_archives() / f"{name}.{os.getpid()}.tar")
         try:
             store.ensure(image.reference, archive, digest_of(archive))
         finally:
@@ -79,19 +80,25 @@ def load(nodes: ImageStores, built: Mapping[str, BuiltImage]) -> None:
             n: store for n, store in stores if not store.holds(image.reference, image.digest)
         }
         if lacking:
-            archive = _exported(image)
-            for node, store in lacking.items():
-                with step(f"image {image.reference} into {node}"):
-                    store.ensure(image.reference, archive, image.digest)
+            # Another checkout must not take the file for an old one before every node has it.
+            with locked(_archives()):
+                archive = _exported(image)
+                for node, store in lacking.items():
+                    with step(f"image {image.reference} into {node}"):
+                        store.ensure(image.reference, archive, image.digest)
+
+
+def _archives() -> Path:
+    return cache_root() / "images"
 
 
 def _exported(image: BuiltImage) -> Path:
-    """The image as one file; those of earlier builds are removed."""
-    archive = cache_root() / "images" / f"{image.name}-{image.digest[:12]}.tar"
-    for other in archive.parent.glob(f"{image.name}-*.tar"):
+    """The image as one file; those of earlier builds are removed, and what a killed one left."""
+    archive = _archives() / f"{image.name}-{image.digest[:12]}.tar"
+    for other in _archives().glob(f"{image.name}-*"):
         if other != archive:
             other.unlink()
     if not archive.exists():
         with step(f"export {image.reference}"):
-            buildah.export(image.reference, archive)
+            buildah.export(image.digest, image.reference, archive)
     return archive

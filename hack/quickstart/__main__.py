@@ -23,7 +23,10 @@ Name = Annotated[str, typer.Option(help="The local cluster's name; two live side
 def up(
     name: Name = "tierwise",
     values: Annotated[
-        list[Path] | None, typer.Option(help="A values file for the chart; may be repeated.")
+        list[Path] | None,
+        typer.Option(
+            help="A values file for the chart; may be repeated.", exists=True, dir_okay=False
+        ),
     ] = None,
 ) -> None:
     """Cluster, operator, router and models, ready to answer; safe to repeat.
