@@ -35,7 +35,6 @@ from vllm.model_executor.model_loader import base_loader
 
 BITS: Final = 4
 PER_WORD: Final = 32 // BITS
-CACHE_BYTES: Final = 64 * 2**20
 allocated: dict[str, int] = {}
 pack_weights = base_loader.process_weights_after_loading
 

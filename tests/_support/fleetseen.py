@@ -61,6 +61,34 @@ def deployment(name: str, replicas: int = 1, up: int | None = None) -> Object:
     }
 
 
+def router_with_keys(**env: str) -> Object:
+    """The router's Deployment as the chart makes it, with a Secret to seal contents with."""
+    folder = "/var/run/tierwise/keys"
+    container = {
+        "env": [
+            {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+            *({"name": name, "value": value} for name, value in env.items()),
+            {"name": "TIERWISE_KEYS_DIR", "value": folder},
+        ],
+        "volumeMounts": [
+            {"name": "files", "mountPath": "/files"},
+            {"name": "k", "mountPath": folder},
+        ],
+    }
+    volumes = [
+        {"name": "files", "emptyDir": {}},
+        {"name": "k", "secret": {"secretName": "tierwise-contents", "optional": True}},
+    ]
+    made = deployment("tierwise-router", replicas=2)
+    made["spec"]["template"] = {"spec": {"containers": [container], "volumes": volumes}}
+    return made
+
+
+def keeping(*tenants: str, name: str = "default") -> Object:
+    """A RouterPolicy that has prompts and answers of tenants kept."""
+    return {"metadata": {"name": name}, "spec": {"contents": {"tenants": list(tenants)}}}
+
+
 def waiting_pod(name: str, reason: str, message: str) -> Object:
     waiting = {"state": {"waiting": {"reason": reason, "message": message}}}
     status = {"phase": "Pending", **ready("False"), "containerStatuses": [waiting]}
@@ -88,7 +116,9 @@ def healthy(**changes: Any) -> Snapshot:
         "specialists": [specialist()],
         "operator": Workload(deployment("tierwise-operator")),
         "router": Workload(deployment("tierwise-router", replicas=2)),
+        "ledger": Workload(deployment("tierwise-ledger")),
         "lease": lease(),
         "ready": Probe(200, "ok"),
+        "ledger_ready": Probe(200, "ready"),
     }
     return Snapshot(**(seen | changes))

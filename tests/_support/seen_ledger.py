@@ -76,11 +76,15 @@ def rollout(name: str = "sorter-b2e85f13") -> Iterator[dict[str, Any]]:
         (0.6, "Shifting", 39),
         (0.8, "Shifting", 65),
     )
+    whose = {"subject": f"Rollout/demo/{name}", "specialist": "demo/sorter"}
+    yield {
+        "kind": "audit", "stream": "rollouts", "action": "lined-up", "id": f"{name}-sides", **whose,
+        "at": NOW - DAY_S * 0.7, "blue": ["r1"], "green": ["r2"],
+    }  # fmt: skip
     for share, stage, percent in steps:
         yield {
             "kind": "audit", "stream": "rollouts", "action": "shifted", "id": f"{name}-{share}",
-            "subject": f"Rollout/demo/{name}", "specialist": "demo/sorter",
-            "at": NOW - DAY_S * (1 - share), "stage": stage, "green_percent": percent,
+            **whose, "at": NOW - DAY_S * (1 - share), "stage": stage, "green_percent": percent,
             "reason": "CanaryPassed: utility 0.902 of 85 answers against 0.838 of 515",
         }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The README's commands, links and manifests are real."""
+"""The README's commands and manifests are real."""
 
 import re
 from pathlib import Path
@@ -17,13 +17,6 @@ def test_every_make_target_it_names_exists() -> None:
 
     assert {"up", "test", "down"} <= named
     assert named <= set(re.findall(r"^([a-z0-9-]+):", MAKEFILE, re.MULTILINE))
-
-
-def test_every_link_leads_somewhere() -> None:
-    links = re.findall(r"\]\(([^)#]+)\)", README)
-
-    assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
 
 
 def test_its_manifests_are_valid() -> None:

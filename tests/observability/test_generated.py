@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,6 @@ from observability.dashboards import DASHBOARDS
 from observability.grafana import dashboard, queries
 from observability.inventory import Described, everything, samples
 from tierwise_ledger.store import Store
-
-HEX = re.compile(r"[0-9a-f]{8}")
 
 
 @pytest.fixture(scope="module")

@@ -194,19 +194,25 @@ def test_what_was_done_to_a_rollout_stands_beside_its_weights(full: Served) -> N
         ingest(connection, rows, received_at=NOW)
 
     events = get(full, "rollouts", specialist="demo/sorter", field="sorting")["events"]
-    (event,) = (one for one in events if one["action"] != "shifted")
+    (event,) = (one for one in events if one["action"] not in {"shifted", "lined-up"})
 
     assert event["action"] == "weighed"
     assert event["detail"] == {"weight": 0.35}
 
 
-def test_a_rollouts_stage_and_the_shares_it_ordered_are_told(full: Served) -> None:
+def test_a_rollouts_stage_its_sides_and_the_shares_it_ordered_are_told(full: Served) -> None:
+    with full.store.begin() as connection:
+        by_green = a_decision(1, at=NOW - 300, step={"revision": "r2"})
+        ingest(connection, [by_green], received_at=NOW)
+
     said = get(full, "rollouts", since="24h", specialist="demo/sorter", field="sorting")
 
     (one,) = said["rollouts"]
     assert (one["stage"], one["greenPercent"], one["over"]) == ("Shifting", 65, False)
     assert one["why"].startswith("CanaryPassed")
     assert one["since"] == pytest.approx(NOW - 0.55 * DAY_S)
+    sides = {line["revision"]: line["side"] for line in said["revisions"]}
+    assert sides == {"r1": "blue", "r2": "green"}
     assert list(dict.fromkeys(said["ordered"])) == [None, 0.05, 0.2, 0.39, 0.65]
 
 
