@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -21,6 +22,13 @@ PATIENCE_S = 240.0
 
 QUICKSTART: Final = ("sorter", "reverser", "adder", "generalist", "frontier")
 SMALL_TIER: Final = ("gputier", "rtx-4090")
+HICCUP_S: Final = 60.0
+HICCUP: Final = re.compile(
+    "connection refused|connection reset|TLS handshake timeout|i/o timeout|unexpected EOF"
+    "|client connection lost|etcdserver: |currently unable to handle the request"
+    "|object has been modified"
+)
+"""What kubectl says where the same words may do a moment later."""
 T = TypeVar("T")
 
 
@@ -41,18 +49,22 @@ class Cluster:
     url: str
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
-        """Run kubectl; a failure carries what it printed."""
-        done = subprocess.run(
-            [self.kubectl_path, *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            env=self.environment,
-        )
-        if done.returncode:
-            raise KubectlError(done.stderr.strip())
-        return done.stdout
+        """Run kubectl, again after a hiccup of the cluster; a failure carries what it printed."""
+        deadline = time.monotonic() + HICCUP_S
+        while True:
+            done = subprocess.run(
+                [self.kubectl_path, *arguments],
+                input=stdin,
+                capture_output=True,
+                text=True,
+                check=False,
+                env=self.environment,
+            )
+            if not done.returncode:
+                return done.stdout
+            if not HICCUP.search(done.stderr) or time.monotonic() > deadline:
+                raise KubectlError(done.stderr.strip())
+            time.sleep(0.5)
 
     def log(self, pod: str, *where: str) -> str:
         """What a pod has written; empty while its container has not begun, or is gone."""
@@ -85,6 +97,13 @@ class Cluster:
         )
         return [item["metadata"]["name"] for item in listed["items"]]
 
+    def pods(self, selector: str, namespace: str = "default") -> list[str]:
+        """List the pods that a label selector finds, without those that are on their way out."""
+        found = self.get_all("pods", selector, namespace)
+        return [
+            pod["metadata"]["name"] for pod in found if "deletionTimestamp" not in pod["metadata"]
+        ]
+
     def get_all(self, kind: str, selector: str, namespace: str = "default") -> list[dict[str, Any]]:
         """Read the objects that a label selector finds."""
         found = self.kubectl("get", kind, "-n", namespace, "-l", selector, "-o", "json")
@@ -96,7 +115,7 @@ class Cluster:
 
     def delete(self, kind: str, *names: str) -> None:
         """Delete and wait until the objects are gone."""
-        self.kubectl("delete", kind, *names, "--ignore-not-found", "--timeout=120s")
+        self.kubectl("delete", kind, *names, "--ignore-not-found", f"--timeout={PATIENCE_S:.0f}s")
 
     def wait(self, what: str, condition: str, seconds: int = 240) -> None:
         """Wait as a person would: `wait("specialist/sorter", "condition=Ready")`."""
@@ -127,7 +146,7 @@ class Cluster:
         """Wait until every router pod serves."""
         self.kubectl(
             *("rollout", "status", "deployment/tierwise-router"),
-            *("-n", "tierwise-system", "--timeout=180s"),
+            *("-n", "tierwise-system", f"--timeout={PATIENCE_S:.0f}s"),
         )
 
     def routers(self) -> list[str]:
@@ -161,11 +180,18 @@ class Cluster:
         """An answer, once every router pod gives one.
 
         Each learns of a ready pod a moment after the status says so, and the status of a moment ago
-        may still speak of a pod that is gone.
+        may still speak of a pod that is gone. One that starts again takes no connection at first.
         """
+
+        def tried(url: str) -> httpx.Response:
+            try:
+                return self.ask(question, model, at=url)
+            except httpx.TransportError as error:
+                return httpx.Response(httpx.codes.BAD_GATEWAY, text=repr(error))
+
         for url in self.routers():
             response = eventually(
-                lambda url=url: self.ask(question, model, at=url),  # type: ignore[misc]
+                lambda url=url: tried(url),  # type: ignore[misc]
                 lambda seen: seen.status_code == httpx.codes.OK,
             )
         return response
