@@ -53,9 +53,10 @@ def test_a_better_model_is_promoted_and_its_pods_are_not_restarted(
     eventually(apprentice.status, lambda status: "rollout" not in status)
     assert apprentice.stable()["source"].endswith("/sorter")
     after = eventually(apprentice.pods, lambda seen: not set(seen) & set(before))
-    serving = apprentice.status()["endpoints"]
-    assert {row["pod"] for row in serving} == set(after)
-    assert all("side" not in row for row in serving)
+    eventually(
+        lambda: {row["pod"]: row.get("side", "") for row in apprentice.status()["endpoints"]},
+        lambda serving: serving == dict.fromkeys(after, ""),
+    )
     assert all(users.ask() for _ in range(5))
     selector = cluster.get("service", NAME)["spec"]["selector"]
     assert {edition for edition, _ in after.values()} == {selector["tierwise.dev/edition"]}
@@ -74,11 +75,11 @@ def test_a_worse_model_goes_back_and_the_spec_is_left_as_it_was_written(
     worse = given(apprentice, "adder")
     rollout = apprentice.given(worse)
 
-    users, stages = watched(apprentice, rollout)
+    # What so many saw is enough, however fast the machine is that answers them.
+    users, stages = watched(apprentice, rollout, bears=60)
 
     assert stages[-1] == "RolledBack", apprentice.told(rollout)
     assert set(users.codes) == {200}
-    assert sum(not right for right in users.right) < 60
     apprentice.is_rejected_for(rollout)
     assert cluster.get("specialist", NAME)["spec"]["model"] == worse["spec"]["model"]
     apprentice.has(before)

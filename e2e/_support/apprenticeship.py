@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
@@ -173,12 +174,14 @@ def crowd(ask: Callable[[], object]) -> Iterator[None]:
 class Users:
     """They ask to have letters sorted, each in a session, and say whether it was done.
 
-    Those who do not ``speak`` keep what they think of it to themselves.
+    Those who do not ``speak`` keep what they think of it to themselves. After ``bears`` wrong
+    answers among them they ask no more.
     """
 
     cluster: Cluster
     model: str
     speak: bool = True
+    bears: int | None = None
     codes: list[int] = field(default_factory=list)
     sides: list[str] = field(default_factory=list)
     right: list[bool] = field(default_factory=list)
@@ -190,6 +193,9 @@ class Users:
 
     def ask(self) -> bool:
         """Ask one question and judge the answer."""
+        if self.bears is not None and self.right.count(False) >= self.bears:
+            time.sleep(0.2)
+            return False
         number = next(self._numbers)
         letters = word(number)
         response = self.cluster.ask(f"sort {letters}", model=self.model, user=f"user-{number}")
@@ -217,12 +223,14 @@ def word(number: int) -> str:
     return letters[first + 3] + letters[first] + letters[first + 2] + letters[first + 1]
 
 
-def watched(apprentice: Apprentice, rollout: str) -> tuple[Users, list[str]]:
+def watched(
+    apprentice: Apprentice, rollout: str, bears: int | None = None
+) -> tuple[Users, list[str]]:
     """Let users ask until a Rollout has ended; tell how they fared, and the stages it went by.
 
-    Nobody meets green before its canary.
+    Nobody meets green before its canary, and nobody asks on after ``bears`` wrong answers.
     """
-    users = Users(apprentice.cluster, apprentice.name)
+    users = Users(apprentice.cluster, apprentice.name, bears=bears)
 
     def look() -> str:
         sides = list(users.sides)
