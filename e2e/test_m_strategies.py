@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from apprenticeship import ASLEEP, STRATEGY, Apprentice, Users, changed, with_model, word
+from apprenticeship import ASLEEP, LONG_S, STRATEGY, Apprentice, Users, changed, with_model, word
 from cluster import Cluster, eventually
 
 __all__ = ["ASLEEP"]
@@ -19,7 +19,8 @@ STAGES = {
     "type": "Stages",
     "stages": [
         {"shadowPercent": 100, "minInteractions": 10},
-        {"percent": 50, "minInteractions": 10},
+        # More than ever come: it does not end before the person's word.
+        {"percent": 50, "minInteractions": 100_000},
     ],
     # What two equal models differ in by chance, on a machine with other things to do.
     "signals": {"ignore": ["CostPerAcceptedAnswer", "LatencyVariance"]},
@@ -56,7 +57,7 @@ def test_a_stage_that_nobody_sees_is_judged_and_a_person_may_promote(
         return shares[-1]
 
     with users.asking():
-        eventually(share, lambda percent: percent == 50)
+        eventually(share, lambda percent: percent == 50, LONG_S)
         promoted = cluster.tierwise("rollout", "promote", rollout)
         assert promoted.returncode == 0, promoted.stderr
         fellow.reaches(rollout, "Complete")
@@ -101,7 +102,9 @@ def test_a_candidate_that_does_what_the_model_declines_waits_for_a_person(
     )
     users = Users(cluster, NAME)
     with users.asking():
-        waits = eventually(lambda: fellow.reason(LOOSE), lambda why: why == "SafetyRegression")
+        waits = eventually(
+            lambda: fellow.reason(LOOSE), lambda why: why == "SafetyRegression", LONG_S
+        )
         aborted = cluster.tierwise("rollout", "abort", LOOSE)
         assert aborted.returncode == 0, aborted.stderr
         fellow.reaches(LOOSE, "Aborted")
