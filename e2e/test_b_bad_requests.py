@@ -53,7 +53,7 @@ def test_a_question_longer_than_the_context_is_the_caller_s_error(cluster: Clust
 
 
 def test_an_unknown_path_is_not_found(cluster: Cluster) -> None:
-    response = httpx.get(f"{cluster.url}/v1/nothing", timeout=10)
+    response = httpx.get(f"{cluster.url}/v1/nothing", timeout=60)
 
     assert response.status_code == 404
     assert error(response)["message"]

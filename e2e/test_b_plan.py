@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from cluster import Cluster
+from cluster import Cluster, eventually
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +35,12 @@ def test_nothing_would_change(planned: dict[str, Any]) -> None:
 
 def test_its_gpus_are_those_the_tiers_count(cluster: Cluster, planned: dict[str, Any]) -> None:
     for row in planned["tiers"]:
-        counted = cluster.get("gputier", row["name"])["status"]["gpus"]
-        assert (row["gpus"], row["free"]) == (counted["capacity"], counted["free"])
+        eventually(
+            lambda row=row: cluster.get("gputier", row["name"])["status"]["gpus"],
+            lambda counted, row=row: (
+                (counted["capacity"], counted["free"]) == (row["gpus"], row["free"])
+            ),
+        )
 
 
 def test_a_node_that_were_gone_leaves_its_model_without_a_place(

@@ -15,4 +15,4 @@ def test_a_second_make_up_changes_nothing(cluster: Cluster) -> None:
     for kind, before in uids.items():
         now = cluster.kubectl("get", kind, "-A", "-o", "jsonpath={.items[*].metadata.uid}")
         assert sorted(now.split()) == sorted(before.split()), kind
-    assert httpx.get(f"{cluster.url}/readyz", timeout=10).status_code == 200
+    assert httpx.get(f"{cluster.url}/readyz", timeout=60).status_code == 200

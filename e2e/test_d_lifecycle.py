@@ -31,9 +31,11 @@ def questions_going_on(cluster: Cluster, model: str) -> Iterator[list[int]]:
 
     asker = threading.Thread(target=keep_asking)
     asker.start()
-    yield codes
-    enough.set()
-    asker.join()
+    try:
+        yield codes
+    finally:
+        enough.set()
+        asker.join()
 
 
 def test_a_deployment_deleted_by_hand_comes_back(cluster: Cluster) -> None:
@@ -64,14 +66,14 @@ def test_a_service_edited_by_hand_is_mended(cluster: Cluster) -> None:
 
 
 def test_a_killed_pod_heals_and_auto_keeps_answering_meanwhile(cluster: Cluster) -> None:
-    (pod,) = cluster.names("pods", "tierwise.dev/specialist=sorter")
+    (pod,) = cluster.pods("tierwise.dev/specialist=sorter")
 
     cluster.kubectl("delete", "pod", pod, "--grace-period=0", "--force")
 
     seen = eventually(lambda: cluster.ask("sort dbca"), lambda r: r.status_code == 200)
     assert answer(seen) == "abcd"  # the frontier knows sorting as well
     eventually(
-        lambda: cluster.names("pods", "tierwise.dev/specialist=sorter"),
+        lambda: cluster.pods("tierwise.dev/specialist=sorter"),
         lambda pods: bool(pods) and pod not in pods,
     )
     cluster.wait("specialist/sorter", "condition=Ready")
@@ -82,7 +84,7 @@ def test_a_killed_pod_heals_and_auto_keeps_answering_meanwhile(cluster: Cluster)
 
 
 def test_the_operator_killed_in_the_middle_resumes_where_the_cluster_is(cluster: Cluster) -> None:
-    (pod,) = cluster.names("pods", "app.kubernetes.io/component=operator", NAMESPACE)
+    (pod,) = cluster.pods("app.kubernetes.io/component=operator", NAMESPACE)
     twin = twin_of(cluster, "sorter", "twin")
     cluster.apply(twin)
     cluster.kubectl("delete", "pod", pod, "-n", NAMESPACE, "--grace-period=0", "--force")
@@ -148,7 +150,7 @@ def test_a_deleted_specialist_takes_its_children_along(cluster: Cluster) -> None
 
 
 def test_a_router_pod_removed_under_load_loses_no_request(cluster: Cluster) -> None:
-    pods = cluster.names("pods", "app.kubernetes.io/component=router", NAMESPACE)
+    pods = cluster.pods("app.kubernetes.io/component=router", NAMESPACE)
 
     with questions_going_on(cluster, "sorter") as codes:
         cluster.kubectl("delete", "pod", pods[0], "-n", NAMESPACE, "--wait=true")

@@ -116,7 +116,7 @@ def test_a_model_of_a_hub_serves_and_is_fetched_once(
 
 def has_its_files_again(cluster: Cluster, name: str) -> None:
     """Replace the pod, and wait until the new one has its files: that container is ready."""
-    (before,) = cluster.names("pods", selector(name))
+    (before,) = cluster.pods(selector(name))
     cluster.kubectl("delete", "pod", before, "--wait=false")
     eventually(
         lambda: [

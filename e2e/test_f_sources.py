@@ -92,7 +92,7 @@ def test_a_second_replica_downloads_nothing(
     cluster.kubectl("scale", "specialist", NAME, "--replicas=2")
     ready = ("jsonpath={.status.readyReplicas}=2",)
     cluster.wait(f"specialist/{NAME}", *ready, seconds=400)
-    assert len(cluster.names("pods", SELECTOR)) == 2
+    assert len(cluster.pods(SELECTOR)) == 2
     assert whole_downloads(store) == 1
 
 
@@ -103,7 +103,7 @@ def test_a_damaged_file_is_fetched_again(
     held = cache_of(cluster).glob(f"entries/*/files/{WEIGHTS}")
     (kept,) = (path for path in held if path.read_bytes() == whole)  # others' models lie there too
     kept.write_bytes(whole[: len(whole) // 2])
-    before = cluster.names("pods", SELECTOR)
+    before = cluster.pods(SELECTOR)
     cluster.kubectl("delete", "pod", before[0], "--wait=false")
     eventually(lambda: kept.read_bytes() == whole, bool)
     (fresh,) = set(cluster.names("pods", SELECTOR)) - set(before)

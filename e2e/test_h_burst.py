@@ -106,7 +106,7 @@ def test_a_sleeper_s_request_is_answered_elsewhere_and_wakes_it(
     )
     assert answer(response) == "elsewhere"
     awake = eventually(
-        lambda: status(cluster).get("scaling", {}), lambda found: found["desiredReplicas"] == 1
+        lambda: status(cluster).get("scaling", {}), lambda found: found.get("desiredReplicas") == 1
     )
     told = eventually(lambda: status(cluster).get("overflow", {}), bool)
 

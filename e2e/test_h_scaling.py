@@ -95,10 +95,12 @@ def many_asking(cluster: Cluster, askers: int) -> Iterator[list[int]]:
     threads = [threading.Thread(target=keep_asking) for _ in range(askers)]
     for thread in threads:
         thread.start()
-    yield codes
-    enough.set()
-    for thread in threads:
-        thread.join()
+    try:
+        yield codes
+    finally:
+        enough.set()
+        for thread in threads:
+            thread.join()
 
 
 def scaling(cluster: Cluster) -> dict[str, Any]:
@@ -169,8 +171,10 @@ def test_from_nothing_to_three_and_back_to_nothing(cluster: Cluster, owl: None) 
     assert set(codes) == {200}
     assert pods.killed_loading == []
     assert len(pods.was_ready) == MOST
-    reasons = cluster.kubectl("get", "events", "-o", "jsonpath={.items[*].reason}").split()
-    assert {"Woken", "Scaled", "FellAsleep"} <= set(reasons)
+    eventually(
+        lambda: cluster.kubectl("get", "events", "-o", "jsonpath={.items[*].reason}").split(),
+        {"Woken", "Scaled", "FellAsleep"}.issubset,
+    )
 
 
 def the_first_requests_are_held_and_answered(cluster: Cluster) -> list[str]:

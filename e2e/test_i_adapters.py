@@ -74,7 +74,7 @@ def engines(cluster: Cluster) -> list[str]:
 
 def loaded_in(url: str) -> list[str]:
     """What an engine itself says it serves beside its base."""
-    cards = httpx.get(f"{url}/v1/models", timeout=10).json()["data"]
+    cards = httpx.get(f"{url}/v1/models", timeout=60).json()["data"]
     return [card["id"] for card in cards if card.get("parent")]
 
 
@@ -115,7 +115,7 @@ def test_the_page_shows_what_really_happens(cluster: Cluster, clerk: Mapping[str
 
 
 def test_it_is_listed_behind_its_parent(cluster: Cluster, clerk: Mapping[str, Any]) -> None:
-    listed = httpx.get(f"{cluster.url}/v1/models", timeout=10).json()["data"]
+    listed = httpx.get(f"{cluster.url}/v1/models", timeout=60).json()["data"]
     parents = {model["id"]: model.get("parent") for model in listed}
     assert parents["clerk:descending"] == "clerk"
 
@@ -124,8 +124,7 @@ def test_what_is_unloaded_by_hand_comes_back(cluster: Cluster, clerk: Mapping[st
     (url,) = engines(cluster)
     httpx.post(
         f"{url}/v1/unload_lora_adapter", json={"lora_name": "clerk:descending"}, timeout=10
-    ).raise_for_status()
-    assert loaded_in(url) == []
+    ).raise_for_status()  # vLLM refuses to unload what it has not; it may be back by now
 
     eventually(lambda: loaded_in(url), lambda names: names == ["clerk:descending"])
     assert answer(cluster.once_answered(QUESTION, "clerk:descending")) == "dcba"
@@ -254,8 +253,11 @@ def test_an_adapter_of_an_object_store_is_fetched_beside_the_engine(
     # The first adapter that has to be fetched brings the container that fetches: a new revision.
     response = eventually(lambda: ask_far(cluster), lambda got: got.status_code == 200)
     assert answer(response) == "dcba"
-    (row,) = adapters_of(cluster)
-    assert (row["name"], row["state"], row["rank"]) == ("far", "Loaded", 8)
+    # While a pod of the old revision is left, it is one that lacks the adapter.
+    eventually(
+        lambda: [(row["name"], row["state"], row["rank"]) for row in adapters_of(cluster)],
+        lambda rows: rows == [("far", "Loaded", 8)],
+    )
 
 
 def ask_far(cluster: Cluster) -> httpx.Response:

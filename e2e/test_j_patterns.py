@@ -24,7 +24,7 @@ def patterns(cluster: Cluster) -> Iterator[None]:
 
 def models(cluster: Cluster) -> list[list[str]]:
     """What each router pod lists."""
-    listed = [httpx.get(f"{url}/v1/models", timeout=10).json() for url in cluster.routers()]
+    listed = [httpx.get(f"{url}/v1/models", timeout=60).json() for url in cluster.routers()]
     return [[model["id"] for model in one["data"]] for one in listed]
 
 

@@ -65,7 +65,7 @@ def flaky(cluster: Cluster, engine_port: int) -> Iterator[None]:
 
 def dispatchers(cluster: Cluster, state: str) -> float:
     """How many dispatchers of the asked router pod have the breaker in that state."""
-    text = httpx.get(f"{cluster.url}/metrics", timeout=10).text
+    text = httpx.get(f"{cluster.url}/metrics", timeout=60).text
     labels = f'specialist="default/{NAME}",state="{state}"'
     found = re.search(rf"tierwise_router_breakers{{{labels}}} (\S+)", text)
     return float(found[1]) if found else 0.0

@@ -229,7 +229,10 @@ def test_a_model_that_users_outgrow_is_trained_again_and_promoted(
     assert status["benchmark"]["onlyGreen"] > status["benchmark"]["onlyBlue"]
     assert set(users.codes) == {200}
     eventually(specialist.stable, lambda model: model.get("source", "").startswith("pvc://"))
-    assert specialist.status()["stable"]["utility"]["base"] > found_utility(found)
+    eventually(
+        lambda: float(specialist.status()["stable"].get("utility", {}).get("base") or 0.0),
+        lambda base: base > found_utility(found),
+    )
     assert users.ask_all([next(anew) for _ in range(30)]) > 0.8
     eventually(lambda: drift(cluster), lambda reason: reason in {"Learning", "Steady"})
 

@@ -39,7 +39,7 @@ def kill(side: Cluster, component: str) -> None:
     assert record is not None
     with suppress(ProcessLookupError):
         os.kill(record.pid, signal.SIGKILL)
-    assert wait_gone([record], 10)
+    assert wait_gone([record], 60)
 
 
 def allocatable(side: Cluster, node: str) -> str:
