@@ -8,8 +8,9 @@ import re
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
+import httpx
 import pytest
-from dispatchers import Running, brain, general, route, until
+from dispatchers import PATIENCE_S, Running, brain, general, route, until
 from fake_engine import FakeEngine, Script, Turn, answers, dies, refuses, sse
 
 from tierwise_core.policy_decision import DecisionPolicy, ScorerWeight
@@ -40,9 +41,20 @@ async def metrics(router: Running) -> str:
     return (await router.client.get("/metrics")).text
 
 
+class Clock:
+    """The time as the dispatcher sees it: what takes long here takes no time of its own."""
+
+    def __init__(self, router: Running) -> None:
+        self.now_s = 1000.0
+        dispatch = router.dispatcher.dispatch
+        for part in (dispatch, dispatch._tries, dispatch._tries._attempts):
+            part._clock = lambda: self.now_s
+
+
 async def test_a_breaker_opens_fails_fast_and_closes_again(engine: Engine, run: Run) -> None:
     pod = await engine(refuses(500, "out of memory"))
     router = await run(route("sorter", pod.url), policy=FAST)
+    Clock(router)
     for turn in range(4):
         assert (await router.chat(f"sort dbca {turn}", "sorter")).status_code == 500
 
@@ -50,7 +62,7 @@ async def test_a_breaker_opens_fails_fast_and_closes_again(engine: Engine, run: 
 
     assert refused.status_code == 503
     assert refused.json()["error"]["code"] == "breaker_open"
-    assert 25 <= int(refused.headers["retry-after"]) <= 30
+    assert refused.headers["retry-after"] == "30"
     assert refused.headers["x-tierwise-path"] == "sorter@small=failed:breaker_open"
     assert len(pod.requests) == 4
     assert 'breakers{specialist="demo/sorter",state="open"} 1.0' in await metrics(router)
@@ -191,7 +203,7 @@ async def test_an_endpoint_that_only_fails_is_left_out_and_comes_back(
 
 
 async def until_asked(router: Running, pod: FakeEngine, count: int) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while len(pod.requests) < count:
             await router.chat(f"sort dbca {len(pod.requests)}", "sorter")
 
@@ -212,15 +224,19 @@ async def test_never_more_than_half_of_the_endpoints_are_left_out(engine: Engine
 
 
 async def test_a_slow_endpoint_is_left_out(engine: Engine, run: Run) -> None:
-    async def slow(turn: Turn) -> None:
-        await asyncio.sleep(0.02)
-        await answers("abcd")(turn)
+    def takes(seconds: float) -> Script:
+        async def script(turn: Turn) -> None:
+            clock.now_s += seconds
+            await answers("abcd")(turn)
 
-    pods = [await engine(slow), await engine(answers("abcd"))]
+        return script
+
+    pods = [await engine(takes(0.05)), await engine(takes(0.01))]
     rules = OutlierRules(every_s=0.01, minimum_requests=8, latency_factor=2.0)
     router = await run(
         route("sorter", *(pod.url for pod in pods)), policy=ResiliencePolicy(outliers=rules)
     )
+    clock = Clock(router)
     # The sweep looks at what it has: give it enough of both before it is due.
     guard_of(router, "demo/sorter").siblings.sweep_at = float("inf")
     for _ in range(60):
@@ -258,14 +274,20 @@ async def test_a_hedge_takes_over_from_a_slow_pod_and_the_loser_is_given_up(
         await router.chat("sort dbca", "sorter")
     pods[0].script = stuck
 
+    async def has_won() -> bool:
+        return 'hedges_total{outcome="won",specialist="demo/sorter"}' in re.sub(
+            r"\{specialist=(.*?),outcome=(.*?)\}",
+            r"{outcome=\2,specialist=\1}",
+            await metrics(router),
+        )
+
+    # Which pod is asked first is drawn, and on a busy machine the stuck one may be the hedge.
     replies = []
-    while not gone.is_set():
-        replies.append(await router.chat("sort dbca", "sorter"))
+    async with asyncio.timeout(PATIENCE_S):
+        while not (gone.is_set() and await has_won()):
+            replies.append(await router.chat("sort dbca", "sorter"))
 
     assert {reply.status_code for reply in replies} == {200}
-    assert 'hedges_total{outcome="won",specialist="demo/sorter"}' in re.sub(
-        r"\{specialist=(.*?),outcome=(.*?)\}", r"{outcome=\2,specialist=\1}", await metrics(router)
-    )
     await until(lambda: router.dispatcher.balancer.in_flight() == 0)
 
 
@@ -314,18 +336,22 @@ async def test_a_specialist_gets_no_more_requests_than_its_endpoints_take(
     engine: Engine, run: Run
 ) -> None:
     now, most = 0, 0
+    together = asyncio.Event()
 
     async def counting(turn: Turn) -> None:
         nonlocal now, most
         now += 1
         most = max(most, now)
-        await asyncio.sleep(0.005)
+        if now == 3:
+            together.set()
+        await together.wait()
+        await asyncio.sleep(0.005)  # a fourth would come now
         now -= 1
         await answers("abcd")(turn)
 
     pod = await engine(counting)
     # Two dispatchers share the pod's six, so that this one has three.
-    rules = QueueRules(max_in_flight_per_endpoint=6, max_wait_s=5)
+    rules = QueueRules(max_in_flight_per_endpoint=6, max_wait_s=PATIENCE_S)
     router = await run(route("sorter", pod.url), policy=ResiliencePolicy(queue=rules))
 
     replies = await asyncio.gather(*(router.chat("sort dbca", "sorter") for _ in range(20)))
@@ -402,16 +428,19 @@ async def test_an_engine_s_own_report_is_learned_and_not_passed_on(
     pods = [await engine(reports), await engine(reports)]
     router = await run(route("sorter", *(pod.url for pod in pods)))
 
-    replies = [await router.chat("sort dbca", "sorter") for _ in range(10)]
+    clock = Clock(router)
+    replies: list[httpx.Response] = []
+    for _ in range(2):
+        asked = [len(pod.requests) for pod in pods]
+        while any(len(pod.requests) < before + 3 for pod, before in zip(pods, asked, strict=True)):
+            replies.append(await router.chat("sort dbca", "sorter"))
+        clock.now_s += 1.0
 
     assert router.dispatcher.dispatch.loads["demo/sorter"].kv_usage == 0.5
     assert not any("endpoint-load-metrics" in reply.headers for reply in replies)
-    asked = [
-        "endpoint-load-metrics-format" in request.headers
-        for pod in pods
-        for request in pod.requests
-    ]
-    assert sum(asked) == 2  # once a second for each pod
+    for pod in pods:  # once a second
+        told = ["endpoint-load-metrics-format" in request.headers for request in pod.requests]
+        assert sum(told) == 2
 
 
 async def test_the_load_view_is_alive(engine: Engine, run: Run) -> None:
@@ -444,7 +473,7 @@ async def test_the_policy_s_weight_for_caches_reaches_the_choice_of_a_pod(
     prompt = "sort the letters of this long text " * 200
 
     # Each session has a home of its own; the prompt's beginning is one.
-    for number in range(12):
+    for number in range(40):
         await router.chat(prompt, "sorter", user=f"session-{number}")
 
     assert sum(bool(pod.requests) for pod in pods) == pods_asked
