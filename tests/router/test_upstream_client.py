@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import socket
 import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -259,6 +262,43 @@ async def test_a_refused_connection_says_where(engine: Engine) -> None:
 
     with pytest.raises(UpstreamUnreachableError, match=pod.url):
         await UpstreamClient().send(parse_target(pod.url), "/x", [], b"")
+
+
+@pytest.mark.parametrize(
+    "loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"]
+)
+def test_a_moment_without_a_processor_is_not_the_endpoints_fault(
+    loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    async def talk() -> None:
+        pod = await FakeEngine.start(ok)
+        client = UpstreamClient()
+        asyncio.get_running_loop().call_soon(time.sleep, 0.2)  # the connection is there meanwhile
+        target, brief = parse_target(pod.url), Timeouts(connect_s=0.05)
+        try:
+            response = await client.send(target, "/x", [], b"", brief)
+            assert await response.read(1000) == b"{}"
+        finally:
+            client.close()
+            await pod.stop()
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(talk())
+
+
+async def test_a_connection_that_does_not_come_about_is_given_up() -> None:
+    with socket.socket() as full:  # nobody takes the connections that wait for it
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        with ExitStack() as waiting:
+            for _ in range(2):
+                one = waiting.enter_context(socket.socket())
+                one.settimeout(0)
+                one.connect_ex(full.getsockname())
+            target = parse_target(f"http://127.0.0.1:{full.getsockname()[1]}")
+
+            with pytest.raises(UpstreamUnreachableError, match=r"no connection within 0\.1 s"):
+                await UpstreamClient().send(target, "/x", [], b"", Timeouts(connect_s=0.1))
 
 
 async def test_the_request_is_written_as_it_should_be(engine: Engine) -> None:

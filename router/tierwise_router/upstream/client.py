@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from functools import cache
 
 from tierwise_core.policy_resilience import Timeouts
@@ -20,11 +21,37 @@ DEFAULT_TIMEOUTS = Timeouts()
 KEEP_ALIVE_S = 4.0
 """How long an idle connection is kept: shorter than vLLM's own 5 s, so that we close it first."""
 
+GRACE_S = 0.05
+"""What a connection that is late gets on top, so that the loop sees one that is there already."""
+
 
 @cache
 def tls_context() -> ssl.SSLContext:
     """Trust what the system trusts (``SSL_CERT_FILE`` is honoured)."""
     return ssl.create_default_context()
+
+
+@asynccontextmanager
+async def _timeout_of_others(seconds: float) -> AsyncIterator[None]:
+    """Time out after seconds in which this process ran: a moment that it stood still is made good.
+
+    A process that had no processor for a while finds the time-out and what it waited for at once,
+    and would blame the endpoint for its own absence.
+    """
+    loop = asyncio.get_running_loop()
+    due = loop.time() + seconds
+
+    async with asyncio.timeout(None) as limit:
+
+        def late() -> None:
+            now = loop.time()
+            limit.reschedule(now + (now - due) + GRACE_S)
+
+        looking = loop.call_at(due, late)
+        try:
+            yield
+        finally:
+            looking.cancel()
 
 
 class UpstreamClient:
@@ -109,7 +136,7 @@ class UpstreamClient:
     async def _connect(self, target: Target, connect_s: float) -> Connection:
         tls = (self._tls or tls_context()) if target.tls else None
         try:
-            async with asyncio.timeout(connect_s):
+            async with _timeout_of_others(connect_s):
                 _, connection = await self._loop.create_connection(
                     lambda: Connection(self._loop, target.url, self._keep, self._room),
                     target.host,
