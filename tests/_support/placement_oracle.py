@@ -49,12 +49,15 @@ class _Model:
 
 
 def best(
-    requests: Sequence[Request], tiers: Sequence[Tier], policy: Policy, seconds: float = 10.0
+    requests: Sequence[Request], tiers: Sequence[Tier], policy: Policy, effort: float = 5.0
 ) -> Best:
-    """Solve to proven optimality, or as far as the time goes."""
+    """Solve to proven optimality, or as far as the effort goes, in the solver's deterministic time.
+
+    It is the same on every machine, so that a busy one compares the same optima.
+    """
     made = _model(requests, tiers, policy)
     solver = cp_model.CpSolver()
-    solver.parameters.max_time_in_seconds = seconds
+    solver.parameters.max_deterministic_time = effort
     solver.parameters.num_workers = 1
     placed = []
     proven = True
