@@ -8,10 +8,16 @@ import tracemalloc
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
-from dispatchers import Running, brain, route, until
+from dispatchers import PATIENCE_S, Running, brain, route, until
 from fake_engine import FakeEngine, Script, Turn, answers
 
-from tierwise_core.policy_resilience import HedgingRules, QueueRules, ResiliencePolicy, RetryRules
+from tierwise_core.policy_resilience import (
+    HedgingRules,
+    QueueRules,
+    ResiliencePolicy,
+    RetryRules,
+    Timeouts,
+)
 from tierwise_core.tenant import TenantRoute
 
 Engine = Callable[[Script], Awaitable[FakeEngine]]
@@ -47,7 +53,9 @@ async def test_twelve_hundred_at_a_time_are_answered(engine: Engine, run: Run) -
 
     pod = await engine(waits_for_all)
     rules = QueueRules(max_in_flight=4096, max_in_flight_per_endpoint=4096)
-    router = await run(route("sorter", pod.url), policy=ResiliencePolicy(queue=rules))
+    times = Timeouts(connect_s=PATIENCE_S)  # a slow machine opens so many connections slowly
+    policy = ResiliencePolicy(queue=rules, timeouts=times)
+    router = await run(route("sorter", pod.url), policy=policy)
 
     statuses = Counter(await asyncio.gather(*(status_of(router) for _ in range(1200))))
 
@@ -77,7 +85,7 @@ async def test_a_stuck_pod_and_a_slow_client_hold_up_nobody(engine: Engine, run:
     await hose.arrived.wait()
     await until(lambda: len(stuck_pod.requests) == 50)
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         statuses = [await status_of(router) for _ in range(50)]
 
     assert set(statuses) == {200}

@@ -251,12 +251,15 @@ async def test_completions_choose_by_their_prompt(engine: Engine, run: Run) -> N
 async def test_the_whole_cascade_is_bounded_in_time(engine: Engine, run: Run) -> None:
     small = await engine(until_hung_up(lambda: small))
     large = await engine(answers("abcd", SURE))
-    router = await run(*routes(small, large), settings=Settings(deadline_s=0.05))
+    for deadline_s in (0.05, 0.5, 5.0):  # on a busy machine the first may be over too soon
+        router = await run(*routes(small, large), settings=Settings(deadline_s=deadline_s))
+        reply = await router.chat("sort dbca")
+        assert reply.status_code == 504
+        if small.requests:
+            break
 
-    reply = await router.chat("sort dbca")
-
-    assert reply.status_code == 504
-    async with asyncio.timeout(5):
+    assert not large.requests
+    async with asyncio.timeout(60):
         await small.hung_up.wait()
 
 

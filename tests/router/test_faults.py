@@ -147,7 +147,8 @@ async def test_a_silent_pod_times_out_and_is_not_asked_twice(engine: Engine, run
     assert reply.status_code == 504
     assert reply.json()["error"]["code"] == "upstream_timeout"
     assert "0.05 s" in reply.json()["error"]["message"]
-    assert sum(len(pod.requests) for pod in pods) == 1
+    await router.stop()
+    assert sum(len(pod.requests) for pod in pods) <= 1  # none, where the time was up before
 
 
 async def test_a_stream_that_falls_silent_ends_with_an_error_event(

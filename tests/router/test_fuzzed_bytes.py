@@ -87,12 +87,12 @@ async def tolerant(turn: Turn) -> None:
 
 
 @contextlib.asynccontextmanager
-async def a_router() -> AsyncIterator[Running]:
+async def a_router(patience_s: float = 30.0) -> AsyncIterator[Running]:
     pod, frontier = await FakeEngine.start(tolerant), await FakeEngine.start(tolerant)
     routes = route("sorter", pod.url), general("frontier", frontier.url)
     folder = tempfile.TemporaryDirectory(prefix="tierwise-fuzz-")
     settings = Settings(files_dir=folder.name)
-    router = await Running.start(*routes, settings=settings, patience_s=PATIENCE_S)
+    router = await Running.start(*routes, settings=settings, patience_s=patience_s)
     before = len(asyncio.all_tasks())
     try:
         yield router
@@ -161,6 +161,15 @@ REQUESTS = st.builds(request, METHODS, TARGETS, VERSIONS, st.lists(LINES, max_si
 WIRES = st.lists(REQUESTS | st.binary(max_size=40), min_size=1, max_size=3).map(b"".join)
 
 
+async def until_well(router: Running) -> None:
+    """Ask until it answers: on a busy machine we may be slower than its brief patience allows."""
+    async with asyncio.timeout(60):
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                assert (await router.client.get("/healthz")).status_code == 200
+                return
+
+
 @run_with(max_examples=12)
 @given(wires=st.lists(st.tuples(WIRES, st.integers(1, 400)), min_size=16, max_size=32))
 def test_no_bytes_are_too_odd(wires: list[tuple[bytes, int]]) -> None:
@@ -169,9 +178,9 @@ def test_no_bytes_are_too_odd(wires: list[tuple[bytes, int]]) -> None:
         return answers_in(await raw(router, *pieces, patience_s=CLIENT_PATIENCE_S))
 
     async def go() -> None:
-        async with a_router() as router:
+        async with a_router(PATIENCE_S) as router:
             for answers in await asyncio.gather(*(ask(router, *wire) for wire in wires)):
                 assert not [one for one in answers if one.status >= 500], answers
-            assert (await router.client.get("/healthz")).status_code == 200
+            await until_well(router)
 
     asyncio.run(go())

@@ -27,12 +27,12 @@ from lying_engines import (
 )
 from raw_http import asked_of, nothing_is_left, posted, talk
 
-from tierwise_core.policy_resilience import ResiliencePolicy, Timeouts
+from tierwise_core.policy_resilience import ResiliencePolicy, Timeouts, TimeoutsFor
 
 Engine = Callable[[Script], Awaitable[FakeEngine]]
 Run = Callable[..., Awaitable[Running]]
 
-QUICK = ResiliencePolicy(timeouts=Timeouts(first_byte_s=0.5, idle_s=0.5, whole_s=2.0))
+BOUNDED = ResiliencePolicy(timeouts=Timeouts(first_byte_s=20.0, idle_s=20.0, whole_s=20.0))
 CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
 OTHER = b"HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\nsmuggled"
 USAGE = {"prompt_tokens": "many", "completion_tokens": None, "total_tokens": -5}
@@ -152,7 +152,7 @@ async def test_a_broken_answer_is_a_bad_gateway(
     engine: Engine, run: Run, lie: str, way: str
 ) -> None:
     pod = await engine(BROKEN[lie])
-    router = await run(route("sorter", pod.url), policy=QUICK)
+    router = await run(route("sorter", pod.url), policy=BOUNDED)
 
     status, body = await ask(router, way)
 
@@ -166,7 +166,7 @@ async def test_nonsense_is_no_answer_to_who_leaves_the_choice_to_us(
     engine: Engine, run: Run, lie: str, way: str
 ) -> None:
     pod, backup = await engine(NONSENSE[lie]), await engine(answers("backup"))
-    router = await run(route("sorter", pod.url), general("frontier", backup.url), policy=QUICK)
+    router = await run(route("sorter", pod.url), general("frontier", backup.url), policy=BOUNDED)
 
     status, body = await ask(router, way)
 
@@ -181,7 +181,7 @@ async def test_nonsense_from_the_last_one_is_a_bad_gateway(
     engine: Engine, run: Run, lie: str, way: str
 ) -> None:
     pod = await engine(NONSENSE[lie])
-    router = await run(route("sorter", pod.url), policy=QUICK)
+    router = await run(route("sorter", pod.url), policy=BOUNDED)
 
     status, body = await ask(router, way)
 
@@ -195,7 +195,7 @@ async def test_nonsense_from_the_last_one_is_a_bad_gateway(
 )
 async def test_no_lie_is_a_fault_of_ours(engine: Engine, run: Run, lie: str, way: str) -> None:
     pod = await engine({**NONSENSE, **ODD}[lie])
-    router = await run(route("sorter", pod.url), policy=QUICK)
+    router = await run(route("sorter", pod.url), policy=BOUNDED)
 
     status, body = await ask(router, way)
 
@@ -250,7 +250,9 @@ async def test_an_answer_before_the_question_ends_its_connection(engine: Engine,
 
 async def test_an_endless_answer_ends_for_who_judges_it(engine: Engine, run: Run) -> None:
     pod, backup = await engine(endless_body), await engine(answers("backup"))
-    router = await run(route("sorter", pod.url), general("frontier", backup.url), policy=QUICK)
+    of_liar = (TimeoutsFor(specialist="demo/sorter", whole_s=0.5),)
+    policy = ResiliencePolicy(timeout_overrides=of_liar)
+    router = await run(route("sorter", pod.url), general("frontier", backup.url), policy=policy)
 
     status, body = await ask(router, "auto")
 
@@ -312,7 +314,7 @@ async def test_a_stream_of_garbage_hurts_nobody(engine: Engine, run: Run) -> Non
         await turn.end()
 
     pod, backup = await engine(script), await engine(answers("backup"))
-    router = await run(route("sorter", pod.url), general("frontier", backup.url), policy=QUICK)
+    router = await run(route("sorter", pod.url), general("frontier", backup.url), policy=BOUNDED)
 
     for way in ("by name, streamed", "auto, streamed"):
         status, body = await ask(router, way)

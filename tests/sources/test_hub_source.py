@@ -72,7 +72,7 @@ def hub_with_cdn() -> Iterator[FakeHub]:
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(timeout=5) as running:
+    async with httpx.AsyncClient(timeout=60) as running:
         yield running
 
 
@@ -276,7 +276,7 @@ class TestRefusals:
 class TestSilence:
     async def test_a_server_that_does_not_answer_is_given_up(self, hub: FakeHub) -> None:
         hub.faults["config.json"] = Fault(silent=True)
-        async with httpx.AsyncClient(timeout=0.1) as client:
+        async with httpx.AsyncClient(timeout=httpx.Timeout(60, read=0.1)) as client:
             error = await trouble(hub, client)
         assert isinstance(error, SourceUnreadableError)
         assert error.retryable
