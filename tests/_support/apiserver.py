@@ -121,7 +121,7 @@ def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
         with client:
             server = ApiServer(kubeconfig, client)
             server.kubectl("apply", "--server-side", "-f", str(CRDS))
-            server.kubectl("wait", "--for=condition=Established", "-f", str(CRDS), "--timeout=30s")
+            server.kubectl("wait", "--for=condition=Established", "-f", str(CRDS), "--timeout=240s")
             server.discover()
             yield server
 
@@ -137,7 +137,7 @@ def _client(kubeconfig: Path, folder: Path) -> httpx.Client:
         + base64.b64decode(user["client-key-data"])
     )
     context.load_cert_chain(pair)
-    return httpx.Client(base_url=cluster["server"], verify=context, timeout=30, trust_env=False)
+    return httpx.Client(base_url=cluster["server"], verify=context, timeout=120, trust_env=False)
 
 
 def _path(body: Body, *, named: bool = False) -> str:

@@ -93,7 +93,7 @@ class Running:
             dispatcher.take(brain(*routes, policy=policy, tenants=tenants))
         app = app_of(dispatcher)
         listener = await Listener.open(app, claim_port("127.0.0.1", 0), 5, patience_s)
-        client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.port}", timeout=20)
+        client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.port}", timeout=60)
         return cls(dispatcher, listener, app, client)
 
     @property

@@ -74,7 +74,7 @@ class FakeApi:
 
     async def until(self, what: Any) -> None:
         """Wait until a condition about this server holds."""
-        async with asyncio.timeout(5), self._changed:
+        async with asyncio.timeout(60), self._changed:
             await self._changed.wait_for(what)
 
     async def watched(self, kind: str, times: int = 1) -> None:

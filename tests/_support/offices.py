@@ -32,7 +32,7 @@ def jsonl(lines: Iterable[object]) -> bytes:
     return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
 
-async def patiently(seen: Callable[[], Awaitable[bool]], seconds: float = 10) -> None:
+async def patiently(seen: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
     """Look again until it is so; fails after some seconds."""
     async with asyncio.timeout(seconds):
         while not await seen():  # noqa: ASYNC110 - another process may be who does it
@@ -66,7 +66,7 @@ class Office:
             desk._disk = disk
         desk.start(Watchman(host, still_s=still_s))
         crew = asyncio.get_running_loop().create_task(desk.run())
-        http = httpx.AsyncClient(timeout=20)
+        http = httpx.AsyncClient(timeout=60)
         client = AsyncOpenAI(
             base_url=f"{running.url}/v1", api_key="none", max_retries=0, http_client=http
         )
@@ -78,7 +78,7 @@ class Office:
         fields = {"endpoint": "/v1/chat/completions", "completion_window": "24h", **options}
         return await self.openai.batches.create(input_file_id=stored.id, **fields)
 
-    async def ended(self, batch_id: str, seconds: float = 10) -> Any:
+    async def ended(self, batch_id: str, seconds: float = 60) -> Any:
         """Wait for the end of a batch."""
         last: list[Any] = []
 

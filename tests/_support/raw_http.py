@@ -10,7 +10,7 @@ from typing import Final
 import httptools
 from dispatchers import Running, until
 
-PATIENCE_S: Final = 10
+PATIENCE_S: Final = 60
 CHAT: Final = b"/v1/chat/completions"
 
 

@@ -24,7 +24,7 @@ async def access() -> AsyncIterator[tuple[FakeHub, Access]]:
     files = {path.name: path.read_bytes() for path in EXAMPLE.iterdir()}
     with fake_hub() as hub:
         hub.files["acme/descending"] = files
-        async with httpx.AsyncClient(timeout=5) as client:
+        async with httpx.AsyncClient(timeout=60) as client:
             yield hub, Access(client, hub.endpoint)
 
 

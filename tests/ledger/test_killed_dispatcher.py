@@ -50,7 +50,7 @@ async def ask_until_it_is_gone(
                 router.kill()
 
     async def ask_on() -> None:
-        async with httpx.AsyncClient(timeout=20) as client:
+        async with httpx.AsyncClient(timeout=60) as client:
             try:
                 await ask(client)
             except httpx.TransportError:

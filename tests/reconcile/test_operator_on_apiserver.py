@@ -437,7 +437,7 @@ async def test_kopf_feeds_the_store_and_writes_nothing(real: Real, *, everywhere
             while not seen():  # noqa: ASYNC110 - the store has no event to wait for
                 await asyncio.sleep(0.01)
 
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await until(lambda: shelf.get(key) is not None)
             await real.specialist(priority=5)
             await until(lambda: (found := shelf.get(key)) is not None and found.priority == 5)

@@ -83,7 +83,7 @@ async def test_the_earliest_wish_for_later_stands() -> None:
     queue = WorkQueue()
     queue.add_after(Item("Fleet"), 0)
     queue.add_after(Item("Fleet"), 60)
-    await asyncio.wait_for(queue.get(), timeout=5)
+    await asyncio.wait_for(queue.get(), timeout=60)
     queue.close()
 
 

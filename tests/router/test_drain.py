@@ -76,7 +76,7 @@ async def test_no_request_is_lost_when_one_of_two_is_stopped_under_load(
             statuses.append(reply.status_code)
         return statuses
 
-    clients = [httpx.AsyncClient(timeout=20) for _ in range(8)]
+    clients = [httpx.AsyncClient(timeout=60) for _ in range(8)]
     asking = [asyncio.ensure_future(ask_on(client)) for client in clients]
     await pod.arrived.wait()
 

@@ -32,7 +32,7 @@ def names(resources: Resources) -> list[str]:
 
 async def told(snapshots: AsyncIterator[Resources], *wanted: str) -> Resources:
     """Take snapshots until one has exactly these objects."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         async for resources in snapshots:
             if names(resources) == sorted(wanted):
                 return resources

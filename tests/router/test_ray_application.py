@@ -153,7 +153,7 @@ async def test_a_pod_answers_follows_changes_and_drains_without_losing_a_request
 
     assert exposed_ports(router.process.pid) == set()
 
-    async with httpx.AsyncClient(base_url=router.url, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=router.url, timeout=60) as client:
         first = await client.post("/v1/chat/completions", json=body)
         assert first.json()["choices"][0]["message"]["content"] == "old"
 
@@ -244,7 +244,7 @@ async def test_feedback_changes_where_the_next_question_goes(
     await router.until("table taken", times=2)
     body = {"model": "auto", "messages": [{"role": "user", "content": "sort dbca"}]}
 
-    async with httpx.AsyncClient(base_url=router.url, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=router.url, timeout=60) as client:
 
         async def asked() -> httpx.Response:
             # A connection stays with one dispatcher; each question here opens one of its own.
@@ -259,7 +259,7 @@ async def test_feedback_changes_where_the_next_question_goes(
             told = await client.post("/v1/feedback", json={"decision": decision, "accepted": False})
             assert told.status_code == 200
 
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             agreed = 0
             while agreed < 8:
                 specialist = (await asked()).headers["x-tierwise-specialist"]

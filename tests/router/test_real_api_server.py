@@ -22,7 +22,7 @@ pytestmark = pytest.mark.apiserver
 async def table_with(snapshots: AsyncIterator[Resources], *endpoints: str) -> RouteTable:
     """Take snapshots until the Specialist has these endpoints."""
     wanted = tuple(Endpoint(url) for url in endpoints)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async for resources in snapshots:
             table, _ = build_table(resources)
             found = table.routes.get("default/routed")
@@ -48,7 +48,7 @@ async def test_what_the_operator_writes_becomes_the_route_table(api_server: ApiS
         assert table.tiers["routed-tier"].confidence_floor == 0.8
 
         await asyncio.to_thread(api_server.delete, body)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             async for resources in snapshots:
                 if "default/routed" not in build_table(resources)[0].routes:
                     break

@@ -395,7 +395,7 @@ async def test_a_rollback_reaches_requests_by_its_event_alone(
     before = router.dispatcher.current_brain().table.version
     await api.push("rollouts", "MODIFIED", a_rollout(100, stage="Shifting"))
     await api.push("rollouts", "MODIFIED", a_rollout(0, stage="RollingBack"))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await sides(router, 1))["s-0"] == "green":
             pass
 

@@ -142,7 +142,7 @@ async def test_a_doubtful_beginning_stops_the_engine_at_once(engine: Engine, run
     _, stream = await ask(router, max_tokens=10)
 
     assert stream.text == "abcd"
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await small.hung_up.wait()
     assert router.dispatcher.balancer.in_flight() == 0
 
@@ -475,7 +475,7 @@ async def test_a_client_that_leaves_stops_the_engine_in_every_phase(
 
     asking.cancel()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await small.hung_up.wait()
         await router.listener.drain()
     assert router.dispatcher.balancer.in_flight() == 0
@@ -539,7 +539,7 @@ async def test_the_deadline_bounds_the_decision(engine: Engine, run: Run) -> Non
     reply = await router.chat("sort dbca", stream=True)
 
     assert reply.status_code == 504
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await small.hung_up.wait()
 
 

@@ -91,7 +91,7 @@ def patch(access: ApiAccess, name: str, status: dict[str, Any]) -> httpx.Respons
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await asyncio.to_thread(condition):  # noqa: ASYNC110 - the server tells nobody
             await asyncio.sleep(0.02)
 

@@ -79,7 +79,7 @@ def hub() -> Iterator[FakeHub]:
 
 @pytest.fixture
 async def bench(hub: FakeHub, tmp_path: Path) -> AsyncIterator[Bench]:
-    async with httpx.AsyncClient(timeout=5.0) as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         bench = Bench(hub, client, tmp_path)
         yield bench
         for held in bench.leases:

@@ -40,7 +40,7 @@ KEYS = Credentials(aws={"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SE
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(timeout=5.0) as running:
+    async with httpx.AsyncClient(timeout=60) as running:
         yield running
 
 
