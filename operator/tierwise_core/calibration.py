@@ -234,7 +234,8 @@ def refit(answers: Sequence[tuple[float, float, bool]]) -> Refit:
         return Refit(CalibrationMap(), 0, 0)
     chosen = _chosen(told[:cut], was[:cut])
     later, came = told[cut:], was[cut:]
-    mapped = [chosen.apply(one) for one in later]
+    becomes = {one: chosen.apply(one) for one in set(later)}
+    mapped = [becomes[one] for one in later]
     return Refit(
         chosen,
         cut,

@@ -6,6 +6,7 @@ The figures are RouteLLM's (Ong et al., arXiv 2406.18665, section 3.2), so that 
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
@@ -183,16 +184,18 @@ def reliability(
     (Reliability(predicted=0.15, accepted=0.0, count=1), \
 Reliability(predicted=0.95, accepted=1.0, count=2))
     """
-    filled: dict[int, list[tuple[float, float]]] = {}
-    for told, was in zip(predicted, accepted, strict=True):
-        filled.setdefault(min(int(told * bins), bins - 1), []).append((told, was))
+    pairs = Counter(zip(predicted, accepted, strict=True))
+    filled: dict[int, list[tuple[float, float, int]]] = {}
+    for (told, was), count in pairs.items():
+        filled.setdefault(min(int(told * bins), bins - 1), []).append((told, was, count))
     return tuple(
         Reliability(
-            sum(told for told, _ in pairs) / len(pairs),
-            sum(was for _, was in pairs) / len(pairs),
-            len(pairs),
+            sum(told * count for told, _, count in some) / size,
+            sum(was * count for _, was, count in some) / size,
+            size,
         )
-        for _, pairs in sorted(filled.items())
+        for _, some in sorted(filled.items())
+        for size in [sum(count for _, _, count in some)]
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ def propose_floor(
     """
     if not 0.0 <= budget <= 1.0:
         raise ValueError(f"the escalation budget is {budget:g}; give a share from 0 to 1")
-    told = sorted(confidence for confidence, _ in answers)
+    told = sorted([confidence for confidence, _ in answers])
     chosen = _highest(told, budget) if told else present
     kept = [(one, right) for one, right in answers if one >= chosen]
     judged = [right for _, right in kept if right is not None]
@@ -103,7 +104,7 @@ def _highest(told: Sequence[float], budget: float) -> float:
 
 
 def _share_below(told: Sequence[float], bound: float) -> float:
-    return sum(one < bound for one in told) / len(told) if told else 0.0
+    return bisect_left(told, bound) / len(told) if told else 0.0
 
 
 def _why_not(answers: int, judged: int, chosen: float, present: float) -> str:

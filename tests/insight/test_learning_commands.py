@@ -165,6 +165,23 @@ def test_a_floor_is_proposed_as_a_patch_with_its_evidence(scene: Scene) -> None:
     assert change["spec"] == {"routing": {"confidenceFloor": 0.65}}
 
 
+def test_everybody_is_refitted_one_after_the_other_or_only_those_who_are_named(
+    scene: Scene,
+) -> None:
+    other = {"specialist": "demo/other", "confidence": 0.9, "verified": True}
+    scene.take(*too_sure(60), *(a_decision(number, step=other) for number in range(60, 80)))
+
+    def refitted(*words: str) -> list[tuple[str, int]]:
+        found = scene.run("calibrate", "--since", "2h", "-o", "json", *words).json
+        assert not found["scheduled"]
+        return [(one["specialist"], one["answers"]) for one in found["calibrations"]]
+
+    assert refitted() == [("demo/other", 20), ("demo/sorter", 60)]
+    assert refitted("demo/other") == [("demo/other", 20)]
+    assert refitted("--field", "general") == []
+    assert scene.run("calibrate", "demo/nobody", "--since", "2h").code != 0
+
+
 def test_where_no_floor_is_proposed_none_is_shown(scene: Scene) -> None:
     scene.take(*too_sure(1))
 

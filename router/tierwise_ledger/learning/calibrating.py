@@ -12,40 +12,48 @@ from sqlalchemy import Connection, select
 from tierwise_core.calibration import Refit, refit
 from tierwise_core.curves import reliability
 from tierwise_core.floors import propose_floor
+from tierwise_ledger.learning.answered import Answered, asked_in, latest_answers
 from tierwise_ledger.settings import Settings
 from tierwise_ledger.store import Store
-from tierwise_ledger.tables.base import hour_of
-from tierwise_ledger.tables.judged import INTERACTIONS, WINDOW_HOURS
 from tierwise_ledger.tables.learned import CALIBRATIONS
 from tierwise_ledger.upsert import replace_rows
 
-__all__ = ["BUDGET", "EVERY_S", "calibrate", "calibration_reports", "report", "stored_reports"]
+__all__ = [
+    "BUDGET",
+    "EVERY_S",
+    "calibrate",
+    "calibration_reports",
+    "report",
+    "stored_reports",
+]
 
 log = structlog.get_logger(__name__)
 
 EVERY_S: Final = 6 * 3600.0
 PERIOD_S: Final = 30 * 86_400.0
-MOST: Final = 20_000
 BUDGET: Final = 0.2
 """The share of answers that may escalate, where nobody says otherwise."""
 
-JUDGES: Final = frozenset({"feedback", "verifier"})
-
-Answered = tuple[float, float, bool | None, float]
-"""When, how sure, whether it was right (None: only the gate said), and its floor."""
-
 
 def calibrate(store: Store, _settings: Settings, now: float) -> None:
-    """Refit everybody and keep the reports; a job of the ledger."""
+    """Refit everybody and keep the reports; a job of the ledger.
+
+    Each is read and written by itself: a transaction is short, however many there are.
+    """
+    since = now - PERIOD_S
     with store.read() as connection:
-        found = calibration_reports(connection, now - PERIOD_S, now)
-    rows = [
-        {"specialist": one["specialist"], "field": one["field"], "at": now, "report": one}
-        for one in found
-    ]
-    with store.begin() as connection:
-        replace_rows(connection, CALIBRATIONS, rows)
-    log.info("calibrated", fits=len(rows))
+        everybody = asked_in(connection, since, now)
+    fits = 0
+    for specialist, field in everybody:
+        with store.read() as connection:
+            found = _refitted(connection, specialist, field, (since, now), BUDGET)
+        if found is None:
+            continue
+        row = {"specialist": specialist, "field": field, "at": now, "report": found}
+        with store.begin() as connection:
+            replace_rows(connection, CALIBRATIONS, [row])
+        fits += 1
+    log.info("calibrated", fits=fits)
 
 
 def stored_reports(
@@ -70,40 +78,22 @@ def calibration_reports(  # noqa: PLR0913 - a question
     budget: float = BUDGET,
 ) -> list[dict[str, Any]]:
     """Refit now, on what was answered in a time."""
-    one = INTERACTIONS.c
-    found = []
-    for name, of_field in _asked(connection, since, until, specialist, field):
-        whose = (one.specialist == name, one.field == of_field)
-        answers = _answers(connection, [*whose, one.at >= since, one.at < until, one.came])
-        if answers:
-            of = {"specialist": name, "field": of_field, "since": since, "until": until}
-            found.append(of | report(answers, budget))
-    return found
+    found = (
+        _refitted(connection, *names, (since, until), budget)
+        for names in asked_in(connection, since, until, specialist, field)
+    )
+    return [one for one in found if one is not None]
 
 
-def _asked(
-    connection: Connection, since: float, until: float, specialist: str | None, field: str | None
-) -> Sequence[Any]:
-    """List who was asked in which field, as the sums by the hour tell: answers are millions."""
-    hours = WINDOW_HOURS.c
-    within = [hours.begin >= hour_of(since), hours.begin < until]
-    if specialist is not None:
-        within.append(hours.specialist == specialist)
-    if field is not None:
-        within.append(hours.field == field)
-    of = (hours.specialist, hours.field)
-    return connection.execute(select(*of).where(*within).distinct().order_by(*of)).all()
-
-
-def _answers(connection: Connection, within: Sequence[Any]) -> list[Answered]:
-    columns = [
-        INTERACTIONS.c[name] for name in ("at", "confidence_e4", "accepted", "source", "floor")
-    ]
-    query = select(*columns).where(*within).order_by(INTERACTIONS.c.at.desc()).limit(MOST)
-    return [
-        (at, told / 10_000, accepted if source in JUDGES else None, floor)
-        for at, told, accepted, source, floor in connection.execute(query)
-    ]
+def _refitted(
+    connection: Connection, specialist: str, field: str, when: tuple[float, float], budget: float
+) -> dict[str, Any] | None:
+    """Refit one Specialist in one field; None where no answer came."""
+    answers = latest_answers(connection, specialist, field, when)
+    if not answers:
+        return None
+    of = {"specialist": specialist, "field": field, "since": when[0], "until": when[1]}
+    return of | report(answers, budget)
 
 
 def report(answers: Sequence[Answered], budget: float) -> dict[str, Any]:
@@ -116,7 +106,8 @@ def report(answers: Sequence[Answered], budget: float) -> dict[str, Any]:
     """
     judged = [(at, told, right) for at, told, right, _ in answers if right is not None]
     found = refit(judged)
-    present = max(answers)[3] if answers else 0.0
+    # Answers of one moment are told apart without their verdicts: None is not less than True.
+    present = max((at, told, floor) for at, told, _, floor in answers)[2] if answers else 0.0
     proposal = propose_floor(
         [(told, right) for _, told, right, _ in answers], present, budget, found.chosen
     )

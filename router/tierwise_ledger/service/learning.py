@@ -14,7 +14,12 @@ from tierwise_ledger.learning.assertions import (
     contradiction_rates,
     questions_at_odds,
 )
-from tierwise_ledger.learning.calibrating import BUDGET, calibration_reports, stored_reports
+from tierwise_ledger.learning.calibrating import (
+    BUDGET,
+    asked_in,
+    calibration_reports,
+    stored_reports,
+)
 from tierwise_ledger.learning.drifting import drift
 from tierwise_ledger.service.answers import Answer
 from tierwise_ledger.service.asked import Span, instant, only, share, span, whole
@@ -61,6 +66,17 @@ def _calibration(request: Request) -> Response:
     return Answer({"scheduled": False, "calibrations": found})
 
 
+def _asked(request: Request) -> Response:
+    """List who was asked in which field: whoever refits everybody can then go one by one."""
+    only(request, "specialist", "field", "since", "until")
+    given, when = request.query_params, span(request, MONTH)
+    with request.app.state.store.read() as connection:
+        found = asked_in(
+            connection, when.since, when.until, given.get("specialist"), given.get("field")
+        )
+    return Answer({"asked": [{"specialist": name, "field": field} for name, field in found]})
+
+
 def _drift(request: Request) -> Response:
     """Compare the last day, or the time that is asked for, with the seven days before it."""
     only(request, "side", "name", "since", "until", "before", "all")
@@ -105,5 +121,6 @@ def _alarms(shift: dict[str, Any]) -> bool:
 ROUTES = (
     Route("/v1/claims", _claims, methods=["GET"]),
     Route("/v1/calibration", _calibration, methods=["GET"]),
+    Route("/v1/calibration/asked", _asked, methods=["GET"]),
     Route("/v1/drift", _drift, methods=["GET"]),
 )
