@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from sqlalchemy import Connection, Table, insert
 from taking import decision
@@ -10,13 +11,12 @@ from taking import decision
 from tierwise_ledger.money.fleet_view import read_view
 from tierwise_ledger.money.looks import take_view
 from tierwise_ledger.outcome_rows import packed
-from tierwise_ledger.tables.audit import AUDIT_RECORDS
 from tierwise_ledger.tables.calls import CALLS
 from tierwise_ledger.tables.judged import INTERACTIONS, SUMS, WINDOWS
 from tierwise_ledger.tables.learned import CLAIMS
 from tierwise_ledger.tables.outcomes import OUTCOMES, RECORDS
 
-__all__ = ["NOW", "SPAN_S", "look", "records", "statements"]
+__all__ = ["DAYS", "NOW", "SPAN_S", "look", "record_of", "records", "records_apart", "statements"]
 
 NOW = 1_760_000_000.0
 DAYS = 90
@@ -75,12 +75,6 @@ SELECT 'd-fill-one-' || {number}, 0, 'demo/team-' || (n % 500009 % 50), 'q-' || 
   {at}, {yes}, NULL, {no}, '', 0, {yes}, CASE WHEN n % 25 = 0 THEN 'known' ELSE '' END
 FROM s
 """),
-    (AUDIT_RECORDS, """
-INSERT INTO audit_records (stream, seq, at, subject, previous, body, hash)
-{series}
-SELECT 'decisions', n, {at}, 'd-fill-one-' || {number}, 'p', '{{"kind": "decision"}}', 'h-' || n
-FROM s
-"""),
 )  # fmt: skip
 
 
@@ -91,13 +85,22 @@ def statements() -> Iterator[tuple[Table, str]]:
         yield table, statement.replace("{sums}", f"{sums}, cost_nano_usd")
 
 
-def records(connection: Connection, rows: int, apart_s: float) -> None:
-    """Give every so manyth outcome the whole record that a router would have written of it."""
-    rows_apart = max(1, rows // RECORDS_MADE)
+def records_apart(rows: int) -> int:
+    """Tell which outcomes have their whole record: every so manyth."""
+    return max(1, rows // RECORDS_MADE)
+
+
+def record_of(number: int, rows: int) -> dict[str, Any]:
+    """Give the whole record that a router would have written of an outcome."""
+    at = NOW - SPAN_S + number * (SPAN_S / rows)
+    return {**decision(number), "id": f"d-fill-one-{number:08d}", "at": at}
+
+
+def records(connection: Connection, rows: int) -> None:
+    """Keep some of the records."""
     told = [
-        {"id": f"d-fill-one-{n:08d}", "at": NOW - SPAN_S + n * apart_s, "body": packed(body)}
-        for n in range(0, rows, rows_apart)
-        for body in [{**decision(n), "id": f"d-fill-one-{n:08d}", "at": NOW - SPAN_S + n * apart_s}]
+        {"id": body["id"], "at": body["at"], "body": packed(body)}
+        for body in (record_of(number, rows) for number in range(0, rows, records_apart(rows)))
     ]
     connection.execute(insert(RECORDS), told)
 

@@ -73,10 +73,6 @@ CROSS JOIN (
 JOIN (VALUES {signals}) AS signals ON signals.column1 = side
 CROSS JOIN (VALUES {bins}) AS bins
 """,
-    "audit_streams": """
-INSERT INTO audit_streams (stream, count, hash, covered)
-SELECT stream, count(*), 'h', count(*) FROM audit_records GROUP BY stream
-""",
 }
 
 

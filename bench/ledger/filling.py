@@ -7,12 +7,13 @@ on where it was, and a database that is full is not filled again.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from bulk_rows import NOW, SPAN_S, look, records, statements
+from bulk_audit import audited
+from bulk_rows import NOW, SPAN_S, look, records, records_apart, statements
 from bulk_sums import derived
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -20,6 +21,7 @@ from sqlalchemy import Connection, Index, Table, event, text
 
 from tierwise_ledger.money.days import DAYS, HOURS, Kept, keep_one
 from tierwise_ledger.store import Store
+from tierwise_ledger.tables.audit import AUDIT_RECORDS
 from tierwise_ledger.tables.base import DAY_S
 
 __all__ = ["fill"]
@@ -43,6 +45,8 @@ class Step:
     name: str
     weight: int
     run: Callable[[Connection], object]
+    alone: bool = False
+    """Whether no transaction may be around it."""
 
 
 def fill(out: Console, store: Store, rows: int) -> float:
@@ -55,8 +59,12 @@ def fill(out: Console, store: Store, rows: int) -> float:
         task = progress.add_task("filling", total=sum(step.weight for step in steps))
         for step in steps:
             progress.update(task, description=step.name)
+            if step.alone:
+                with store.engine.connect() as connection:
+                    step.run(connection.execution_options(isolation_level="AUTOCOMMIT"))
             with store.begin() as connection:
-                step.run(connection)
+                if not step.alone:
+                    step.run(connection)
                 connection.execute(
                     text("INSERT INTO bench_filled VALUES (:name)"), {"name": step.name}
                 )
@@ -104,8 +112,13 @@ def _steps(store: Store, rows: int) -> Iterator[Step]:
     words = {**WORDS[dialect], "at": f"({NOW - SPAN_S} + n * {SPAN_S / rows})"}
     for table, statement in statements():
         told = statement.format(series=SERIES[dialect], **words)
-        yield from _table(table, told, rows)
-    yield Step("records", 1, lambda connection: records(connection, rows, SPAN_S / rows))
+        yield from _table(table, told, rows, rows if dialect == "postgresql" else PIECE)
+    yield Step("records", 1, lambda connection: records(connection, rows))
+    yield from _indexed(
+        AUDIT_RECORDS,
+        rows,
+        [Step("audit", rows, lambda connection: audited(connection, rows, records_apart(rows)))],
+    )
     for name, statement in derived(words):
         yield Step(name, PIECE, _saying(statement))
     yield Step("a look at the fleet", 1, look)
@@ -117,15 +130,35 @@ def _steps(store: Store, rows: int) -> Iterator[Step]:
                 yield Step(name, PIECE // 100, _sharing(kept, begin, by))
     if dialect == "postgresql":
         # As its own daemon does, which waits for a minute; the ledger has SQLite's gathered.
-        yield Step("statistics", PIECE, _saying("ANALYZE"))
+        yield Step("statistics", rows, _saying("VACUUM (ANALYZE)"), alone=True)
 
 
-def _table(table: Table, statement: str, rows: int) -> Iterator[Step]:
+def _table(table: Table, statement: str, rows: int, piece: int) -> Iterator[Step]:
+    """Fill a table by pieces; as one piece what PostgreSQL has emptied before needs no journal."""
+
+    def insert(connection: Connection, begin: int, until: int) -> None:
+        if piece >= rows and connection.dialect.name == "postgresql":
+            connection.execute(text(f"TRUNCATE {table.name}"))
+        connection.execute(text(statement), {"a": begin, "b": until})
+
+    ends = [(begin, min(begin + piece, rows)) for begin in range(0, rows, piece)]
+    yield from _indexed(
+        table,
+        rows,
+        [
+            Step(
+                f"{table.name}: {until:,}", until - begin, partial(insert, begin=begin, until=until)
+            )
+            for begin, until in ends
+        ],
+    )
+
+
+def _indexed(table: Table, rows: int, filled: Sequence[Step]) -> Iterator[Step]:
+    """Make a table's indices after its rows."""
     indices = sorted(table.indexes, key=lambda index: str(index.name))
     yield Step(f"{table.name}: without indices", 0, lambda connection: _drop(connection, indices))
-    for begin in range(0, rows, PIECE):
-        until = min(begin + PIECE, rows)
-        yield Step(f"{table.name}: {until:,}", until - begin, _saying(statement, a=begin, b=until))
+    yield from filled
     for index in indices:
         yield Step(str(index.name), rows // 3, partial(index.create, checkfirst=True))
 

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+from chores import chores
 from figures import record
 from filling import fill
 from latency import latency
@@ -28,7 +29,7 @@ from taking import taking
 from pgserver import serve
 from tierwise_ledger.store import Store
 
-PARTS = ("taking", "latency", "queries")
+PARTS = ("taking", "latency", "queries", "chores")
 DATABASES = ("sqlite", "postgresql")
 SETTINGS = ("shared_buffers=512MB", "max_wal_size=2GB", "maintenance_work_mem=512MB")
 FILLING = ("wal_level=minimal", "max_wal_senders=0", "autovacuum=off")
@@ -61,13 +62,16 @@ def measured(out: Console, kind: str, folder: Path, asked: argparse.Namespace) -
             Path(name).chmod(0o755)
             with opened(kind, Path(name)) as store:
                 taking(out, store, asked.seconds)
-    if "queries" in asked.only:
-        with opened(kind, folder, filling=True) as store:
-            out.print(f"  filled in {fill(out, store, asked.rows):,.0f} s")
-        with opened(kind, folder) as store:
-            took = queries(out, store)
-        if asked.record:
+    if {"queries", "chores"}.isdisjoint(asked.only):
+        return
+    with opened(kind, folder, filling=True) as store:
+        out.print(f"  filled in {fill(out, store, asked.rows):,.0f} s")
+    with opened(kind, folder) as store:
+        took = queries(out, store) if "queries" in asked.only else []
+        if asked.record and took:
             record(kind, asked.rows, took)
+        if "chores" in asked.only:
+            chores(out, store)
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -23,9 +23,11 @@ from tierwise_cli.audit_checks import (
 )
 from tierwise_cli.cluster import Access
 from tierwise_cli.errors import CliError, UsageError
-from tierwise_cli.ledgers import LedgerUrl, ledger
+from tierwise_cli.ledgers import LedgerClient, LedgerUrl, ledger
 from tierwise_cli.options import Context, Kubeconfig, Namespace, Output, OutputOption, examples
 from tierwise_cli.printing import page, plain_table, print_json, reported
+from tierwise_cli.progress import progress
+from tierwise_core.audit_chain import Checkpoint
 from tierwise_core.audit_findings import first_findings
 from tierwise_core.audit_verify import Verification
 
@@ -46,6 +48,7 @@ PROVE_EXAMPLES = examples(
     "tierwise audit prove --check proof.json",
 )
 PROBLEM = 1
+SHOWN_EVERY = 10_000
 
 audit = typer.Typer(
     help="Is what was recorded still what it was? Verify it, export it, prove one record.",
@@ -103,11 +106,30 @@ def verify_audit(  # noqa: PLR0913, PLR0917 - the options of a command
             found = verify_lines(read_lines(file), trusted, kept)
         else:
             with ledger(url, Access(kubeconfig, context), namespace) as client:
-                lines = (f"{line}\n" for line in client.text("/v1/audit/export"))
-                found = verify_lines(lines, trusted, kept)
+                found = _verify_live(client, trusted, kept, output)
         _tell(found, output, by_own_key=trusted is not None)
     if not found.intact:
         raise typer.Exit(PROBLEM)
+
+
+def _verify_live(
+    client: LedgerClient,
+    trusted: Mapping[str, str] | None,
+    kept: Sequence[Checkpoint],
+    output: Output,
+) -> Verification:
+    """Look through what the ledger exports while it comes, and show how far that is."""
+    count = sum(stream["count"] for stream in client.get("/v1/audit")["streams"])
+    with progress(output, count // SHOWN_EVERY) as step:
+        lines = _counted(client.text("/v1/audit/export"), step)
+        return verify_lines(lines, trusted, kept)
+
+
+def _counted(lines: Iterable[str], step: Callable[[str], None]) -> Iterator[str]:
+    for number, line in enumerate(lines):
+        if number % SHOWN_EVERY == SHOWN_EVERY - 1:
+            step(f"{number + 1:,} records")
+        yield f"{line}\n"
 
 
 @audit.command("export", epilog=EXPORT_EXAMPLES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from tierwise_cli.errors import CliError, UsageError
 from tierwise_cli.extras import need_extra
 from tierwise_core.audit_chain import Checkpoint
-from tierwise_core.audit_lines import AuditFormatError, Export, key_id, read_export, read_proof
+from tierwise_core.audit_lines import AuditFormatError, key_id, read_proof, stream_export
 from tierwise_core.audit_verify import Verification, verify
 from tierwise_core.errors import TierwiseError
 
@@ -64,11 +65,10 @@ def verify_lines(
     lines: Iterable[str], trusted: Mapping[str, str] | None, anchors: Sequence[Checkpoint]
 ) -> Verification:
     """Look through an export; only the ``trusted`` keys count, else those it brings."""
-    export = _read(lines)
-    look = _signature(
-        export.keys if trusted is None else trusted, must_be_signed=trusted is not None
-    )
-    return verify(export.entries, look, anchors)
+    with _as_written():
+        keys, entries = stream_export(lines)
+        look = _signature(keys if trusted is None else trusted, must_be_signed=trusted is not None)
+        return verify(entries, look, anchors)
 
 
 def verify_database(
@@ -93,9 +93,10 @@ def verify_database(
         ) from error
 
 
-def _read(lines: Iterable[str]) -> Export:
+@contextmanager
+def _as_written() -> Iterator[None]:
     try:
-        return read_export(lines)
+        yield
     except AuditFormatError as error:
         raise CliError(
             f"the export is not as it was written: {error}",
@@ -105,7 +106,9 @@ def _read(lines: Iterable[str]) -> Export:
 
 def checkpoints_in(lines: Iterable[str]) -> tuple[Checkpoint, ...]:
     """Give the checkpoints of an export."""
-    return tuple(one for one in _read(lines).entries if isinstance(one, Checkpoint))
+    with _as_written():
+        _, entries = stream_export(lines)
+        return tuple(one for one in entries if isinstance(one, Checkpoint))
 
 
 def read_lines(path: Path) -> Iterator[str]:

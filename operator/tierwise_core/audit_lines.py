@@ -26,6 +26,7 @@ __all__ = [
     "proof_json",
     "read_export",
     "read_proof",
+    "stream_export",
 ]
 
 FORMAT: Final = "tierwise-audit/1"
@@ -79,27 +80,39 @@ def read_export(lines: Iterable[str]) -> Export:
     tierwise_core.audit_lines.AuditFormatError: line 3: the export ends before its last line; \
 export it again
     """
+    keys, entries = stream_export(lines)
+    return Export(keys, tuple(entries))
+
+
+def stream_export(
+    lines: Iterable[str],
+) -> tuple[Mapping[str, str], Iterator[ChainRecord | Checkpoint]]:
+    """Read an export's keys at once and its entries as they come: millions need no memory.
+
+    Raises what :func:`read_export` does, where the entries are read.
+    """
     rows = _rows(lines)
-    keys = _keys(next(rows, None))
-    entries: list[ChainRecord | Checkpoint] = []
-    ended = False
-    number = 1
+    return _keys(next(rows, None)), _entries(rows)
+
+
+def _entries(rows: Iterable[Mapping[str, Any]]) -> Iterator[ChainRecord | Checkpoint]:
+    count, number, ended = 0, 1, False
     for number, row in enumerate(rows, 2):
         if ended:
             raise AuditFormatError(f"line {number}: something follows the last line")
         if "end" in row:
-            ended = row == {"end": len(entries)}
+            ended = row == {"end": count}
             if not ended:
                 raise AuditFormatError(
-                    f"line {number}: it counts {row['end']} entries, there are {len(entries)}"
+                    f"line {number}: it counts {row['end']} entries, there are {count}"
                 )
         else:
-            entries.append(_entry(row, f"line {number}"))
+            count += 1
+            yield _entry(row, f"line {number}")
     if not ended:
         raise AuditFormatError(
             f"line {number + 1}: the export ends before its last line; export it again"
         )
-    return Export(keys, tuple(entries))
 
 
 def proof_json(proof: Proof, keys: Mapping[str, str]) -> dict[str, Any]:
@@ -152,7 +165,9 @@ def _line(row: Mapping[str, Any]) -> str:
 
 
 def _named(entry: ChainRecord | Checkpoint) -> dict[str, Any]:
-    return {"record" if isinstance(entry, ChainRecord) else "checkpoint": asdict(entry)}
+    # Not asdict, which copies each value: there are millions.
+    said = {name: getattr(entry, name) for name in entry.__dataclass_fields__}
+    return {"record" if isinstance(entry, ChainRecord) else "checkpoint": said}
 
 
 def _keys(row: Mapping[str, Any] | None) -> Mapping[str, str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from math import inf
+from math import ceil, inf, nextafter
 from typing import Any, Final
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Integer, Table, and_, delete, select
 
 from tierwise_ledger.auditing import chain
 from tierwise_ledger.settings import Settings
@@ -27,16 +27,15 @@ __all__ = ["EVERY_S", "Gone", "erase_tenant", "forget_old", "gone_rule"]
 EVERY_S: Final = 600.0
 DAY_S: Final = 86400.0
 SEEN_DAYS: Final = 30
-SLICE_S: Final = 6 * 3600.0
 SINCE: Final = "outcomes_since"
 AT_ONCE: Final = 1000
-"""So many outcomes of a tenant are erased in one transaction: a tenth of a second's work."""
+"""So many outcomes of a tenant are erased in one transaction, and so many contents or old rows."""
 
 OF_DECISION: Final = (
     INTERACTIONS.c.decision, CLAIMS.c.decision, ROLLOUT_FAILURES.c.decision, CALLS.c.outcome,
     RECORDS.c.id, FEEDBACK.c.decision,
 )  # fmt: skip
-BY_TIME: Final = (
+BY_TIME: Final[Sequence[Column[Any]]] = (
     CALLS.c.at, RECORDS.c.at, FEEDBACK.c.at, INTERACTIONS.c.at, CLAIMS.c.at, ROLLOUT_FAILURES.c.at,
     WINDOWS.c.begin, WINDOW_LATENCY.c.begin, OUTCOMES.c.at,
 )  # fmt: skip
@@ -50,8 +49,7 @@ def gone_rule(connection: Connection) -> Gone:
 
     A router may send again what was deleted here long ago. It has been counted, and is not wanted.
     """
-    facts = connection.execute(select(LEDGER.c.value).where(LEDGER.c.name == SINCE))
-    since = float(facts.scalar() or 0.0)
+    since = _since(connection)
     rows = connection.execute(select(ERASURES.c.tenant, ERASURES.c.before))
     erased: dict[str, float] = {tenant: before for tenant, before in rows}  # noqa: C416 - rows
 
@@ -59,6 +57,11 @@ def gone_rule(connection: Connection) -> Gone:
         return at < since or at < erased.get(tenant, 0.0)
 
     return gone
+
+
+def _since(connection: Connection) -> float:
+    facts = connection.execute(select(LEDGER.c.value).where(LEDGER.c.name == SINCE))
+    return float(facts.scalar() or 0.0)
 
 
 def erase_tenant(
@@ -97,7 +100,12 @@ def _in_parts(store: Store, erase: Callable[[Connection], int]) -> int:
 
 def _erase_contents(connection: Connection, tenant: str, before: float = inf) -> int:
     mine = and_(CONTENTS.c.tenant == tenant, CONTENTS.c.at < before)
-    return _delete(connection, CONTENTS, CONTENTS.c.id.in_(_some(connection, CONTENTS.c.id, mine)))
+    return _erase_some_contents(connection, mine)
+
+
+def _erase_some_contents(connection: Connection, which: ColumnElement[bool]) -> int:
+    names = _some(connection, CONTENTS.c.id, which)
+    return _delete(connection, CONTENTS, CONTENTS.c.id.in_(names))
 
 
 def _erase_outcomes_of(store: Store, tenant: str, before: float) -> int:
@@ -123,8 +131,10 @@ def _some(connection: Connection, name: Column[str], which: ColumnElement[bool])
 def forget_old(store: Store, settings: Settings, now: float) -> None:
     """Delete contents that expired, and outcomes that are older than they are kept; a job."""
     _finish_erasures(store)
+    _in_parts(
+        store, lambda connection: _erase_some_contents(connection, CONTENTS.c.expires_at < now)
+    )
     with store.begin() as connection:
-        _delete(connection, CONTENTS, CONTENTS.c.expires_at < now)
         # An object of the cluster is told of as long as it is there, and chained once.
         old = SEEN.c.at < now - SEEN_DAYS * DAY_S
         _delete(connection, SEEN, and_(old, SEEN.c.name.not_like(f"{chain.AUDIT_KIND}:%")))
@@ -132,8 +142,7 @@ def forget_old(store: Store, settings: Settings, now: float) -> None:
         return
     until = now - settings.keep_days * DAY_S
     for when in BY_TIME:
-        while _forget_some(store, when, until):
-            pass
+        _in_parts(store, partial(_forget_some, when=when, until=until))
 
 
 def _finish_erasures(store: Store) -> None:
@@ -145,19 +154,26 @@ def _finish_erasures(store: Store) -> None:
         _erase_outcomes_of(store, tenant, before)
 
 
-def _forget_some(store: Store, when: Column[float], until: float) -> bool:
-    """Delete some hours of a table in one transaction, so that nobody waits for long."""
-    with store.begin() as connection:
-        oldest = connection.execute(select(func.min(when))).scalar()
-        if oldest is None or oldest >= until:
-            return False
-        before = min(until, oldest + SLICE_S)
-        replace_rows(connection, LEDGER, [{"name": SINCE, "value": repr(before)}])
-        if when is OUTCOMES.c.at:
-            old = select(OUTCOMES.c.id).where(OUTCOMES.c.at < before)
-            _delete(connection, CONTENTS, CONTENTS.c.id.in_(old))
-        _delete(connection, when.table, when < before)
-        return True
+def _forget_some(connection: Connection, when: Column[Any], until: float) -> int:
+    """Delete the oldest rows of a table, a number that keeps nobody waiting; tells how many.
+
+    Rows of one moment go together.
+    """
+    oldest = select(when).where(when < until).order_by(when).limit(AT_ONCE)
+    moments = connection.execute(oldest).scalars().all()
+    if not moments:
+        return 0
+    before: float = nextafter(moments[-1], inf)
+    if isinstance(when.type, Integer):
+        # Beside a broken number PostgreSQL would not look into the index of whole ones.
+        before = ceil(before)
+    # Of one table after the other: what was said of one before is never taken back.
+    since = max(float(before), _since(connection))
+    replace_rows(connection, LEDGER, [{"name": SINCE, "value": repr(since)}])
+    if when is OUTCOMES.c.at:
+        old = select(OUTCOMES.c.id).where(OUTCOMES.c.at < before)
+        _delete(connection, CONTENTS, CONTENTS.c.id.in_(old))
+    return _delete(connection, when.table, when < before)
 
 
 def _delete(connection: Connection, table: Table, which: Any) -> int:

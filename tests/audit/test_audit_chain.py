@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
 
@@ -25,6 +26,7 @@ from tierwise_core.audit_lines import (
     proof_json,
     read_export,
     read_proof,
+    stream_export,
 )
 from tierwise_core.audit_verify import Verification, verify
 from tierwise_core.merkle import inclusion_path, merkle_root, root_from_path
@@ -301,3 +303,18 @@ def test_a_forged_proof_does_not_hold(forge: object) -> None:
 def test_what_is_no_proof_is_refused(said: object) -> None:
     with pytest.raises(AuditFormatError, match="no proof"):
         read_proof(said)
+
+
+def test_an_export_is_read_while_it_comes() -> None:
+    records, _ = append(Head("keys"), [canonical({"subject": name}) for name in "abc"])
+    came = []
+
+    def lines() -> Iterator[str]:
+        for line in export_lines({}, records):
+            came.append(line)
+            yield line
+
+    _, entries = stream_export(lines())
+    assert next(entries) == records[0]
+    assert len(came) == 2
+    assert [*entries] == [*records[1:]]

@@ -231,7 +231,7 @@ def test_a_question_that_makes_no_sense_is_told_so(store: Store, path: str, fiel
 
 
 def test_old_interactions_go_and_sums_by_the_hour_stay(store: Store) -> None:
-    # Far apart: they go some hours at a time, each in a transaction of its own.
+    # Far apart: what is between them does not matter.
     take(store, a_claim(1, "42"), a_claim(2, "42") | {"at": NOON + 20 * 3600})
     take(store, a_claim(3, "42") | {"at": NOON + 3 * DAY_S})
     forget_old(store, Settings(keep_days=1), NOON + 3 * DAY_S)

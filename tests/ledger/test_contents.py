@@ -250,6 +250,27 @@ def test_old_outcomes_go_their_sums_stay_and_they_do_not_come_back(store: Store)
         assert sum(connection.execute(select(OUTCOME_HOURS.c.requests)).scalars()) == 4
 
 
+def test_of_many_old_rows_some_go_at_a_time_and_those_of_one_moment_together(store: Store) -> None:
+    crowd = [a_decision(number, at=NOON) for number in range(1100)]
+    spread = [a_decision(number, at=NOON + number / 10) for number in range(1100, 2300)]
+    new = [a_decision(number, at=NOON + 5 * 86400) for number in range(2300, 2303)]
+    take(store, *crowd, *spread, *new)
+
+    forget_old(store, Settings(keep_days=1), NOON + 5 * 86400)
+    assert take(store, *crowd[-5:], *spread[-5:]) == 0
+
+    left = [count(store, table) for table in (OUTCOMES, CALLS, RECORDS)]
+    assert left == [3] * 3
+
+
+def test_many_contents_that_expired_all_go(store: Store, keys: Path) -> None:
+    take(store, *(a_content(keys, number) for number in range(1003)), a_content(keys, 2000, days=0))
+
+    forget_old(store, Settings(keep_days=0), NOON + 8 * 86400)
+
+    assert count(store, CONTENTS) == 1
+
+
 def test_a_tenant_is_erased_whole_and_its_bill_stays(store: Store, keys: Path) -> None:
     rows = [a_decision(1), a_content(keys, 1), a_word(1, accepted=True)]
     other = [a_decision(2, tenant="demo/team-b"), a_content(keys, 2, tenant="demo/team-b")]

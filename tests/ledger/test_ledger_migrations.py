@@ -11,11 +11,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from ledgers import NOON, a_decision
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, insert, select, text
 
 from tierwise_ledger.ingest import ingest
+from tierwise_ledger.learning.assertions import questions_at_odds
 from tierwise_ledger.migrating import ledger_id, migrate
 from tierwise_ledger.reading import find_outcome
+from tierwise_ledger.service.asked import Span
 from tierwise_ledger.store import Store
 from tierwise_ledger.tables import METADATA
 from tierwise_ledger.tables.judged import LATENCY_HOURS
@@ -62,6 +64,35 @@ def test_sums_for_long_reports_are_made_of_what_an_older_version_left(store: Sto
 
     assert tables(store) == before
     assert [len(found) for found in before] == [1, 6, 6]
+
+
+def test_postgresql_sweeps_claims_early_and_what_was_at_odds_stays_so(store: Store) -> None:
+    rows = [a_decision(number, step={"answer_id": f"a-{number}"}) for number in (0, 7)]
+    go_down(store, "0006")
+    with store.begin() as connection:
+        ingest(connection, rows, received_at=NOON)
+        assert sweeping(connection) is None
+    before = at_odds(store)
+
+    migrate(store.engine)
+
+    assert at_odds(store) == before
+    assert before[0]["contradicted"] == 2
+    with store.read() as connection:
+        said = sweeping(connection)
+    assert store.is_sqlite or "autovacuum_vacuum_insert_scale_factor=0.01" in said
+
+
+def sweeping(connection: Connection) -> Any:
+    if connection.dialect.name == "sqlite":
+        return None
+    query = text("SELECT reloptions FROM pg_class WHERE relname = 'claims'")
+    return connection.execute(query).scalar_one()
+
+
+def at_odds(store: Store) -> list[dict[str, Any]]:
+    with store.read() as connection:
+        return questions_at_odds(connection, Span(NOON - 60, NOON + 60), None, None, 10)
 
 
 def tables(store: Store) -> list[list[Any]]:

@@ -19,6 +19,7 @@ from tierwise_ledger.auditing.signing import published_keys
 from tierwise_ledger.errors import RequestError
 from tierwise_ledger.service.answers import Answer
 from tierwise_ledger.service.asked import only
+from tierwise_ledger.service.pieces import in_pieces
 
 __all__ = ["ROUTES", "verification_json"]
 
@@ -48,9 +49,10 @@ def _export(request: Request) -> Response:
     return StreamingResponse(_lines(state.store, streams), media_type=LINES, headers=headers)
 
 
-def _lines(store: Any, streams: list[str]) -> Iterator[str]:
+def _lines(store: Any, streams: list[str]) -> Iterator[bytes]:
     with store.read() as connection:
-        yield from export_lines(published_keys(connection), entries(connection, streams))
+        lines = export_lines(published_keys(connection), entries(connection, streams))
+        yield from in_pieces(line.encode() for line in lines)
 
 
 def _names(request: Request) -> list[str]:

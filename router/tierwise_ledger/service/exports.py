@@ -21,6 +21,7 @@ from tierwise_ledger.learning.exporting import Wanted, export_rows
 from tierwise_ledger.learning.texts import Texts
 from tierwise_ledger.service.answers import Answer
 from tierwise_ledger.service.asked import only, share, span
+from tierwise_ledger.service.pieces import in_pieces
 from tierwise_ledger.settings import Settings
 from tierwise_ledger.store import Store
 
@@ -43,8 +44,8 @@ def _stored(request: Request) -> Response:
 
 def _lines(store: Store, settings: Settings, wanted: Wanted) -> Iterator[bytes]:
     with store.read() as connection:
-        for row in export_rows(connection, wanted, partial(_stored_texts, settings)):
-            yield orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+        rows = export_rows(connection, wanted, partial(_stored_texts, settings))
+        yield from in_pieces(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
 
 
 def _stored_texts(

@@ -9,17 +9,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tierwise_ledger.errors import RequestError
+from tierwise_ledger.learning.answered import asked_in
 from tierwise_ledger.learning.assertions import (
     claims_of_query,
     contradiction_rates,
     questions_at_odds,
 )
-from tierwise_ledger.learning.calibrating import (
-    BUDGET,
-    asked_in,
-    calibration_reports,
-    stored_reports,
-)
+from tierwise_ledger.learning.calibrating import BUDGET, calibration_reports, stored_reports
 from tierwise_ledger.learning.drifting import drift
 from tierwise_ledger.service.answers import Answer
 from tierwise_ledger.service.asked import Span, instant, only, share, span, whole
