@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +16,7 @@ __all__ = ["Provenance", "Told", "deltas", "dollars", "text_of"]
 _DATA = "data:"
 _DONE = "[DONE]"
 _EXTERNAL = "external"
+_ANSWERED = re.compile(r": answered (\S+=([0-9.]+)(?:<[0-9.]+)?), ([0-9.]+) USD")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,26 @@ way='')
             cost_usd=_number(headers.get("x-tierwise-cost-usd")),
             way=headers.get("x-tierwise-path", ""),
         )
+
+    def at_the_end(self, comments: Iterable[str]) -> Provenance:
+        """What a stream's last comment tells; its headers were written before its answer.
+
+        Where there is none, as of a Specialist asked by name, nobody knows the cost yet.
+
+        >>> begun = Provenance("demo/sorter", "", "d-1", 0.85, 0.0, "a@l4=0.31, sorter@l4=0.85")
+        >>> ended = begun.at_the_end([": ping", ": answered sorter@l4=0.97, 0.000001230 USD"])
+        >>> ended.confidence, ended.cost_usd, ended.way
+        (0.97, 1.23e-06, 'a@l4=0.31, sorter@l4=0.97')
+        >>> begun.at_the_end([]).cost_usd is None
+        True
+        """
+        ends = [found for line in comments if (found := _ANSWERED.fullmatch(line.strip()))]
+        if not ends:
+            return replace(self, cost_usd=None)
+        step, confidence, usd = ends[-1].groups()
+        before = self.way.rpartition(", ")[0]
+        way = f"{before}, {step}" if before else step
+        return replace(self, confidence=float(confidence), cost_usd=float(usd), way=way)
 
     def rows(self) -> Iterator[tuple[str, str]]:
         """What to show a person: a label and a text for each thing that is known."""
@@ -107,27 +129,32 @@ def text_of(completion: Mapping[str, Any]) -> str:
     return str(message.get("content") or message.get("refusal") or "")
 
 
-def deltas(lines: Iterable[str]) -> Iterator[str]:
+def deltas(lines: Iterable[str], comments: list[str] | None = None) -> Iterator[str]:
     """The pieces of text of a streamed chat completion, from its server-sent events.
 
+    Comments are added to the list given.
+
     >>> event = 'data: {"choices": [{"delta": {"content": "ab"}}]}'
-    >>> list(deltas([event, "", ": ping", "data: [DONE]"]))
-    ['ab']
+    >>> comments = []
+    >>> list(deltas([event, "", ": ping", "data: [DONE]"], comments)), comments
+    (['ab'], [': ping'])
     """
-    for event in events(lines):
+    for event in events(lines, comments):
         for choice in event.get("choices", ()):
             piece = choice.get("delta", {}).get("content")
             if piece:
                 yield piece
 
 
-def events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+def events(lines: Iterable[str], comments: list[str] | None = None) -> Iterator[dict[str, Any]]:
     """The JSON of each event up to the closing one.
 
     Raises:
         RefusedError: the router reports in the stream that the rest of the answer is lost.
     """
     for line in lines:
+        if comments is not None and line.startswith(":"):
+            comments.append(line)
         if not line.startswith(_DATA):
             continue
         data = line.removeprefix(_DATA).strip()

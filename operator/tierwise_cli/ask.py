@@ -110,12 +110,13 @@ def _no_completion(router: Router, response: httpx.Response) -> RouterError:
 
 
 def _stream(router: Router, body: dict[str, Any], timeout_seconds: float) -> Provenance:
+    comments: list[str] = []
     with router.chat({**body, "stream": True}, timeout_seconds) as response:
-        for piece in deltas(response.iter_lines()):
+        for piece in deltas(response.iter_lines(), comments):
             sys.stdout.write(piece)
             sys.stdout.flush()
         sys.stdout.write("\n")
-        return Provenance.of(response.headers)
+        return Provenance.of(response.headers).at_the_end(comments)
 
 
 def _print_answer(told: Told, output: Output) -> None:

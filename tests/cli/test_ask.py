@@ -102,6 +102,24 @@ def test_a_stream_is_printed_piece_by_piece(router: FakeRouter) -> None:
     assert router.asked[0][1]["stream"] is True
 
 
+def test_a_stream_costs_what_its_last_comment_tells(router: FakeRouter) -> None:
+    """Its headers were written before its answer: at one's start a provider has billed nothing."""
+    end = ": answered sorter@rtx-4090=0.88, 0.004200000 USD\n\ndata: [DONE]\n\n"
+    router.reply = stream("ab", ending=end)
+
+    told = ask("sort dbca", "--url", router.url, "--stream")
+
+    assert "$0.0042" in told.output
+    assert "confidence   0.88" in told.output
+    assert "sorter@rtx-4090=0.88" in told.output
+
+
+def test_a_stream_without_such_a_comment_has_no_known_cost(router: FakeRouter) -> None:
+    router.reply = stream("ab")
+
+    assert "cost" not in ask("sort dbca", "--url", router.url, "--stream").output
+
+
 def test_a_stream_that_breaks_is_no_answer(router: FakeRouter) -> None:
     error = json.dumps({"error": {"message": "the pod died", "type": "server_error"}})
     router.reply = stream("ab", ending=f"data: {error}\n\n")

@@ -68,6 +68,9 @@ def test_there_is_an_example_for_every_command() -> None:
          "toleratesSeconds: 0, served: later}]"), "traffic[0].served is 'later'; give one of"),
         ("self-managed", "gpus: yes", "gpus is True; give a whole number"),
         ("gate", "a: [", "line 1, column 5: "),
+        ("gate", f"serverlessUSDPerAccepted: 1{400 * '0'}", "give a number of at most 1e+18"),
+        ("consensus", f"settings: [{{name: a, faults: 1{400 * '0'}, deltaMs: 2}}]",
+         "give a number of at most 1e+18"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_names_its_field(command: str, given: str, said: str) -> None:

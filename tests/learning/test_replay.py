@@ -197,7 +197,16 @@ def test_too_few_rows_are_told(tmp_path: Path) -> None:
         ('{"query": "a", "outcomes": {"m": {"accepted": 2}}}', "from 0 to 1"),
         ('{"query": "a", "outcomes": {"m": {"accepted": NaN}}}', "from 0 to 1"),
         ('{"query": "a", "outcomes": {"m": {"accepted": 1, "cost_usd": -1}}}', "give USD"),
+        ('{"query": "a", "outcomes": {"m": {"accepted": 1, "cost_usd": 1e308}}}', "a trillion"),
+        (
+            '{"query": "a", "outcomes": {"m": {"accepted": 1, "cost_usd": 1%s}}}' % ("0" * 400),
+            "a trillion",
+        ),
         ('{"query": "a", "embedding": "x", "outcomes": {"m": {"accepted": 1}}}', "embedding"),
+        (
+            '{"query": "a", "embedding": [1%s], "outcomes": {"m": {"accepted": 1}}}' % ("0" * 400),
+            "1e30 at most",
+        ),
     ],
 )
 def test_a_bad_row_is_named_and_left_out(line: str, says: str, tmp_path: Path) -> None:

@@ -32,6 +32,8 @@ CAPITALS: Final = {
     "usd": "USD", "gpu": "GPU", "gpus": "GPUs", "lcpr": "LCPR", "fte": "FTE", "ttft": "TTFT",
     "gb": "GB",
 }  # fmt: skip
+MOST: Final = 1e18
+"""The largest number of a file: what is larger is no money, token or GPU, and would overflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,11 @@ def _value(hint: Any, value: object, where: str, problems: list[str]) -> Any:
 
 def _plain(hint: Any, value: object, where: str, problems: list[str]) -> Any:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if hint is float and number and math.isfinite(cast("float", value)):
+    # Not a number and infinity are not within either.
+    within = number and abs(cast("float", value)) <= MOST
+    if number and not within:
+        return _wrong(where, value, f"give a number of at most {MOST:g}", problems)
+    if hint is float and number:
         return float(cast("float", value))
     if hint is int and number and float(cast("float", value)).is_integer():
         return int(cast("float", value))

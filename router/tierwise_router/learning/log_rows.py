@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tierwise_core.errors import TierwiseError
 from tierwise_router.json_rows import ReadRows, RowError, read_object, read_rows, shown
 
 __all__ = ["LogError", "LogRow", "ReadLog", "read_log"]
+
+# What is larger is a mistake of who wrote the log, and its squares and sums would overflow.
+MOST_USD: Final = 1e12
+MOST_IN_EMBEDDING: Final = 1e30
 
 
 class LogError(TierwiseError):
@@ -79,8 +83,10 @@ def _outcome(name: str, told: Any) -> tuple[float, float]:
             f"outcomes.{name}.accepted is {shown(accepted)}; "
             "give true, false or a number from 0 to 1"
         )
-    if isinstance(cost, bool) or not isinstance(cost, int | float) or not 0 <= cost < float("inf"):
-        raise RowError(f"outcomes.{name}.cost_usd is {shown(cost)}; give USD, 0 or more")
+    if isinstance(cost, bool) or not isinstance(cost, int | float) or not 0 <= cost <= MOST_USD:
+        raise RowError(
+            f"outcomes.{name}.cost_usd is {shown(cost)}; give USD, 0 or more and below a trillion"
+        )
     return float(accepted), float(cost)
 
 
@@ -88,6 +94,6 @@ def _embedding(told: Any) -> tuple[float, ...] | None:
     if told is None:
         return None
     right = isinstance(told, list) and told and all(isinstance(x, int | float) for x in told)
-    if not right or not all(abs(x) < float("inf") for x in told):
-        raise RowError("embedding must be a list of numbers, or be left out")
+    if not right or not all(abs(x) <= MOST_IN_EMBEDDING for x in told):
+        raise RowError("embedding must be a list of numbers (1e30 at most), or be left out")
     return tuple(float(x) for x in told)
