@@ -27,7 +27,7 @@ from tierwise_ledger.settings import Settings
 from tierwise_ledger.store import Store
 from tierwise_ledger.tables.audit import AUDIT_CHECKPOINTS, AUDIT_RECORDS
 from tierwise_ledger.tables.judged import INTERACTIONS
-from tierwise_ledger.tables.outcomes import RECORDS
+from tierwise_ledger.tables.outcomes import OUTCOMES, RECORDS
 
 
 def rows(count: int) -> list[dict[str, Any]]:
@@ -169,6 +169,43 @@ def test_a_decision_that_was_changed_in_its_own_table_is_named(recorded: Store) 
 
     assert (finding.seq, finding.subject) == (4, "d-x-1-000004")
     assert "is not the one that was chained" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "says"),
+    [
+        ("cost_nano_usd", 1, "has cost_usd 1e-09, record 4 has"),
+        ("state", "accepted", "has state 'accepted', record 4 has 'escalated'"),
+        ("tenant", "demo/others", "has tenant 'demo/others'"),
+        ("specialist", "demo/sorter", "has specialist 'demo/sorter'"),
+        ("tier", "rtx-4090", "has tier 'rtx-4090'"),
+    ],
+)
+def test_an_outcome_that_reports_would_count_otherwise_is_named(
+    recorded: Store, column: str, value: object, says: str
+) -> None:
+    """Costs and rates are made of the outcomes, so that these must be what was chained."""
+    with recorded.begin() as connection:
+        changed = update(OUTCOMES).where(OUTCOMES.c.id == "d-x-1-000004").values({column: value})
+        connection.execute(changed)
+
+    with recorded.read() as connection:
+        (finding,) = verify_store(connection).findings
+
+    assert (finding.stream, finding.seq, finding.what) == ("decisions", 4, "changed")
+    assert says in finding.message
+
+
+def test_checkpoints_that_are_gone_are_missed(recorded: Store, keyed: Settings) -> None:
+    seal(recorded, keyed, 7000.0)
+    with recorded.begin() as connection:
+        connection.execute(delete(AUDIT_CHECKPOINTS).where(AUDIT_CHECKPOINTS.c.stream == "keys"))
+
+    with recorded.read() as connection:
+        (finding,) = verify_store(connection).findings
+
+    assert (finding.stream, finding.what) == ("keys", "checkpoint")
+    assert "covers 1 records; there is none" in finding.message
 
 
 def test_a_record_that_is_filed_under_another_name_is_named(recorded: Store) -> None:

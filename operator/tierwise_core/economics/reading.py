@@ -33,7 +33,7 @@ CAPITALS: Final = {
     "gb": "GB",
 }  # fmt: skip
 MOST: Final = 1e18
-"""The largest number of a file: what is larger is no money, token or GPU, and would overflow."""
+"""The largest number of a file, and one over it the smallest: beyond is no money, token or GPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +141,11 @@ def _value(hint: Any, value: object, where: str, problems: list[str]) -> Any:
 
 def _plain(hint: Any, value: object, where: str, problems: list[str]) -> Any:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    # Not a number and infinity are not within either.
-    within = number and abs(cast("float", value)) <= MOST
-    if number and not within:
-        return _wrong(where, value, f"give a number of at most {MOST:g}", problems)
+    if number and not _within(abs(cast("float", value))):
+        return _wrong(
+            where, value, f"give a number of at most {MOST:g}, and 0 for less than {1 / MOST:g}",
+            problems,
+        )  # fmt: skip
     if hint is float and number:
         return float(cast("float", value))
     if hint is int and number and float(cast("float", value)).is_integer():
@@ -153,6 +154,11 @@ def _plain(hint: Any, value: object, where: str, problems: list[str]) -> Any:
         return value
     wanted = {float: "a number", int: "a whole number", str: "a text", bool: "true or false"}
     return _wrong(where, value, f"give {wanted[hint]}", problems)
+
+
+def _within(size: float) -> bool:
+    """Tell whether sums, products and quotients stay numbers; not a number is not within."""
+    return size == 0 or 1 / MOST <= size <= MOST
 
 
 def _bounded(hint: Any, value: object, where: str, problems: list[str]) -> Any:

@@ -15,6 +15,7 @@ from tierwise_core.audit_verify import Verification, verify
 from tierwise_ledger.auditing.chain import DECISIONS, digest_of
 from tierwise_ledger.auditing.signatures import signature_problem
 from tierwise_ledger.auditing.signing import published_keys
+from tierwise_ledger.auditing.tables import lost_checkpoints, wrong_outcomes
 from tierwise_ledger.errors import NotKnownError
 from tierwise_ledger.outcome_rows import unpacked
 from tierwise_ledger.tables.audit import AUDIT_CHECKPOINTS, AUDIT_RECORDS, AUDIT_STREAMS
@@ -146,7 +147,7 @@ def verify_store(
     keys: Mapping[str, str] | None = None,
     anchors: Sequence[Checkpoint] = (),
 ) -> Verification:
-    """Look through the whole audit, its tables' own columns, and the records of decisions.
+    """Look through the whole audit, its tables' own columns, and what is kept of decisions.
 
     ``keys`` are those to trust; without them the published ones, which whoever can write to the
     database could have replaced.
@@ -159,6 +160,7 @@ def verify_store(
     found = verify(entries(connection), look, anchors)
     more = (
         *_wrong_ends(connection, found),
+        *lost_checkpoints(connection),
         *_wrong_columns(connection),
         *_wrong_records(connection),
     )
@@ -222,13 +224,14 @@ def _column_pages(connection: Connection, stream: str) -> Iterator[Sequence[Row[
 
 
 def _wrong_records(connection: Connection) -> Iterator[Finding]:
-    """Find decisions whose record is not the one whose digest was chained; erased ones are fine."""
+    """Find decisions whose record or outcome is not what was chained; erased ones are fine."""
     for rows in _column_pages(connection, DECISIONS):
-        said = {row.subject: (row.seq, orjson.loads(row.body).get("digest")) for row in rows}
+        said = {row.subject: (row.seq, orjson.loads(row.body)) for row in rows}
+        yield from wrong_outcomes(connection, said)
         query = select(RECORDS.c.id, RECORDS.c.body).where(RECORDS.c.id.in_(said))
         for name, body in connection.execute(query):
-            seq, digest = said[name]
-            if digest != _digest(body):
+            seq, chained = said[name]
+            if chained.get("digest") != _digest(body):
                 yield Finding(
                     DECISIONS,
                     seq,
