@@ -12,6 +12,7 @@ import pytest
 from outcome_logs import question, rows, truth, write_log
 
 from tierwise_router.learning.log_rows import LogError, LogRow, read_log
+from tierwise_router.learning.picking import choose_spending
 from tierwise_router.learning.predictor import Predictor
 from tierwise_router.learning.replay import choose_models, replay
 from tierwise_router.learning.report import report
@@ -95,6 +96,19 @@ def test_predictions_recover_the_truth() -> None:
                        for _, field, hard in fresh])  # fmt: skip
 
     assert np.abs(told - truths).mean() < 0.08
+
+
+def test_a_goal_that_nobody_reaches_is_not_left_to_luck() -> None:
+    """The dear model is predicted to be better; that the cheap one looked so, was chance."""
+    predicted = np.tile([0.80, 0.81], (100, 1))
+    accepted = np.tile([1.0, 1.0], (100, 1))
+    accepted[:18, 0] = accepted[:20, 1] = 0.0
+    usd = np.tile([0.001, 0.01], (100, 1))
+
+    chosen = choose_spending(predicted, accepted, usd, goal=0.9)
+
+    assert chosen.choose(predicted).tolist() == [1] * 100
+    assert chosen.choose(np.tile([0.8, 0.8], (9, 1))).tolist() == [0] * 9
 
 
 def test_test_rows_never_choose_the_threshold(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from tierwise_router.learning.text import Floats
 __all__ = ["Picked", "Spending", "best_quality", "choose_spending", "pick"]
 
 STEPS: Final = 60
+EQUALS: Final = 1e-9
+"""The least worth of money: of models that are predicted equal, the cheapest is picked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +61,15 @@ def pick(predicted: Floats, accepted: Floats, usd: Floats, spending: Spending) -
 def choose_spending(predicted: Floats, accepted: Floats, usd: Floats, goal: float) -> Spending:
     """Choose the least spending whose quality reaches a goal.
 
-    ``predicted`` must be held-out predictions. Where no spending reaches it, the one that is
-    accepted most often is chosen.
+    ``predicted`` must be held-out predictions. Where no spending reaches it, whoever is predicted
+    best is picked, at whatever cost: of many that all fall short, the one that was accepted most
+    often was so by luck, and loses it again on other questions.
     """
     found = list(_tried(predicted, accepted, usd))
     good = [(one, made) for one, made in found if made.accepted >= goal]
     if good:
         return min(good, key=lambda pair: (pair[1].usd, -pair[1].accepted))[0]
-    return max(found, key=lambda pair: (pair[1].accepted, -pair[1].usd))[0]
+    return found[-1][0]
 
 
 def best_quality(predicted: Floats, accepted: Floats, usd: Floats) -> float:
@@ -77,6 +80,6 @@ def best_quality(predicted: Floats, accepted: Floats, usd: Floats) -> float:
 def _tried(predicted: Floats, accepted: Floats, usd: Floats) -> Iterator[tuple[Spending, Picked]]:
     cost = usd.mean(axis=0)
     widest = float(cost.max() - cost.min()) or 1.0
-    for worth in (*np.geomspace(1.0, 1e-4, STEPS), 0.0):
+    for worth in (*np.geomspace(1.0, 1e-4, STEPS), EQUALS):
         spending = Spending(float(worth) / widest, cost)
         yield spending, pick(predicted, accepted, usd, spending)

@@ -21,7 +21,15 @@ from tierwise_router.learning.picking import Picked, Spending, best_quality, cho
 from tierwise_router.learning.predictor import Predictor, Step, targets_of
 from tierwise_router.learning.text import Floats
 
-__all__ = ["Choice", "Kept", "Replay", "Routed", "choose_models", "replay"]
+__all__ = [
+    "Choice",
+    "Kept",
+    "Replay",
+    "Routed",
+    "cheapest_threshold",
+    "choose_models",
+    "replay",
+]
 
 LEAST_ROWS = 20
 MARGIN = 0.5
@@ -204,7 +212,7 @@ class _Judge:
         mine = held_out[self._known]
         if len(mine) < LEAST_ROWS:
             return Routed(name, drawn)
-        threshold = _cheapest(self._trained(mine), self._goals[0])
+        threshold = cheapest_threshold(self._trained(mine), self._goals[0])
         share, accepted, usd = self._sent(predicted, threshold)
         spending = choose_spending(mine, self._train, self._train_usd, self._goals[1])
         picked = pick(predicted, self.accepted, self.usd, spending)
@@ -217,7 +225,7 @@ class _Judge:
         trained = self._trained(held_out[self._known])
         best = max(trained.cheap.accepted, trained.strong.accepted)
         for keep in KEPT:
-            threshold = _cheapest(trained, keep * best)
+            threshold = cheapest_threshold(trained, keep * best)
             yield Kept(keep, threshold, *self._sent(predicted, threshold))
 
     def _sent(self, predicted: Floats, threshold: float) -> tuple[float, float, float]:
@@ -252,12 +260,20 @@ def _curve(predicted: Floats, accepted: Floats, usd: Floats, pair: list[int]) ->
     )  # fmt: skip
 
 
-def _cheapest(trained: Curve, goal: float) -> float:
-    """Find the threshold with the fewest calls to the strong model that reaches a quality."""
+def cheapest_threshold(trained: Curve, goal: float) -> float:
+    """Find the threshold with the fewest calls to the strong model that reaches a quality.
+
+    Where none does, whoever is predicted to be better is asked: of many thresholds that all fall
+    short, the one that came nearest did so by luck.
+
+    >>> told = curve([Outcome(0.4, 0, 1), Outcome(0.1, 1, 0), Outcome(-0.2, 1, 1)])
+    >>> cheapest_threshold(told, 0.9), cheapest_threshold(told, 1.1)
+    (0.4, 0.0)
+    """
     for point in trained.points:
         if point.accepted >= goal:
             return point.threshold
-    return max(trained.points, key=lambda point: point.accepted).threshold
+    return 0.0
 
 
 def _usd(rows: Sequence[LogRow], models: Sequence[str]) -> Floats:
