@@ -29,7 +29,8 @@ EXAMPLES = examples(
 AT_ONCE = 500
 NOTHING = (
     "no row: each needs the texts of a decision (which spec.contents of the RouterPolicy keeps, or "
-    "your own by --contents) and somebody's word on its answer (tierwise feedback)"
+    "your own by --contents) and somebody's word on its answer (tierwise feedback); a question is "
+    "either in evals (a share of them, --holdout) or in dpo and sft"
 )
 
 

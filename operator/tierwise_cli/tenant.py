@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from rich.markup import escape
 
 from tierwise_api import API_VERSION, Tenant
-from tierwise_api.base import problems
+from tierwise_api.base import is_dns_label, problems
 from tierwise_cli.cluster import Access, Cluster, connect
 from tierwise_cli.errors import CliError, ConflictError, LedgerError, UsageError
 from tierwise_cli.ledgers import LedgerUrl, ledger
@@ -100,6 +100,12 @@ def create(  # noqa: PLR0913, PLR0917 - the options of a command
 
 def _tenant(name: str, namespace: str, key: ApiKey, budgets: Mapping[str, Any]) -> dict[str, Any]:
     """Make the resource; raises UsageError naming what is wrong with it."""
+    for what, said in (("name", name), ("namespace", namespace)):
+        if not all(is_dns_label(part) for part in said.split(".")):
+            raise UsageError(
+                f"{said!r} can be no {what} in Kubernetes",
+                fix="use small letters, digits and hyphens, such as team-a",
+            )
     given = {field: value for field, value in budgets.items() if value is not None}
     spec: dict[str, Any] = {"keys": [key.entry], **({"budgets": given} if given else {})}
     body = {

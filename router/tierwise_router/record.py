@@ -23,6 +23,7 @@ __all__ = ["Told", "row_of"]
 FIRST_ERROR_STATUS: Final = 400
 UNPROCESSABLE: Final = 422
 TOO_MUCH: Final = 429
+FIRST_SERVER_ERROR: Final = 500
 SHARES_KEPT: Final = 5
 ELSEWHERE_NAMED: Final = 50
 ONE: Final = ("",)
@@ -175,11 +176,19 @@ def _state(decision: Decision) -> FinalState:
         return decision.outcome
     if status == UNPROCESSABLE:
         return "human_review" if decision.reason == "human_review" else "abstained"
-    if not steps and is_refusal(status) and (decision.plan is None or status == TOO_MUCH):
+    if is_refusal(status) and _nobody_was_asked(decision):
         return "refused"
     if not steps or steps[-1].failure or not status or status >= FIRST_ERROR_STATUS:
         return "failed"
     return _answered(steps)
+
+
+def _nobody_was_asked(decision: Decision) -> bool:
+    """Tell whether a limit ended it: without a plan, or with nobody of it who would have fit."""
+    if not decision.steps:
+        return decision.plan is None or decision.status == TOO_MUCH
+    passed_over = all(step.failure in NEVER_ASKED for step in decision.steps)
+    return passed_over and decision.status < FIRST_SERVER_ERROR
 
 
 def _answered(steps: Sequence[Step]) -> FinalState:

@@ -69,7 +69,7 @@ def test_there_is_an_example_for_every_command() -> None:
         ("self-managed", "gpus: yes", "gpus is True; give a whole number"),
         ("gate", "a: [", "line 1, column 5: "),
         ("gate", f"serverlessUSDPerAccepted: 1{400 * '0'}", "give a number of at most 1e+18"),
-        ("fanout", "large: {usdPerGPUHour: 1e-320}", "and 0 for less than 1e-18"),
+        ("fanout", "large: {usdPerGPUHour: 1.0e-320}", "and 0 for less than 1e-18"),
         ("consensus", f"settings: [{{name: a, faults: 1{400 * '0'}, deltaMs: 2}}]",
          "give a number of at most 1e+18"),
     ],

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,6 +20,8 @@ from tierwise_core.money import nano_usd
 from tierwise_core.route_table import Price
 from tierwise_core.tenant import TenantRoute
 from tierwise_ledger.store import Store
+from tierwise_router.journal import Journal
+from tierwise_router.journal_files import Marks, tail
 from tierwise_router.ledger_client import LedgerClient
 from tierwise_router.purses import Books, LeaseDesk
 from tierwise_router.shipping import LedgerAddress
@@ -70,11 +73,13 @@ def spent_usd(ledger: Served, scope: str = "day") -> float:
 
 
 async def test_a_budget_ends_and_says_so_before_a_call_is_made(
-    engine: Engine, run: Run, ledger: Served
+    engine: Engine, run: Run, ledger: Served, tmp_path: Path
 ) -> None:
     provider = await engine(answers("hi"))
     router = await run(gpt(provider.url), tenants=[team(day=DAY)])
     with_books(router, ledger)
+    dispatcher = router.dispatcher
+    journal = dispatcher.journal = Journal(tmp_path, dispatcher.ids.process, 1 << 26)
 
     told = [await ask(router) for _ in range(5)]
 
@@ -89,6 +94,9 @@ async def test_a_budget_ends_and_says_so_before_a_call_is_made(
     assert told[3].headers["retry-after"] == str(86_400 - int(NOON) % 86_400 + 1)
     counted = router.dispatcher.tally.pressure.budgets
     assert counted["demo/team-a", "refused_day"] == 2
+    await asyncio.to_thread(journal.flush)
+    states = [row["state"] for row in tail(tmp_path, Marks()) if row["kind"] == "decision"]
+    assert states == ["relayed"] * 3 + ["refused"] * 2, "the provider failed nobody"
 
 
 async def test_dispatchers_that_answer_side_by_side_spend_the_budget_once(

@@ -104,6 +104,15 @@ def test_a_manifest_for_gitops_has_no_key_in_it() -> None:
     assert key not in said.stdout
 
 
+@pytest.mark.parametrize("more", [["Team A"], [""], ["team-a", "-n", "Demo"]])
+def test_a_name_that_no_cluster_takes_makes_no_manifest(more: list[str]) -> None:
+    told = run("tenant", "create", *more, "--manifest")
+
+    assert told.exit_code == 2
+    assert told.stdout == ""
+    assert "in Kubernetes" in told.stderr
+
+
 def test_an_amount_that_is_none_is_told_with_its_field() -> None:
     said = run("tenant", "create", "team-a", "--per-day", "0", "--manifest")
     assert said.exit_code == 2
