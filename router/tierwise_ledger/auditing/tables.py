@@ -33,7 +33,7 @@ def wrong_outcomes(
     query = select(*columns).where(OUTCOMES.c.id.in_(chained))
     for row in connection.execute(query).mappings():
         seq, body = chained[row["id"]]
-        for name, says, was in _differences(row, body):
+        for name, says, was in _differences(dict(row), body):
             yield Finding(
                 DECISIONS,
                 seq,
