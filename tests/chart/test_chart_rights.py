@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import pytest
 import yaml
 from apiserver import ApiServer
 from helmchart import NAMESPACE, rendered
+from ports import free_port
 
 pytestmark = pytest.mark.apiserver
 
@@ -100,12 +100,6 @@ def log(limited: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     ):
         yield path
         operator.send_signal(signal.SIGTERM)
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def test_it_places_runs_heals_and_reports(api_server: ApiServer, log: Path) -> None:

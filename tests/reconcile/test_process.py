@@ -18,6 +18,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from apiserver import ApiServer
 from fake_cluster import FakeCluster
 from observed import NOON
+from ports import free_port
 from stage import Stage, specialist_body
 from typer.testing import CliRunner
 
@@ -100,7 +101,7 @@ def test_the_help_names_every_option() -> None:
 
 def test_without_a_cluster_the_command_says_what_to_set() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tierwise_operator", "run", "--port", "18999"],
+        [sys.executable, "-m", "tierwise_operator", "run", "--port", str(free_port())],
         env={"PATH": os.environ["PATH"], "KUBECONFIG": "/does/not/exist", "HOME": "/nowhere"},
         capture_output=True,
         text=True,
@@ -117,7 +118,7 @@ async def test_sigterm_gives_the_lease_back_and_ends_with_zero(api_server: ApiSe
     """The whole process, as a pod would run it: it leads, it is told to stop, it stops."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "tierwise_operator", "run", "--port", "18998", "--host", "127.0.0.1"),
+        *("-m", "tierwise_operator", "run", "--port", str(free_port()), "--host", "127.0.0.1"),
         *("--lease-namespace", "kube-system"),
         env={**os.environ, "KUBECONFIG": str(api_server.kubeconfig)},
         stderr=asyncio.subprocess.PIPE,

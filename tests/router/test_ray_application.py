@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 import pytest
 from fake_engine import FakeEngine, Script, Turn, answers, sse
+from ports import free_port
 
 Engine = Callable[[Script], Awaitable[FakeEngine]]
 START_S = 240  # a dozen seconds on a free machine
@@ -67,7 +68,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Callable[[Path], Awaitable[Rout
                 "HOME": str(tmp_path),
                 "TIERWISE_HOST": "127.0.0.1",
                 "TIERWISE_DISPATCHERS": "2",
-                "TIERWISE_WITHDRAW_S": "1",
+                "TIERWISE_WITHDRAW_S": "10",  # time to ask once more, also on a busy machine
             },
         )  # fmt: skip
         started.append(RouterProcess(process, f"http://127.0.0.1:{port}"))
@@ -82,13 +83,6 @@ async def start(tmp_path: Path) -> AsyncIterator[Callable[[Path], Awaitable[Rout
         if one.process.returncode is None:
             one.process.kill()
             await one.process.communicate()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def exposed_ports(root: int) -> set[str]:
