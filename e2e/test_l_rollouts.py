@@ -83,6 +83,7 @@ def test_a_worse_model_goes_back_and_the_spec_is_left_as_it_was_written(
     apprentice.is_rejected_for(rollout)
     assert cluster.get("specialist", NAME)["spec"]["model"] == worse["spec"]["model"]
     apprentice.has(before)
+    users.bears = None  # those who had enough come back
     assert all(users.ask() for _ in range(10))
     assert cluster.condition(NAME, "Ready")["status"] == "True"
 
