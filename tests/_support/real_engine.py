@@ -17,7 +17,7 @@ from typing import Final
 from localcluster import engine
 
 ROOT: Final = Path(__file__).parents[2]
-START_SECONDS: Final = 300
+START_SECONDS: Final = 600
 # The parser is what lets clients insist on a tool.
 ARGUMENTS: Final = (
     *("--enforce-eager", "--kv-cache-memory-bytes", str(64 << 20), "--max-model-len", "256"),
@@ -57,7 +57,7 @@ def real_engine(log: Path, name: str = "sorter", *arguments: str) -> Iterator[st
 
 def engine_metric(url: str, name: str, label: str = "") -> float:
     """Add up an engine's counter over its series with that label."""
-    with urllib.request.urlopen(f"{url}/metrics", timeout=10) as reply:  # noqa: S310 - loopback
+    with urllib.request.urlopen(f"{url}/metrics", timeout=60) as reply:  # noqa: S310 - loopback
         lines = reply.read().decode().splitlines()
     found = [line for line in lines if line.startswith(name) and label in line]
     return sum(float(line.rpartition(" ")[2]) for line in found)
@@ -65,7 +65,7 @@ def engine_metric(url: str, name: str, label: str = "") -> float:
 
 def engine_models(url: str) -> list[str]:
     """The models that an engine lists."""
-    with urllib.request.urlopen(f"{url}/v1/models", timeout=10) as reply:  # noqa: S310 - loopback
+    with urllib.request.urlopen(f"{url}/v1/models", timeout=60) as reply:  # noqa: S310 - loopback
         return [model["id"] for model in json.load(reply)["data"]]
 
 

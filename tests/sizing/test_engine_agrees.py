@@ -37,7 +37,7 @@ pytestmark = pytest.mark.engine
 
 PROBE = Path(__file__).parents[1] / "_support" / "engine_probe.py"
 PROBE_SECONDS = 900
-START_SECONDS = 300
+START_SECONDS = 600
 LATENT_BLOCK, BLOCK = 16, 128
 
 # Bytes that the engine allocates beyond the files' tensors (less where negative), and why.
@@ -224,6 +224,6 @@ def ends_within(process: subprocess.Popen[bytes], seconds: float) -> bool:
 
 
 def fetch(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 - our own loopback
+    with urllib.request.urlopen(url, timeout=60) as response:  # noqa: S310 - our own loopback
         body: bytes = response.read()
     return body.decode()
