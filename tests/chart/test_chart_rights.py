@@ -18,7 +18,7 @@ from ports import free_port
 pytestmark = pytest.mark.apiserver
 
 TIER = "rights-l4"
-WITHIN = "--timeout=60s"
+WITHIN = "--timeout=240s"
 
 
 def specialist() -> dict[str, Any]:
