@@ -250,7 +250,7 @@ async def test_a_server_that_stays_busy_is_given_up(bench: Bench) -> None:
 async def test_a_silent_server_is_given_up_in_bounded_time(bench: Bench) -> None:
     bench.hub.faults["model.safetensors"] = Fault(silent=True)
     with pytest.raises(SourceUnreadableError, match=r"sends less than 4\.0 MiB in 0 s"):
-        await bench.fetch(patience=Patience(tries=2, block_seconds=0.05))
+        await bench.fetch(patience=Patience(tries=2, block_seconds=0.4))
     assert bench.asked("model.safetensors") == 2
 
 
