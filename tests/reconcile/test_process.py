@@ -106,7 +106,7 @@ def test_without_a_cluster_the_command_says_what_to_set() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )
     assert done.returncode == 1
     assert "set KUBECONFIG" in done.stderr
@@ -125,7 +125,7 @@ async def test_sigterm_gives_the_lease_back_and_ends_with_zero(api_server: ApiSe
     )
     assert process.stderr is not None
     seen = []
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         async for line in process.stderr:
             seen.append(json.loads(line))
             if seen[-1]["event"] == "listed" and seen[-1]["kind"] == "Specialist":
