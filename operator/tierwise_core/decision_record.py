@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Literal, Protocol, Self
 
 __all__ = [
+    "ABANDONED",
     "DECISION_KIND",
     "FEEDBACK_KIND",
     "SHADOW",
@@ -28,6 +29,9 @@ DECISION_KIND: Final = "decision"
 FEEDBACK_KIND: Final = "feedback"
 SHADOW: Final = "shadow"
 """The pattern of an answer that was made to be compared; no client ever saw it."""
+
+ABANDONED: Final = "abandoned"
+"""The failure of a Specialist that was still being asked when its client left: none of its own."""
 
 FinalState = Literal[
     "accepted", "repaired", "escalated", "relayed", "abstained", "human_review", "refused", "failed"

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Literal, Self
 
-from tierwise_core.decision_record import DecisionRecord, StepRecord
+from tierwise_core.decision_record import ABANDONED, DecisionRecord, StepRecord
 from tierwise_core.field_profiles import FieldJudgement
 from tierwise_core.utility import confidence_term, curiosity, efficacy, utility
 
@@ -224,7 +224,8 @@ def interaction_of(
     """Read what became of one step of a decision; None for one that was not asked after all.
 
     ``feedback`` is the last word on the decision's answer, which is its last step's. An escalation
-    counts against whoever was escalated from, whatever its verifiers said: it was of no use.
+    counts against whoever was escalated from, whatever its verifiers said: it was of no use. So
+    does a failure, unless its client left before the answer was there: nobody knows what it was.
 
     >>> steps = (StepRecord("demo/sorter", confidence=0.4, verdict="escalate"),
     ...     StepRecord("demo/frontier", confidence=0.9, verdict="accept"))
@@ -234,15 +235,20 @@ def interaction_of(
 compared=False, contradicted=False)
     >>> interaction_of(record, 1, feedback=False).accepted
     False
+    >>> left = DecisionRecord("d-2", steps=(StepRecord("demo/sorter", failure=ABANDONED),))
+    >>> interaction_of(left, 0).accepted is None
+    True
     """
     step = record.steps[position]
     if step.verdict == "passed-over":
         return None
+    told = step.confidence if step.confidence is not None else step.predicted
+    if step.failure == ABANDONED:
+        return Interaction(None, 0.5 if told is None else told)
     if step.failure:
         return Interaction(accepted=False, confidence=0.0, source="failure")
     answered = position == len(record.steps) - 1 and bool(record.specialist)
     accepted, source = _judged(step, said=feedback if answered else None)
-    told = step.confidence if step.confidence is not None else step.predicted
     return Interaction(
         accepted, 0.5 if told is None else told, source, escalated=step.verdict == "escalate"
     )

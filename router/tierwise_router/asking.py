@@ -10,7 +10,7 @@ from tierwise_router.call import Call
 from tierwise_router.dialects import DIALECTS, Dialect
 from tierwise_router.dispatch import WHOLE_BYTES, Ask, Lease
 from tierwise_router.dispatcher import Dispatcher
-from tierwise_router.errors import UpstreamDiedError
+from tierwise_router.errors import UpstreamDiedError, UpstreamError
 from tierwise_router.json_body import write_again
 from tierwise_router.lease import Draw
 
@@ -92,13 +92,20 @@ def wants_usage(call: Call) -> bool:
 
 
 async def read_whole(lease: Lease, hop: Hop) -> bytes:
-    """Read an answer to its end and release it; raises UpstreamDiedError beyond 32 MiB."""
+    """Read an answer to its end and release it.
+
+    Raises UpstreamError where it breaks off, and UpstreamDiedError beyond 32 MiB; both say whose
+    answer it was.
+    """
     try:
         whole = await lease.response.read(ANSWER_LIMIT_BYTES)
+        if whole is None:
+            raise UpstreamDiedError(f"model {hop.route.key!r} answered more than 32 MiB")
+    except UpstreamError as error:
+        error.endpoint = lease.url
+        raise
     finally:
         lease.release()
-    if whole is None:
-        raise UpstreamDiedError(f"model {hop.route.key!r} answered more than 32 MiB")
     return whole
 
 

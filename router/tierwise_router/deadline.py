@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Self
 
-from tierwise_router.errors import UpstreamTimeoutError
+from tierwise_router.errors import TIME_IS_UP, UpstreamTimeoutError
 
 __all__ = ["Deadline", "Deadlines"]
 
@@ -87,4 +87,4 @@ class Deadline:
         """Stop the task: its time is up."""
         self._struck = True
         if self._task is not None:
-            self._task.cancel()
+            self._task.cancel(TIME_IS_UP)

@@ -13,12 +13,19 @@ from typing import Any, Final, NamedTuple, Protocol
 from tierwise_router.answers import output_texts
 from tierwise_router.call import CHAT, COMPLETIONS, RESPONSES
 
-__all__ = ["DIALECTS", "Dialect", "Piece"]
+__all__ = ["BREAKING_MARKS", "DIALECTS", "Dialect", "Piece"]
 
 Fields = dict[str, Any]
 OUTPUT_LOGPROBS: Final = "message.output_text.logprobs"
 LAST_EVENTS: Final = frozenset({"response.completed", "response.incomplete"})
 FAILED_EVENTS: Final = frozenset({"error", "response.failed"})
+BREAKING_MARKS: Final[Mapping[str, tuple[bytes, ...]]] = {
+    CHAT: (b'data: {"error"',),
+    COMPLETIONS: (b'data: {"error"',),
+    RESPONSES: (b'data: {"error"', b"event: error\n", b"event: response.failed\n"),
+}
+"""What a stream that is passed on unread says where its engine fails. No text of an answer can say
+it: there quotes and ends of lines are escaped."""
 
 
 class Piece(NamedTuple):

@@ -26,6 +26,7 @@ from asyncio import CancelledError
 from dataclasses import dataclass
 from typing import Final
 
+from tierwise_core.decision_record import ABANDONED
 from tierwise_core.errors import (
     AmbiguousModelError,
     NoEndpointError,
@@ -34,6 +35,8 @@ from tierwise_core.errors import (
 )
 
 __all__ = [
+    "ENGINE_ERROR",
+    "TIME_IS_UP",
     "BreakerOpenError",
     "BudgetSpentError",
     "ContextLengthError",
@@ -57,6 +60,12 @@ RETRY_AFTER_S: Final = 5
 RETRY_WAKING_AFTER_S: Final = 15
 INVALID_REQUEST: Final = "invalid_request_error"
 SERVER_ERROR: Final = "server_error"
+TIMED_OUT: Final = "upstream_timeout"
+ENGINE_ERROR: Final = "engine_error"
+"""The failure of a stream in which its engine tells of an error."""
+
+TIME_IS_UP: Final = "the whole request's time is up"
+"""What a task is cancelled with that has taken too long."""
 
 
 class EndpointUrlError(TierwiseError):
@@ -248,9 +257,14 @@ def failure_word(error: BaseException) -> str:
 
     >>> failure_word(UpstreamTimeoutError("silent for 300 s")), failure_word(CancelledError())
     ('upstream_timeout', 'abandoned')
+
+    When the whole request's time is up, whoever is being asked has not answered in it:
+
+    >>> failure_word(CancelledError(TIME_IS_UP))
+    'upstream_timeout'
     """
-    if isinstance(error, CancelledError):  # the client left, or the whole request's time is up
-        return "abandoned"
+    if isinstance(error, CancelledError):  # else the client left, or we end
+        return TIMED_OUT if TIME_IS_UP in error.args else ABANDONED
     return (answer_for(error).code if isinstance(error, TierwiseError) else None) or "error"
 
 
@@ -265,7 +279,7 @@ def _server_answer(error: TierwiseError, message: str) -> ErrorAnswer:
         code = "budget_unknown" if isinstance(error, LedgerAwayError) else "no_ready_endpoint"
         return ErrorAnswer(503, message, SERVER_ERROR, code, headers=retry)
     if isinstance(error, UpstreamTimeoutError):
-        return ErrorAnswer(504, message, SERVER_ERROR, "upstream_timeout")
+        return ErrorAnswer(504, message, SERVER_ERROR, TIMED_OUT)
     if isinstance(error, UpstreamError):
         return ErrorAnswer(502, message, SERVER_ERROR, "upstream_unavailable")
     return ErrorAnswer(500, message, SERVER_ERROR, "internal_error")

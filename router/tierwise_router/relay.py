@@ -16,10 +16,11 @@ from tierwise_router.answers import usage_in, usage_of
 from tierwise_router.bursting import OverflowRefusedError
 from tierwise_router.call import Call
 from tierwise_router.decision import Decision, Step
+from tierwise_router.dialects import BREAKING_MARKS
 from tierwise_router.dispatch import WHOLE_BYTES, Ask, Lease
 from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.drawing import draw_for, failed_step
-from tierwise_router.errors import UpstreamError, answer_for, failure_word
+from tierwise_router.errors import ENGINE_ERROR, UpstreamError, answer_for, failure_word
 from tierwise_router.exchange import Exchange
 from tierwise_router.lease import Draw
 from tierwise_router.metering import UsageMeter, body_with_usage, meter_for
@@ -136,17 +137,10 @@ async def relay_hop(  # noqa: PLR0913 - the exchange, the call and who answers i
         if failure and spare:
             raise OverflowRefusedError(f"model {route.key!r} answered {status}")
         if lease.response.complete and (meter is None or failure):
-            await _relay_whole(exchange, lease.response, decision, route, waited_s)
+            marks = _marks(call, lease.response)
+            await _relay_whole(exchange, lease.response, decision, route, waited_s, marks)
             return
-        spent_before_usd = decision.cost_usd
-        decision.cost_usd += call_cost_usd(route.price, waited_s)
-        await _relay_pieces(exchange, lease.response, decision, meter)
-        whole_s = time.perf_counter() - asked_at
-        usage = meter.usage if meter is not None else None
-        cost_usd = call_cost_usd(route.price, whole_s, usage)
-        decision.cost_usd = spent_before_usd + cost_usd
-        decision.steps[-1] = replace(step, seconds=whole_s, cost_usd=cost_usd, usage=usage)
-        await exchange.piece(b"", more=False)
+        await _relay_arriving(exchange, call, lease, decision, meter, asked_at)
     finally:
         lease.release()
 
@@ -174,8 +168,19 @@ async def _ask(
     return await dispatcher.dispatch.ask(route, replace(asked, body=body))
 
 
-async def _relay_whole(
-    exchange: Exchange, response: Response, decision: Decision, route: Route, took_s: float
+def _marks(call: Call, response: Response) -> tuple[bytes, ...]:
+    """Give what an answer has in it where its engine tells of an error after a good status."""
+    streams = is_event_stream(response.header(b"content-type"))
+    return BREAKING_MARKS.get(call.endpoint, ()) if streams else ()
+
+
+async def _relay_whole(  # noqa: PLR0913, PLR0917 - an answer, and whose it is
+    exchange: Exchange,
+    response: Response,
+    decision: Decision,
+    route: Route,
+    took_s: float,
+    marks: tuple[bytes, ...],
 ) -> None:
     body = await response.chunk()
     # Only a provider bills tokens; of our own pods' answers no more is looked at than their usage.
@@ -184,7 +189,10 @@ async def _relay_whole(
     cost_usd = call_cost_usd(route.price, took_s, usage)
     decision.cost_usd += cost_usd
     step = decision.steps[-1]
-    decision.steps[-1] = replace(step, seconds=took_s, cost_usd=cost_usd, usage=usage)
+    failure = ENGINE_ERROR if any(mark in body for mark in marks) else step.failure
+    decision.steps[-1] = replace(
+        step, failure=failure, seconds=took_s, cost_usd=cost_usd, usage=usage
+    )
     exchange.extra += decision.headers()
     headers = [pair for pair in client_headers(response.headers) if pair[0] != b"content-length"]
     if response.status == BAD_REQUEST:
@@ -192,16 +200,54 @@ async def _relay_whole(
     await exchange.whole(response.status, headers, body)
 
 
-async def _relay_pieces(
-    exchange: Exchange, response: Response, decision: Decision, meter: UsageMeter | None
+async def _relay_arriving(  # noqa: PLR0913, PLR0917 - an answer, whose it is, and since when
+    exchange: Exchange,
+    call: Call,
+    lease: Lease,
+    decision: Decision,
+    meter: UsageMeter | None,
+    asked_at: float,
 ) -> None:
-    """Pass on all but the end, which the caller tells once it knows what was spent."""
+    """Pass an answer on while it arrives; its step tells how it ended and what it has cost.
+
+    One that breaks off has failed, whatever its client has seen of it by then.
+    """
+    step, price, before_usd = decision.steps[-1], lease.route.price, decision.cost_usd
+    # The headers can only tell the cost so far.
+    decision.cost_usd += call_cost_usd(price, time.perf_counter() - asked_at)
+    broken = ""
+    try:
+        broken = await _relay_pieces(exchange, call, lease.response, decision, meter)
+    except BaseException as error:
+        broken = failure_word(error)
+        raise
+    finally:
+        whole_s = time.perf_counter() - asked_at
+        usage = meter.usage if meter is not None else None
+        cost_usd = call_cost_usd(price, whole_s, usage)
+        decision.cost_usd = before_usd + cost_usd
+        decision.steps[-1] = replace(
+            step, failure=step.failure or broken, seconds=whole_s, cost_usd=cost_usd, usage=usage
+        )
+    await exchange.piece(b"", more=False)
+
+
+async def _relay_pieces(
+    exchange: Exchange,
+    call: Call,
+    response: Response,
+    decision: Decision,
+    meter: UsageMeter | None,
+) -> str:
+    """Pass on all but the end; gives the word for what broke a stream off, empty without."""
     exchange.extra += decision.headers()
     data = await response.chunk()
     await exchange.start(response.status, client_headers(response.headers))
-    sent = b""
+    sent, broken, marks = b"", "", _marks(call, response)
     try:
         while data:
+            if any(mark in data for mark in marks):
+                broken = ENGINE_ERROR
             if meter is not None:
                 data = meter.pass_on(data)
             if data:
@@ -212,6 +258,8 @@ async def _relay_pieces(
         if not is_event_stream(response.header(b"content-type")):
             raise
         await exchange.piece(error_event(answer_for(error), sent))
+        return failure_word(error)
+    return broken
 
 
 def _object(body: bytes) -> dict[str, object] | None:

@@ -15,7 +15,7 @@ from tierwise_router.asking import wants_usage
 from tierwise_router.decision import Decision, Spent, Step, where
 from tierwise_router.dialects import DIALECTS
 from tierwise_router.dispatch import Lease
-from tierwise_router.errors import UpstreamError, answer_for, failure_word
+from tierwise_router.errors import ENGINE_ERROR, UpstreamError, answer_for, failure_word
 from tierwise_router.exchange import Exchange
 from tierwise_router.judged_stream import JudgedStream, Wishes
 from tierwise_router.outcomes import Attempt, Flowing, Refused
@@ -45,8 +45,11 @@ async def decide_stream(attempt: Attempt, lease: Lease) -> Flowing | Refused | N
     hop, stream = attempt.hop, _judged_stream(attempt, lease)
     try:
         accepted, reason = await _decided(attempt, stream)
-    except BaseException:
-        _charge(attempt, stream)
+    except BaseException as error:
+        spent = _charge(attempt, stream)._replace(
+            endpoint=lease.url, queue_s=lease.queued_s, ttft_s=lease.ttft_s
+        )
+        attempt.decision.steps.append(spent.step(hop, failure=failure_word(error)))
         lease.release()
         raise
     step = Step(
@@ -135,7 +138,7 @@ async def _tell_events(exchange: Exchange, decision: Decision, stream: JudgedStr
         await exchange.piece(error_event(answer_for(error), b"\n\n"))
         return False
     if stream.failure:
-        decision.steps[-1] = replace(decision.steps[-1], failure="engine_error")
+        decision.steps[-1] = replace(decision.steps[-1], failure=ENGINE_ERROR)
         return False
     decision.steps[-1] = replace(decision.steps[-1], confidence=stream.confidence)
     return True

@@ -18,7 +18,7 @@ import structlog
 
 from tierwise_core.agreement import compare
 from tierwise_core.cost import call_cost_usd
-from tierwise_core.decision_record import SHADOW
+from tierwise_core.decision_record import ABANDONED, SHADOW
 from tierwise_core.errors import TierwiseError
 from tierwise_core.route_split import GREEN
 from tierwise_core.route_table import Route
@@ -52,7 +52,6 @@ FIRST_ERROR_STATUS: Final = 400
 UNPROCESSABLE: Final = 422
 MOST_AT_ONCE: Final = 8
 AGREE_AT: Final = 0.9
-ABANDONED: Final = "abandoned"
 
 
 @dataclass(frozen=True, slots=True)
