@@ -10,8 +10,8 @@ from tierwise_core.cost_figures import Figures
 from tierwise_core.money import scaled
 
 __all__ = [
-    "DIMENSIONS", "EXTERNAL", "JUDGED_GOOD", "SHADOWS_GROUP", "Calls", "Charge", "Dimension",
-    "Labels", "Requests", "Tally",
+    "DIMENSIONS", "EXTERNAL", "JUDGED_GOOD", "JUDGES_GROUP", "SHADOWS_GROUP", "Calls", "Charge",
+    "Dimension", "Labels", "Requests", "Tally",
 ]  # fmt: skip
 
 Dimension = Literal["specialist", "tier", "tenant", "field", "workload"]
@@ -24,19 +24,26 @@ NONE_GROUP: Final = "(none)"
 SHADOWS_GROUP: Final = "(shadows)"
 """The workload of answers that a rollout had made to be compared: a line of its own."""
 
+JUDGES_GROUP: Final = "(judges)"
+"""What Specialists cost that were asked about the answers of others, by Specialist."""
+
 MILLION: Final = 1_000_000
 JUDGED_GOOD: Final = frozenset({"accepted", "escalated", "repaired"})
 
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """What calls and requests are told apart by."""
+    """What calls and requests are told apart by.
+
+    ``judges`` is for calls about an answer that somebody else gave to the request.
+    """
 
     specialist: str = ""
     tier: str = ""
     tenant: str = ""
     field: str = ""
     workload: str = ""
+    judges: bool = False
 
     def of(self, dimension: Dimension) -> str:
         """Give one of them; requests that nobody answered, or without a field, have none.
@@ -46,9 +53,18 @@ class Labels:
 
         >>> Labels("demo/sorter", "h100", "demo/a", workload=SHADOWS_GROUP).of("tenant")
         '(shadows)'
+
+        A judge's call is no answer of the Specialist's that judged. By anything else it belongs
+        to the request whose answer was judged:
+
+        >>> judge = Labels("demo/judge", "h100", "demo/a", "sorting", judges=True)
+        >>> judge.of("specialist"), judge.of("tenant"), judge.of("field")
+        ('(judges)', 'demo/a', 'sorting')
         """
         if self.workload == SHADOWS_GROUP and dimension != "tier":
             return SHADOWS_GROUP
+        if self.judges and dimension == "specialist":
+            return JUDGES_GROUP
         value: str = getattr(self, dimension)
         return value or NONE_GROUP
 

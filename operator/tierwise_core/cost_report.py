@@ -27,6 +27,7 @@ from tierwise_core.cost_counts import (
     DIMENSIONS,
     EXTERNAL,
     JUDGED_GOOD,
+    JUDGES_GROUP,
     SHADOWS_GROUP,
     Calls,
     Charge,
@@ -38,8 +39,8 @@ from tierwise_core.cost_counts import (
 from tierwise_core.cost_figures import Figures
 
 __all__ = [
-    "DIMENSIONS", "EXTERNAL", "SHADOWS_GROUP", "Calls", "Charge", "CostReport", "Dimension",
-    "Labels", "Requests", "cost_report", "report_of", "spent",
+    "DIMENSIONS", "EXTERNAL", "JUDGES_GROUP", "SHADOWS_GROUP", "Calls", "Charge", "CostReport",
+    "Dimension", "Labels", "Requests", "cost_report", "report_of", "spent",
 ]  # fmt: skip
 
 IDLE_GROUP: Final = "(idle)"

@@ -15,6 +15,7 @@ __all__ = [
     "ABANDONED",
     "DECISION_KIND",
     "FEEDBACK_KIND",
+    "JUDGE",
     "SHADOW",
     "CandidateRecord",
     "DecisionRecord",
@@ -32,6 +33,9 @@ SHADOW: Final = "shadow"
 
 ABANDONED: Final = "abandoned"
 """The failure of a Specialist that was still being asked when its client left: none of its own."""
+
+JUDGE: Final = "judge"
+"""The verdict of a call that was about somebody else's answer."""
 
 FinalState = Literal[
     "accepted", "repaired", "escalated", "relayed", "abstained", "human_review", "refused", "failed"
@@ -121,7 +125,8 @@ class DecisionRecord:
     client saw, is the decision whose question it answered again.
     ``specialist`` is who answered, empty when nobody did. ``similarity_id`` is a sketch of the
     question's words (:mod:`tierwise_core.likeness`). ``features`` are the predictor's measures
-    of the question (:func:`tierwise_core.query_features.feature_row`).
+    of the question (:func:`tierwise_core.query_features.feature_row`). ``judges`` are the calls of
+    verifiers that asked another Specialist about an answer; ``cost_usd`` has theirs in it.
     """
 
     id: str
@@ -160,6 +165,7 @@ class DecisionRecord:
     seconds: float = 0.0
     pattern: str = ""
     parts: tuple[str, ...] = ()
+    judges: tuple[StepRecord, ...] = ()
 
     @property
     def is_shadow(self) -> bool:
@@ -195,6 +201,7 @@ class DecisionRecord:
             CandidateRecord(**_known(CandidateRecord, one)) for one in row.get("candidates") or ()
         )
         known["steps"] = tuple(_step(one) for one in row.get("steps") or ())
+        known["judges"] = tuple(_step(one) for one in row.get("judges") or ())
         known["features"] = tuple(row.get("features") or ())
         known["parts"] = tuple(row.get("parts") or ())
         return cls(**known)

@@ -60,7 +60,9 @@ def _outcome(record: DecisionRecord) -> Iterator[str]:
     last = record.steps[-1] if record.steps else None
     by = f" by {record.specialist} on {last.tier}" if record.specialist and last else ""
     yield f"{STATES.get(record.state, record.state)}{by}"
-    yield f"{_usd(record.cost_usd)} in {record.seconds:.2f} s, status {record.status}"
+    judged_usd = sum(judge.cost_usd for judge in record.judges)
+    judged = f" ({_usd(judged_usd)} of it for judges)" if judged_usd else ""
+    yield f"{_usd(record.cost_usd)}{judged} in {record.seconds:.2f} s, status {record.status}"
     if record.reason and record.reason != VERDICT_KIND:
         yield f"because {record.reason}"
     if record.max_calls:

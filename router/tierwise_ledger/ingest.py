@@ -89,7 +89,8 @@ def _take_decisions(connection: Connection, found: SortedRows) -> tuple[Decision
     decisions = tuple(one.record for one in taken)
     parts = {one.record.id for one in taken if one.record.is_part}
     add_outcomes(connection, (one.outcome for one in taken), parts)
-    add_calls(connection, decisions, calls)
+    asked = {one.record.id: (*one.calls, *one.judges) for one in taken}
+    add_calls(connection, decisions, asked)
     return decisions
 
 

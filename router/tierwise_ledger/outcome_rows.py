@@ -13,7 +13,15 @@ from tierwise_core.cost_report import SHADOWS_GROUP
 from tierwise_core.decision_record import SHADOW, DecisionRecord, StepRecord
 from tierwise_ledger.tables.base import nano_usd
 
-__all__ = ["answered_by", "call_rows", "outcome_row", "packed", "unpacked", "workload_of"]
+__all__ = [
+    "answered_by",
+    "call_rows",
+    "judge_rows",
+    "outcome_row",
+    "packed",
+    "unpacked",
+    "workload_of",
+]
 
 FASTEST = 1
 
@@ -65,7 +73,7 @@ def outcome_row(record: DecisionRecord, received_at: float, skew_s: float) -> di
         "predicted": answer.predicted if answer else None,
         "confidence": answer.confidence if answer else None,
         "verified": answer.verified if answer else None,
-        "calls": record.calls or len(steps),
+        "calls": record.calls or len(steps) + len(record.judges),
         "input_tokens": sum(step.input_tokens or 0 for step in steps),
         "cached_tokens": sum(step.cached_tokens or 0 for step in steps),
         "output_tokens": sum(step.output_tokens or 0 for step in steps),
@@ -89,7 +97,18 @@ def call_rows(record: DecisionRecord) -> list[dict[str, Any]]:
     """Give the rows of ``calls``; what only the request measured counts for its one call."""
     steps = record.steps
     if len(steps) == 1 and steps[0].seconds is None and not steps[0].failure:
-        steps = (replace(steps[0], seconds=record.seconds, cost_usd=record.cost_usd),)
+        others_usd = sum(judge.cost_usd for judge in record.judges)
+        own_usd = max(0.0, record.cost_usd - others_usd)
+        steps = (replace(steps[0], seconds=record.seconds, cost_usd=own_usd),)
+    return _rows(record, steps)
+
+
+def judge_rows(record: DecisionRecord) -> list[dict[str, Any]]:
+    """Give the same of the calls about answers, which are none of the way to one."""
+    return _rows(record, record.judges)
+
+
+def _rows(record: DecisionRecord, steps: Iterable[StepRecord]) -> list[dict[str, Any]]:
     return [
         {
             "outcome": record.id,

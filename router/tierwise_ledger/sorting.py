@@ -15,7 +15,7 @@ from tierwise_core.decision_record import DECISION_KIND, FEEDBACK_KIND, Decision
 from tierwise_core.late_verdict import VERDICT_KIND, Verdict
 from tierwise_ledger.contents import CONTENT_KIND, content_row
 from tierwise_ledger.errors import RecordError
-from tierwise_ledger.outcome_rows import call_rows, outcome_row
+from tierwise_ledger.outcome_rows import call_rows, judge_rows, outcome_row
 from tierwise_ledger.tables.calls import CALLS
 from tierwise_ledger.tables.feedback import FEEDBACK
 from tierwise_ledger.tables.outcomes import OUTCOMES
@@ -29,12 +29,16 @@ SHOWN: Final = 60
 
 @dataclass(slots=True)
 class TakenDecision:
-    """A decision, and the rows it becomes."""
+    """A decision, and the rows it becomes.
+
+    ``judges`` are alike those of ``calls``, of those who were asked about an answer.
+    """
 
     record: DecisionRecord
     told: Mapping[str, Any]
     outcome: dict[str, Any]
     calls: list[dict[str, Any]]
+    judges: list[dict[str, Any]]
 
 
 @dataclass(slots=True)
@@ -83,16 +87,17 @@ def _sort(found: SortedRows, row: Mapping[str, Any], received_at: float, skew_s:
 def _decision(row: Mapping[str, Any], received_at: float, skew_s: float) -> TakenDecision:
     _text(row, "id")
     record = replace(DecisionRecord.of(row), at=_instant(row) + skew_s)
-    costs: list[Any] = [record.cost_usd, *(step.cost_usd for step in record.steps)]
+    asked = (*record.steps, *record.judges)
+    costs: list[Any] = [record.cost_usd, *(step.cost_usd for step in asked)]
     for cost_usd in costs:
         if not isinstance(cost_usd, int | float) or not math.isfinite(cost_usd):
             raise RecordError(f"'cost_usd' is {cost_usd!r}; it must be dollars", field="cost_usd")
     outcome = outcome_row(record, received_at, skew_s)
-    calls = call_rows(record)
+    calls, judges = call_rows(record), judge_rows(record)
     _check(OUTCOMES, outcome)
-    for call in calls:
+    for call in (*calls, *judges):
         _check(CALLS, call)
-    return TakenDecision(record, row, outcome, calls)
+    return TakenDecision(record, row, outcome, calls, judges)
 
 
 def _name(row: Mapping[str, Any]) -> str:

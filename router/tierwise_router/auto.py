@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from dataclasses import replace
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ import orjson
 
 from tierwise_core.confidence import answer_confidence, verdict
 from tierwise_core.cost import Usage, call_cost_usd
+from tierwise_core.decision_record import ABANDONED
 from tierwise_core.errors import NoEndpointError, TierwiseError
 from tierwise_core.route_table import RouteTable
 from tierwise_core.routing import CascadePlan, Hop
@@ -209,9 +211,13 @@ async def _judge(
     confidence = min([answer_confidence(some, predicted) for some in logprobs], default=0.0)
     step = spent.step(hop, confidence, answer=answer)
     if hop.route.verifiers:
-        verified = await verify(
-            attempt.dispatcher, call, attempt.decision, hop, answer, confidence=confidence
-        )
+        try:
+            verified = await verify(
+                attempt.dispatcher, call, attempt.decision, hop, answer, confidence=confidence
+            )
+        except CancelledError:  # its answer was there, and has its price, but is not judged
+            attempt.decision.steps.append(replace(step, failure=ABANDONED))
+            raise
         confidence = verified.confidence
         step = replace(
             step, confidence=confidence, checks=verified.checks, verified=verified.passed

@@ -24,7 +24,7 @@ from tierwise_router.budget import RequestBudget
 from tierwise_router.purses.purse import Purse
 from tierwise_router.upstream.response import Headers
 
-__all__ = ["Decision", "DecisionIds", "Spent", "Step", "pod_tag", "where"]
+__all__ = ["Decision", "DecisionIds", "Spent", "Step", "judging", "pod_tag", "where"]
 
 NEVER_ASKED: Final = frozenset(
     {"asleep", "overflow", "budget_spent", "budget_exhausted", "budget_unknown"}
@@ -168,6 +168,11 @@ class Spent(NamedTuple):
         )  # fmt: skip
 
 
+def judging(route: Route, spent: Spent) -> Step:
+    """Make the step of a Specialist that was asked about another one's answer."""
+    return spent.step(Hop(route, 1.0, 0.0, "judges an answer"))
+
+
 @dataclass(slots=True)
 class Decision:
     """The way a request took so far, what it cost and how sure the answer is.
@@ -180,7 +185,8 @@ class Decision:
     Specialist that had no room for it, where its alternative has answered. ``purse`` pays for its
     calls, None where its tenant has no budgets. ``user`` is whom it was sent for, and ``workload``
     what its sender calls requests of this kind. ``said`` is what the client got, where contents are
-    kept. ``outcome`` is what a pattern's answer came to, which has no steps of its own.
+    kept. ``outcome`` is what a pattern's answer came to, which has no steps of its own. ``judges``
+    are the calls that verifiers made of other Specialists.
     """
 
     id: bytes
@@ -211,6 +217,7 @@ class Decision:
     overflow: str = ""
     said: list[bytes] | None = None
     outcome: FinalState | None = None
+    judges: list[Step] | None = None
 
     @property
     def requirements(self) -> Requirements:
@@ -224,9 +231,11 @@ class Decision:
         """Tell the way in one line: ``sorter@rtx-4090=0.41<0.85, frontier@h100=0.97``."""
         return ", ".join([str(step) for step in self.steps])
 
-    def charge(self, route: Route, spent: Spent) -> None:  # noqa: ARG002 - others note who it was
-        """Pay for a call that is no step of its own: a judge's."""
+    def charge(self, route: Route, spent: Spent) -> None:
+        """Pay for a judge's call, and note it: it is no step of the way to the answer."""
         self.cost_usd += spent.cost_usd
+        judged = judging(route, spent)
+        self.judges = [judged] if self.judges is None else [*self.judges, judged]
 
     def headers(self) -> Headers:
         """Make the ``x-tierwise-*`` headers of an answer.

@@ -23,11 +23,10 @@ from tierwise_core.late_verdict import VERDICT_KIND, Verdict
 from tierwise_core.provider import NO_REQUIREMENTS, Requirements
 from tierwise_core.route_split import GREEN
 from tierwise_core.route_table import Route
-from tierwise_core.routing import Hop
 from tierwise_core.tenant import Admitted
 from tierwise_router.call import CHAT, Call
 from tierwise_router.contents import write_down
-from tierwise_router.decision import Decision, Spent
+from tierwise_router.decision import Decision, Spent, judging
 from tierwise_router.dialects import DIALECTS
 from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.exchange import Exchange
@@ -64,7 +63,7 @@ class Look(Decision):
     def charge(self, route: Route, spent: Spent) -> None:
         """Pay for a judge's call, and note it."""
         self.cost_usd += spent.cost_usd
-        self.steps.append(spent.step(Hop(route, 1.0, 0.0, "judges an answer")))
+        self.steps.append(judging(route, spent))
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from tierwise_core import swift
 from tierwise_core.claims import answer_id, context_id
 from tierwise_core.confidence import Action
-from tierwise_core.decision_record import DECISION_KIND, SHADOW, FinalState
+from tierwise_core.decision_record import DECISION_KIND, JUDGE, SHADOW, FinalState
 from tierwise_core.likeness import similarity_id
 from tierwise_core.query import canonical, canonical_id
 from tierwise_core.query_features import feature_row
@@ -63,6 +63,7 @@ def row_of(decision: Decision) -> dict[str, Any]:
         "context_id": context_id(decision.fields) if decision.fields else "",
         **(_planned(decision.plan, decision.text) if decision.plan is not None else {}),
         "steps": [_step(step, is_last=at == last) for at, step in enumerate(steps)],
+        **_judged(decision),
         "state": state,
         "status": decision.status,
         "reason": decision.reason,
@@ -80,6 +81,13 @@ def row_of(decision: Decision) -> dict[str, Any]:
         "pattern": decision.pattern,
         "parts": decision.parts or [],
     }
+
+
+def _judged(decision: Decision) -> dict[str, Any]:
+    """Tell who was asked about answers; most requests have none, and say nothing of it."""
+    if decision.judges is None:
+        return {}
+    return {"judges": [{**_step(one, is_last=True), "verdict": JUDGE} for one in decision.judges]}
 
 
 def _last(decision: Decision) -> int:

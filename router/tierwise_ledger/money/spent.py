@@ -12,6 +12,7 @@ from tierwise_core.attribution import IdlePolicy, RateHistory, Rates
 from tierwise_core.bill import HOUR_MS, Bill, PriceChange, Span, bill
 from tierwise_core.cost_figures import Figures
 from tierwise_core.cost_report import SHADOWS_GROUP, Calls, Dimension, Labels, spent
+from tierwise_core.decision_record import JUDGE
 from tierwise_ledger.money.changes import latest
 from tierwise_ledger.tables.base import DAY_S
 from tierwise_ledger.tables.calls import CALL_HOURS
@@ -132,22 +133,25 @@ def _calls(connection: Connection, period: Period, by: Dimension) -> Iterator[Ca
     table, sums = CALL_HOURS, CALL_SUMS
     names = dict.fromkeys(name for name in ("specialist", "tier", by) if name != "workload")
     workload = _workload(table, by)
+    judges = case((table.c.verdict == JUDGE, 1), else_=0).label("judges")
     passed_on = func.sum(table.c.calls).filter(table.c.verdict.in_(PASSED_ON))
     query = (
         select(
             table.c.hour,
             *(table.c[name] for name in names),
             workload,
+            judges,
             *(func.sum(table.c[name]).label(name) for name in sums),
             func.coalesce(passed_on, literal(0)).label("passed_on"),
         )
         .where(and_(within(table, period), table.c.verdict != NEVER_ASKED))
-        .group_by(table.c.hour, *(table.c[name] for name in names), workload)
+        .group_by(table.c.hour, *(table.c[name] for name in names), workload, judges)
     )
     for row in connection.execute(query).mappings():
         numbers: dict[str, int] = {name: int(row[name]) for name in (*sums, "passed_on")}
         nano_usd = numbers.pop("cost_nano_usd")
-        labels = Labels(**{name: row[name] for name in names}, workload=row["of_workload"])
+        told = {name: row[name] for name in names}
+        labels = Labels(**told, workload=row["of_workload"], judges=bool(row["judges"]))
         yield Calls(row["hour"] * MS, labels, nano_usd=nano_usd, **numbers)
 
 
