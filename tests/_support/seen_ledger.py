@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from tierwise_ledger.store import Store
 
 NOW = 1_795_339_800.0
 DAY_S = 86_400.0
+HOUR_S = 3600.0
 TOKEN = "open-sesame"
 THE_ONE = "d-x7k2p-076779f8-000003"
 SMALL = {"sorting": "demo/sorter", "reversing": "demo/reverser", "billing": "demo/ledgerist"}
@@ -136,11 +137,20 @@ def _view(at: float) -> FleetView:
     return FleetView(Look(round(at * 1000), held), prices, seats=SEATS)
 
 
-def served(folder: Path, *, with_day: bool) -> Iterator[str]:
+def fill_once(store: Store) -> None:
+    """Write down a few requests of one hour, and nothing before or after it."""
+    noon = (NOW - DAY_S / 2) // HOUR_S
+    decisions = (row for row in day() if row["kind"] == "decision")
+    rows = [row for row in decisions if row["at"] // HOUR_S == noon]
+    with store.begin() as connection:
+        ingest(connection, rows, received_at=NOW)
+
+
+def served(folder: Path, *fillers: Callable[[Store], None]) -> Iterator[str]:
     """Serve a ledger on a free port of this machine until the iterator goes on."""
     made = Store.open(f"sqlite:///{folder}/ledger.db")
-    if with_day:
-        fill(made)
+    for filler in fillers:
+        filler(made)
     app = build(made, Settings(token=TOKEN), clock=lambda: NOW, jobs=())
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
     ready = threading.Event()

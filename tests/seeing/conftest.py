@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from chromium import Browser, chromium
 from databases import database_url, postgres, store
-from seen_ledger import served
+from seen_ledger import fill, fill_once, served
 
 __all__ = ["database_url", "postgres", "store"]
 
@@ -21,9 +21,15 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a ledger with a day in it."""
-    yield from served(tmp_path_factory.mktemp("full"), with_day=True)
+    yield from served(tmp_path_factory.mktemp("full"), fill)
 
 
 @pytest.fixture(scope="session")
 def empty_ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    yield from served(tmp_path_factory.mktemp("empty"), with_day=False)
+    yield from served(tmp_path_factory.mktemp("empty"))
+
+
+@pytest.fixture(scope="session")
+def brief_ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a ledger that knows of one hour."""
+    yield from served(tmp_path_factory.mktemp("brief"), fill_once)

@@ -36,6 +36,16 @@ CUT = """[...document.querySelectorAll('main svg[role=img]')].flatMap((picture) 
     return name.left < box.left - 1 || name.right > box.right + 1;
   }).map((one) => one.textContent);
 }).join(', ')"""
+# Of a line that is one point nothing is drawn but its dot, and its value beside that.
+LONELY = "[...document.querySelectorAll('svg[role=img] path.line')].filter((one) => "
+LONELY += "one.getAttribute('d').startsWith('M') && one.getTotalLength() === 0).length"
+SMALLEST_DOT = "Math.min(...[...document.querySelectorAll('circle.point')]"
+SMALLEST_DOT += ".map((one) => one.getBoundingClientRect().width))"
+WITHOUT_A_VALUE = """[...document.querySelectorAll('figure:has(.point)')].flatMap((figure) => {
+  const told = [...figure.querySelectorAll('td.n')].map((one) => one.textContent);
+  const drawn = [...figure.querySelectorAll('text.name')].map((one) => one.textContent);
+  return told.filter((one) => /[0-9]/.test(one) && !drawn.includes(one));
+}).join(', ')"""
 EMPTY = {
     "fleet": "kubectl apply -f examples/quickstart/",
     "routes": "No request in this time",
@@ -97,6 +107,22 @@ def test_an_empty_ledger_says_what_to_do(browser: Browser, empty_ledger: str) ->
         for view, says in EMPTY.items():
             show(page, view, says)
             assert page.run("document.querySelectorAll('main .empty ol li').length") >= 2, view
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_a_line_of_one_point_is_a_dot_with_its_value(
+    browser: Browser, brief_ledger: str, look: str, tmp_path: Path
+) -> None:
+    with inside(browser, brief_ledger, **LOOKS[look]) as page:
+        for view, says in {"costs": VIEWS["costs"], "rollouts": "Side by side"}.items():
+            show(page, view, says)
+            page.until("document.querySelectorAll('main figure circle.point').length > 1")
+
+            assert page.run(LONELY) == page.run("document.querySelectorAll('circle.point').length")
+            assert page.run(SMALLEST_DOT) >= 7
+            assert page.run(WITHOUT_A_VALUE) == ""
+            assert not page.run(CUT), view
+            assert keep(page, f"{look}-one-point-{view}", tmp_path).stat().st_size > 10_000
 
 
 def test_a_wrong_token_is_said_and_the_right_one_stays_in_the_tab(

@@ -5,6 +5,7 @@ import { axis, moment, tick } from "./format.js";
 
 const EDGE = { left: 46, right: 14, top: 10, bottom: 26 };
 const CHARACTER = 7.2;
+const ROW = 15;
 /** Eight colours, and grey for what is not one thing; from there on they come again. */
 const COLOURS = 9;
 
@@ -37,26 +38,39 @@ function range(lines, fixedRange) {
   return [0, high > 0 ? high * 1.06 : 1];
 }
 
-/** Pieces of a line without its gaps; a point alone is a short dash of its own. */
+const isKnown = (values, at) => (values[at] ?? null) !== null;
+const known = (values) => values.map((_, at) => at).filter((at) => isKnown(values, at));
+
+/** Pieces of a line without its gaps; a point alone has no line. */
 function trace(values, x, y) {
-  let path = "", open = false;
-  values.forEach((value, at) => {
-    const gap = value === null || value === undefined;
-    if (!gap) {
-      const alone = !open && (values[at + 1] ?? null) === null;
-      path += `${open ? "L" : "M"}${x(at).toFixed(1)} ${y(value).toFixed(1)}${alone ? "h4" : ""}`;
-    }
-    open = !gap;
+  return known(values).map((at) => `${isKnown(values, at - 1) ? "L" : "M"}${x(at).toFixed(1)} ${y(values[at]).toFixed(1)}`).join("");
+}
+
+/** Points with a gap on both sides: each is a dot. */
+const alone = (values) => known(values).filter((at) => !isKnown(values, at - 1) && !isKnown(values, at + 1));
+
+/** The values of lines that are one point, beside their dots; those of one time stand below each other. */
+function labels(lines, x, y, { format, middle, bottom }) {
+  const found = lines.filter((one) => known(one.values).length === 1).map((line) => {
+    const at = known(line.values)[0];
+    return { at, text: format(line.values[at]), y: y(line.values[at]) + 4 };
+  }).sort((one, other) => one.at - other.at || one.y - other.y);
+  const follows = (one, other) => one && other && one.at === other.at;
+  found.forEach((one, n) => { if (follows(found[n - 1], one)) one.y = Math.max(one.y, found[n - 1].y + ROW); });
+  found.toReversed().forEach((one, n) => {
+    const below = found[found.length - n];
+    one.y = Math.min(one.y, follows(below, one) ? below.y - ROW : bottom);
   });
-  return path;
+  return found.map((one) => s("text", x(one.at) > middle
+    ? { class: "name", x: x(one.at) - 9, y: one.y, "text-anchor": "end" }
+    : { class: "name", x: x(one.at) + 9, y: one.y }, one.text));
 }
 
 function band(line, x, y) {
-  const known = line.values.map((_, at) => at)
-    .filter((at) => (line.low[at] ?? null) !== null && (line.high[at] ?? null) !== null);
-  if (known.length < 2) return "";
-  const top = known.map((at) => `${x(at).toFixed(1)} ${y(line.high[at]).toFixed(1)}`);
-  const bottom = known.toReversed().map((at) => `${x(at).toFixed(1)} ${y(line.low[at]).toFixed(1)}`);
+  const both = known(line.low).filter((at) => isKnown(line.high, at));
+  if (both.length < 2) return "";
+  const top = both.map((at) => `${x(at).toFixed(1)} ${y(line.high[at]).toFixed(1)}`);
+  const bottom = both.toReversed().map((at) => `${x(at).toFixed(1)} ${y(line.low[at]).toFixed(1)}`);
   return `M${[...top, ...bottom].join("L")}Z`;
 }
 
@@ -81,8 +95,8 @@ export function lineChart({ title, begins, bucketSeconds, lines: given, format, 
     const height = width < 520 ? 220 : 280;
     const [low, high] = range(shown(), fixedRange);
     const levels = ticks(low, high);
-    const named = levels.map((value) => axis(format, value, levels));
-    const left = Math.max(EDGE.left, 12 + CHARACTER * Math.max(...named.map((one) => one.length)));
+    const steps = levels.map((value) => axis(format, value, levels));
+    const left = Math.max(EDGE.left, 12 + CHARACTER * Math.max(...steps.map((one) => one.length)));
     const inner = width - left - EDGE.right;
     const x = (index) => left + (begins.length > 1 ? (index / (begins.length - 1)) * inner : inner / 2);
     const y = (given) => height - EDGE.bottom - ((Math.max(low, Math.min(high, given)) - low) / (high - low || 1)) * (height - EDGE.top - EDGE.bottom);
@@ -107,12 +121,15 @@ export function lineChart({ title, begins, bucketSeconds, lines: given, format, 
     },
     levels.map((value, at) => [
       s("line", { class: "grid", x1: left, x2: width - EDGE.right, y1: y(value), y2: y(value) }),
-      s("text", { x: left - 8, y: y(value) + 4, "text-anchor": "end" }, named[at]),
+      s("text", { x: left - 8, y: y(value) + 4, "text-anchor": "end" }, steps[at]),
     ]),
     times(begins, each, spanSeconds).map(({ index, text }) => s("text",
       { x: x(index), y: height - 6, "text-anchor": index === 0 ? "start" : x(index) > width - 40 ? "end" : "middle" }, text)),
     shown().map((one) => one.low && s("path", { class: `band ${fillStyle(one)}`, d: band(one, x, y) })),
     shown().map((one) => s("path", { class: lineStyle(one), d: trace(one.values, x, y) })),
+    shown().map((one) => alone(one.values).map((at) =>
+      s("circle", { class: `point ${fillStyle(one)}`, cx: x(at), cy: y(one.values[at]), r: 4 }))),
+    labels(shown(), x, y, { format, middle: left + inner * 0.6, bottom: height - EDGE.bottom - 4 }),
     at !== null && s("line", { class: "cross", x1: x(at), x2: x(at), y1: EDGE.top, y2: height - EDGE.bottom }),
     at !== null && shown().map((one) => (one.values[at] ?? null) !== null
       && s("circle", { class: fillStyle(one), cx: x(at), cy: y(one.values[at]), r: 4 })));
