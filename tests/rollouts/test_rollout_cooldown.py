@@ -49,7 +49,7 @@ def test_what_is_broken_goes_after_a_window_or_two_and_what_is_worse_after_some(
     assert regressed(*[WORSE] * 12)
 
 
-@pytest.mark.parametrize(("answers", "until"), [(2000, 85), (50, 205), (1, 1000)])
+@pytest.mark.parametrize(("answers", "until"), [(2000, 70), (50, 185), (1, 1000)])
 def test_the_less_is_known_of_blue_the_longer_a_worse_green_is_looked_at(
     answers: int, until: int
 ) -> None:
@@ -94,3 +94,11 @@ def test_a_window_that_says_nothing_new_changes_nothing(window: WindowSample) ->
     seen = watched(USUAL, USUAL)
 
     assert watch(seen, window, KNOWN, CODE.yardstick) == seen
+
+
+def test_blue_s_answers_that_were_all_alike_hide_no_broken_green_that_nobody_met_before() -> None:
+    """Everybody at once: of green nothing is known but what blue did, and that hardly varied."""
+    always_right = Evidence(baseline=Baseline(0.95, 0.001, 1.0, answers=178))
+
+    assert regressed(*[side(20, 0.05)] * 3, evidence=always_right)
+    assert not regressed(*[side(20, 1.0)] * 50, evidence=always_right)

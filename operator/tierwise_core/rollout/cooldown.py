@@ -31,7 +31,8 @@ def watch(seen: Watch, window: WindowSample, evidence: Evidence, yardstick: Yard
     """Add a window to the watch; one that cannot be true, or was seen before, changes nothing.
 
     Green is held against blue's record less delta and less two of the record's standard errors: a
-    record of few answers convicts nobody. Without any, nothing is found.
+    record of few answers convicts nobody. Without any, nothing is found. What the watch itself saw
+    before is known of green too: nobody may have met it before it got everybody at once.
     """
     if window.problem() or window.since < seen.until or not window.green.judged:
         return seen
@@ -45,7 +46,7 @@ def watch(seen: Watch, window: WindowSample, evidence: Evidence, yardstick: Yard
     contest = Contest(
         Sums(green.judged, green.utility, green.utility_squared),
         Sums.certain(least),
-        evidence.known(evidence.green),
+        evidence.known(evidence.green + seen.green),
         Expected(least, 0.0),
     )
     gains = [contest.gain(0.0, by * yardstick.delta) for by in WORSE_BY]
