@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from bulk_rows import DAYS, NOW, SPAN_S
 from rich.console import Console
@@ -22,7 +21,6 @@ from tierwise_ledger.auditing.reading import entries, verify_store
 from tierwise_ledger.erasing import erase_tenant, forget_old
 from tierwise_ledger.learning.calibrating import calibrate
 from tierwise_ledger.learning.exporting import Wanted, export_rows
-from tierwise_ledger.learning.texts import Texts
 from tierwise_ledger.service.asked import Span
 from tierwise_ledger.settings import Settings
 from tierwise_ledger.store import Store
@@ -32,7 +30,6 @@ __all__ = ["chores"]
 
 ERASED_S = 9 * DAY_S
 FORGOTTEN_S = DAY_S / 5
-TEXTS = Texts(({"role": "user", "content": "sort dbca"},), {0: "abcd", 1: "abcd"})
 
 
 @dataclass(slots=True)
@@ -101,15 +98,12 @@ def _verify_an_export(store: Store) -> str:
     return f"{found.records:,} records, {len(found.findings)} wrong"
 
 
-def _first_row(days: float, specialist: str | None) -> Callable[[Store], str]:
-    def texts(_connection: Connection, names: Sequence[str]) -> dict[str, Texts]:
-        return dict.fromkeys(names, TEXTS)
-
+def _nothing_kept(days: float, specialist: str | None) -> Callable[[Store], str]:
     def ask(store: Store) -> str:
-        wanted = Wanted("evals", Span(NOW - days * DAY_S, NOW), specialist)
+        wanted = Wanted("dpo", Span(NOW - days * DAY_S, NOW), specialist)
         with store.read() as connection:
-            found: dict[str, Any] | None = next(export_rows(connection, wanted, texts), None)
-        return "a row" if found else "no row"
+            rows = export_rows(connection, wanted, lambda *_given: {}, stored=True)
+            return f"{len(list(rows))} rows"
 
     return ask
 
@@ -137,8 +131,8 @@ def _forget(store: Store) -> str:
 
 
 CHORES: dict[str, Callable[[Store], str]] = {
-    "the first row of an export, a month of all": _first_row(30, None),
-    "the first row of an export, one Specialist": _first_row(30, "demo/specialist-3"),
+    "an export of a month, of which no text is kept": _nothing_kept(30, None),
+    "an export of one Specialist, the same": _nothing_kept(30, "demo/specialist-3"),
     "the first line of an export of the audit": _first_line,
     "the scheduled refit of everybody": _calibrate,
     "erasing a tenant": _erase,

@@ -159,13 +159,16 @@ def _forget_some(connection: Connection, when: Column[Any], until: float) -> int
 
     Rows of one moment go together.
     """
-    oldest = select(when).where(when < until).order_by(when).limit(AT_ONCE)
+    # Beside a broken number PostgreSQL does not look into the index of whole ones.
+    whole = isinstance(when.type, Integer)
+    oldest = (
+        select(when).where(when < (ceil(until) if whole else until)).order_by(when).limit(AT_ONCE)
+    )
     moments = connection.execute(oldest).scalars().all()
     if not moments:
         return 0
     before: float = nextafter(moments[-1], inf)
-    if isinstance(when.type, Integer):
-        # Beside a broken number PostgreSQL would not look into the index of whole ones.
+    if whole:
         before = ceil(before)
     # Of one table after the other: what was said of one before is never taken back.
     since = max(float(before), _since(connection))

@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import zlib
 from base64 import b64encode
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ledgers import NOON, Served, a_decision, a_word
+from sqlalchemy import Connection
 
 from tierwise_ledger.ingest import ingest
+from tierwise_ledger.learning.exporting import Wanted, export_rows
+from tierwise_ledger.learning.texts import Texts
 from tierwise_ledger.sealing import Keyring
+from tierwise_ledger.service.asked import Span
 from tierwise_ledger.settings import Settings
 from tierwise_ledger.store import Store
 
@@ -116,6 +121,22 @@ def test_an_export_is_in_order_and_of_whom_it_was_asked(store: Store, tmp_path: 
     assert exported("&field=math") == [3]
     assert exported(f"&until={NOON + 15 * 3600}") == [4, 2, 3]
     assert exported("&specialist=demo/nobody") == exported("&rollout=demo/none") == []
+
+
+def test_only_decisions_whose_contents_are_kept_are_looked_at(store: Store) -> None:
+    with store.begin() as connection:
+        rows = a_day_of_two_tenants(Keyring({"k": bytes(32)}, "k"))
+        ingest(connection, rows, received_at=NOON)
+    asked: list[str] = []
+
+    def texts(_connection: Connection, names: Sequence[str]) -> dict[str, Texts]:
+        asked.extend(names)
+        return {}
+
+    wanted = Wanted("dpo", Span(NOON - 60, NOON + 86_400 * 2))
+    with store.read() as connection:
+        assert list(export_rows(connection, wanted, texts, stored=True)) == []
+        assert [int(name[-6:], 16) for name in asked] == [4, 2, 3, 6, 5, 1]
 
 
 def test_ones_own_texts_make_rows_of_their_decisions_in_order(store: Store) -> None:

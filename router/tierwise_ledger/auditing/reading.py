@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, Table, func, select
 
 from tierwise_core.audit_chain import ChainRecord, Checkpoint, Proof
 from tierwise_core.audit_findings import Finding
@@ -40,11 +40,22 @@ def entries(
 
     Streams are found by their records, so that one which lost its head is not passed over.
     """
-    found = connection.execute(select(AUDIT_RECORDS.c.stream).distinct()).scalars().all()
-    sealed = connection.execute(select(AUDIT_CHECKPOINTS.c.stream).distinct()).scalars().all()
-    for stream in sorted({*found, *sealed}):
+    known = {*_names(connection, AUDIT_RECORDS), *_names(connection, AUDIT_CHECKPOINTS)}
+    for stream in sorted(known):
         if not streams or stream in streams:
             yield from _stream(connection, stream)
+
+
+def _names(connection: Connection, table: Table) -> Iterator[str]:
+    """Name the streams of a table, each found by the index: it has millions of rows, and few names.
+
+    Any may be there, were it by tampering; so the first is looked for without a bound.
+    """
+    last = connection.execute(select(func.min(table.c.stream))).scalar()
+    while last is not None:
+        yield last
+        after = select(func.min(table.c.stream)).where(table.c.stream > last)
+        last = connection.execute(after).scalar()
 
 
 def _stream(connection: Connection, stream: str) -> Iterator[ChainRecord | Checkpoint]:

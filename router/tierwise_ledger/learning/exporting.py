@@ -17,6 +17,7 @@ from tierwise_ledger.learning.standing import standing_answers
 from tierwise_ledger.learning.texts import ReadTexts, Texts
 from tierwise_ledger.outcome_rows import unpacked
 from tierwise_ledger.service.asked import Span
+from tierwise_ledger.tables.contents import CONTENTS
 from tierwise_ledger.tables.judged import INTERACTIONS
 from tierwise_ledger.tables.learned import ROLLED_BACK
 from tierwise_ledger.tables.outcomes import OUTCOMES, RECORDS
@@ -51,13 +52,16 @@ def export_rows(
     wanted: Wanted,
     read_texts: ReadTexts,
     among: Collection[str] | None = None,
+    *,
+    stored: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """Give the rows, the oldest decision first; decisions without texts are left out.
 
-    ``among`` names the decisions that have texts, where that is known.
+    ``among`` names the decisions that have texts, where that is known; ``stored`` tells that only
+    those have whose contents are kept. Of millions of judged answers these may be few.
     """
     taken_back = {(row.specialist, row.revision) for row in connection.execute(select(ROLLED_BACK))}
-    for names in _judged(connection, wanted, among):
+    for names in _judged(connection, wanted, among, stored=stored):
         known = _known(connection, names, read_texts)
         for name in names:
             record = known.records.get(name)
@@ -91,11 +95,15 @@ def _known(connection: Connection, judged: Sequence[str], read_texts: ReadTexts)
 
 
 def _judged(
-    connection: Connection, wanted: Wanted, among: Collection[str] | None
+    connection: Connection, wanted: Wanted, among: Collection[str] | None, *, stored: bool
 ) -> Iterator[list[str]]:
     """Name the decisions that a person or a verifier judged, or a rollout took back, by pages."""
+    if stored and connection.execute(select(CONTENTS.c.id).limit(1)).first() is None:
+        return
+    kept = [exists().where(CONTENTS.c.id == INTERACTIONS.c.decision)] if stored else []
     for queries in _queries(connection, wanted, among):
-        rows = {tuple(row) for query in queries for row in connection.execute(query)}
+        asked = (query.where(*kept) for query in queries)
+        rows = {tuple(row) for query in asked for row in connection.execute(query)}
         yield from chunks((decision for _, decision in sorted(rows)), PAGE)
 
 

@@ -44,7 +44,7 @@ def _stored(request: Request) -> Response:
 
 def _lines(store: Store, settings: Settings, wanted: Wanted) -> Iterator[bytes]:
     with store.read() as connection:
-        rows = export_rows(connection, wanted, partial(_stored_texts, settings))
+        rows = export_rows(connection, wanted, partial(_stored_texts, settings), stored=True)
         yield from in_pieces(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
 
 
