@@ -52,7 +52,10 @@ def _said(number: int, name: str, at: float, rows: int, records_apart: int) -> M
     """Give a short body; of the decisions whose record is there the digest is right."""
     has_record = number % records_apart == 0
     digest = digest_of(record_of(number, rows)) if has_record else f"{number:064x}"
-    return {"at": at, "kind": "decision", "subject": name, "digest": digest}
+    cost_usd = (20_000 + number % 100) / 1e9
+    return {
+        "at": at, "kind": "decision", "subject": name, "digest": digest, "cost_usd": cost_usd,
+    }  # fmt: skip
 
 
 def _insert(connection: Connection, rows: list[Row]) -> None:
