@@ -1,11 +1,21 @@
-"""Fixed stages that begin unseen, and a candidate that does what the model declines to do."""
+"""Fixed stages that begin unseen, a candidate that declines nothing, and everybody at once."""
 
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from apprenticeship import ASLEEP, LONG_S, STRATEGY, Apprentice, Users, changed, with_model, word
+from apprenticeship import (
+    ASLEEP,
+    LONG_S,
+    STRATEGY,
+    Apprentice,
+    Users,
+    changed,
+    watched,
+    with_model,
+    word,
+)
 from cluster import Cluster, eventually
 
 __all__ = ["ASLEEP"]
@@ -25,6 +35,7 @@ STAGES = {
     # What two equal models differ in by chance, on a machine with other things to do.
     "signals": {"ignore": ["CostPerAcceptedAnswer", "LatencyVariance"]},
 }
+AT_ONCE = {**STRATEGY, "type": "BlueGreen", "cooldown": "1h"}
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +49,11 @@ def fellow(cluster: Cluster) -> Iterator[Apprentice]:
     cluster.delete("configmap", PROBES)
 
 
-def as_long_as(fellow: Apprentice, tokens: int) -> dict[str, Any]:
+def as_long_as(
+    fellow: Apprentice, tokens: int, strategy: dict[str, Any] = STAGES
+) -> dict[str, Any]:
     """The same model with another context length: other pods that give the same answers."""
-    manifest = changed(fellow.manifest(FIELD, STAGES), maxModelLen=tokens)
+    manifest = changed(fellow.manifest(FIELD, strategy), maxModelLen=tokens)
     return {**manifest, "spec": {**manifest["spec"], "routing": {"verifiers": ["finished"]}}}
 
 
@@ -114,3 +127,21 @@ def test_a_candidate_that_does_what_the_model_declines_waits_for_a_person(
     assert told["safety"]["onlyBlue"] == len(probes)
     assert set(users.codes) == {200}
     assert "green" not in users.sides
+
+
+def test_a_worse_one_that_got_everybody_at_once_goes_back_in_its_cooldown(
+    cluster: Cluster, fellow: Apprentice
+) -> None:
+    """Nothing was asked of it before: what everybody says is the first that is known of it."""
+    before = fellow.pods()
+    rollout = fellow.given(with_model(as_long_as(fellow, 192, AT_ONCE), "reverser"))
+
+    users, stages = watched(fellow, rollout)
+
+    told = fellow.told(rollout)
+    assert stages[-1] == "RolledBack", told
+    assert {"Promoted", "RollingBack"} <= set(stages)
+    assert told["verdict"]["reason"] == "RegressionInCooldown"
+    assert set(users.codes) == {200}
+    fellow.has(before)
+    fellow.is_rejected_for(rollout)
