@@ -54,13 +54,16 @@ WARM, SAMPLED, SAMPLE_S = 2000, 20_000, 0.001
 HEAD = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n"
 REPLY = (HEAD.format(len(ANSWER)) + ANSWER).encode()
 
+# The first stage of which something is on the stack; what a turn of the event loop ends is written
+# wherever it ends, and its answers go out behind it.
 STAGES = (
-    ("the record: row, line, write", ("planning.py:end",)),
-    ("counts", ("app.py:App._count",)),
+    ("the record: its row", ("record.py:", "contents.py:")),
+    ("the record: its line, the write", ("journal.py:", "journal_lines.py:")),
+    ("counts", ("app.py:App._count", "planning.py:end")),
     ("HTTP with the engine", ("/upstream/",)),
     ("body for the engine", ("asking.py:judged_body", "call.py:Call.body_for")),
     ("parse and judge the answer", ("auto.py:_judge", "answers.py:", "auto.py:_charge")),
-    ("headers and answer", ("completions.py:_tell", "relay.py:_relay_whole")),
+    ("headers and answer", ("completions.py:_tell", "relay.py:_relay_whole", "Turn.end")),
     ("classify", ("/classifier/",)),
     ("plan: predict, filter, score, pick", ("planning.py:plan_auto",)),
     ("breaker, queue, limits, balance", ("dispatch.py:", "attempts.py:", "/providers/")),
