@@ -74,7 +74,8 @@ class Known:
     shape), by (field, opening, "opening") and by (field, question, "question"). What no cell says,
     ``whole`` says in its own field and ``beyond`` (None: the same) where it takes over from others.
     ``weights`` move the logit by the features; none where there is too little evidence. ``scale``
-    and ``shift`` calibrate: ``logit' = scale * logit + shift``.
+    and ``shift`` calibrate: ``logit' = scale * logit + shift``. ``utility`` is the share of its
+    answers that were accepted, None without a record.
     """
 
     record: Record
@@ -86,12 +87,15 @@ class Known:
     beyond: Cell | None = None
     lower: float = field(init=False)
     moves: bool = field(init=False)
+    utility: float | None = field(init=False)
 
     def __post_init__(self) -> None:
         """Work out once what every request asks for."""
         object.__setattr__(self, "lower", lower_bound(self.record))
         moves = bool(self.weights) or self.scale != 1.0 or self.shift != 0.0
         object.__setattr__(self, "moves", moves)
+        accepted, count = self.record.accepted, self.record.accepted + self.record.rejected
+        object.__setattr__(self, "utility", (accepted + 1.0) / (count + 2.0) if count else None)
 
 
 @dataclass(frozen=True, slots=True)

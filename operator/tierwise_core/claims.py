@@ -32,6 +32,7 @@ ID_DIGITS: Final = 16
 LEAST_COMPARED: Final = 20
 """Of fewer comparable answers no rate is told, only the interval it may lie in."""
 
+OPENS_JSON: Final = frozenset("{[")
 MOST_JSON: Final = 16_384
 MOST_TEXT: Final = 400
 """Characters: names are made beside requests, and twelve words do not take more."""
@@ -74,7 +75,8 @@ def answer_id(text: str) -> str:
     if len(text) > MOST_TEXT:
         return ""
     plain = normalise(text)
-    if not plain or len(WORD.findall(plain)) > SHORT_WORDS:
+    # Each word has a character at least.
+    if not plain or (len(plain) > SHORT_WORDS and len(WORD.findall(plain)) > SHORT_WORDS):
         return ""
     return _digest("text", plain)
 
@@ -92,7 +94,10 @@ def context_id(body: Mapping[str, Any]) -> str:
     >>> context_id({"messages": [before, question]}) == context_id({"messages": [question]})
     False
     """
-    others = _others(body.get("messages"))
+    messages = body.get("messages")
+    # Most questions are a chat's only message.
+    alone = isinstance(messages, list) and len(messages) == 1 and _is_question(messages[0])
+    others = () if alone else _others(messages)
     told = {}
     if not CHANGES_THE_ANSWER.isdisjoint(body):
         told = {name: body[name] for name in CHANGES_THE_ANSWER if body.get(name) is not None}
@@ -107,7 +112,11 @@ def context_id(body: Mapping[str, Any]) -> str:
     return hashed.hexdigest()[:ID_DIGITS]
 
 
-def _others(messages: object) -> list[Mapping[str, Any]]:
+def _is_question(message: object) -> bool:
+    return isinstance(message, dict) and message.get("role") == "user"
+
+
+def _others(messages: object) -> Sequence[Mapping[str, Any]]:
     """Give the messages of a chat but the last one of a user, which is the question."""
     if not isinstance(messages, list):
         return []
@@ -126,7 +135,7 @@ def _bytes(part: object) -> bytes:
 
 
 def _as_json(text: str) -> str | None:
-    if not text.lstrip().startswith(("{", "[")):
+    if text.lstrip()[:1] not in OPENS_JSON:
         return None
     try:
         return json.dumps(json.loads(text), sort_keys=True)

@@ -29,7 +29,8 @@ class Stop:
 
     ``own_field`` is its field where it is asked as the field's Specialist, None where it takes over
     for others. ``reason`` says why it is on the way, ``open`` that it has a pod or can be woken.
-    ``serves`` are the latency classes it is meant for. The reference call costs ``usd``.
+    ``serves`` are the latency classes it is meant for. The reference call costs ``usd``. ``tier``
+    is the word for it in records.
     """
 
     route: Route
@@ -41,6 +42,7 @@ class Stop:
     ready: bool
     open: bool
     serves: frozenset[str]
+    tier: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,7 @@ def _stop(route: Route, led_here: str | None) -> Stop:
         ready=route.ready,
         open=route.ready or route.asleep or route.overflow is not None,
         serves=SERVES[route.latency_class],
+        tier=route.tier or ("external" if route.external else ""),
     )
 
 

@@ -156,7 +156,7 @@ def _hop(judged: Judged) -> Hop:
 
 def _row(question: Question, judged: Judged, lost: str) -> dict[str, Any]:
     """Tell a candidate as :class:`~tierwise_core.decision_record.CandidateRecord` has it."""
-    stop, prediction = judged.stop, judged.prediction
+    stop, prediction, floor, usd = judged.stop, judged.prediction, judged.floor, judged.usd
     looked_at = facts(question, judged)
     scores, total = {}, 0.0
     for name, scorer, weight in question.scoring.parts:
@@ -164,13 +164,13 @@ def _row(question: Question, judged: Judged, lost: str) -> dict[str, Any]:
         total += weight * value
     return {
         "specialist": stop.key,
-        "tier": stop.route.tier or ("external" if stop.route.external else ""),
+        "tier": stop.tier,
         "revision": stop.revision,
         "predicted": prediction.probability,
         "lower": prediction.lower,
         "support": prediction.support,
-        "floor": judged.floor,
-        "expected_usd": judged.usd,
+        "floor": floor,
+        "expected_usd": usd,
         "scores": scores,
         "total": total,
         "why": stop.reason,

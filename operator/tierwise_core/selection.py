@@ -30,6 +30,7 @@ __all__ = [
 
 DEFAULT_SCORING: Final = Weighted.of(DecisionPolicy().scorers, BUILT_IN_SCORERS)
 NO_RECORD: Final = AcceptanceModel.empty()
+SURELY_REACHED: Final = 0.999
 UNLIMITED: Final = Limits.of(DecisionPolicy(), PLAIN_CONTEXT)
 
 
@@ -99,9 +100,9 @@ def judge(question: Question, stop: Stop) -> Judged:
     prediction = acceptance.predict(
         stop.key, stop.revision, question.reading, question.features, stop.own_field
     )
-    floor = acceptance.floor_for(
-        stop.key, stop.revision, route.confidence_floor, route.loosened_floor
-    )
+    floor, loosened = route.confidence_floor, route.loosened_floor
+    if loosened is not None:
+        floor = acceptance.floor_for(stop.key, stop.revision, floor, loosened)
     if question.floor is not None and question.floor > floor:
         floor = question.floor
     usd = stop.usd
@@ -166,9 +167,8 @@ def facts(question: Question, judged: Judged) -> Facts:
 
 def _utility(question: Question, stop: Stop) -> float | None:
     """The share of its answers that were accepted; None without a record."""
-    known = question.acceptance.record(stop.key, stop.revision)
-    count = known.accepted + known.rejected
-    return (known.accepted + 1.0) / (count + 2.0) if count else None
+    known = question.acceptance.known.get((stop.key, stop.revision))
+    return known.utility if known is not None else None
 
 
 def _onward(question: Question, lost: list[Lost]) -> list[Judged]:
@@ -201,11 +201,13 @@ def _able(found: list[Judged], lost: list[Lost]) -> list[Judged]:
     """Leave out whom not even the surest tokens could lift to the floor, except the last."""
     kept = []
     for one in found[:-1]:
-        if one.stop.route.verifiers or best_confidence(one.prediction.probability) >= one.floor:
+        predicted, floor = one.prediction.probability, one.floor
+        # The surest tokens lift every prediction, as far as confidences go.
+        reaches = predicted >= floor <= SURELY_REACHED or best_confidence(predicted) >= floor
+        if reaches or one.stop.route.verifiers:
             kept.append(one)
         else:
-            predicted = one.prediction.probability
-            why = f"predicted {predicted:.2f}: no answer could reach floor {one.floor:.2f}"
+            why = f"predicted {predicted:.2f}: no answer could reach floor {floor:.2f}"
             lost.append((one, "hopeless", why))
     kept.append(found[-1])
     return kept

@@ -74,7 +74,8 @@ class Contents:
 
     def wants(self, tenant: str) -> bool:
         """Tell whether contents of this tenant may have to be kept, and can be."""
-        if not self._policy.of_tenant(tenant):
+        policy = self._policy
+        if not policy.tenants or not policy.of_tenant(tenant):
             return False
         self.unsealed += self._ring is None
         return self._ring is not None
@@ -82,10 +83,10 @@ class Contents:
     def sealed(self, decision: Decision) -> SealedContents | None:
         """Make the row of a decision's contents, sealed when it is told; None for what goes."""
         ring, policy = self._ring, self._policy
-        tenant = decision.tenant.key if decision.tenant is not None else ""
-        if ring is None or decision.said is None or not policy.of_tenant(tenant):
+        if ring is None or decision.said is None:
             return None
-        if not policy.of_field(_field_of(decision)):
+        tenant = decision.tenant.key if decision.tenant is not None else ""
+        if not policy.of_tenant(tenant) or not policy.of_field(_field_of(decision)):
             return None
         return SealedContents(ring, policy.keep_days, decision)
 

@@ -101,7 +101,7 @@ class Journal:
             if len(self._waiting) >= WAKE_AT:
                 self._wake.set()
             return
-        lines = [line for line in map(line_of, outcomes) if line]
+        lines = [line for outcome in outcomes if (line := line_of(outcome))]
         if (done := self._append(lines)) < len(lines):
             self._rendered.extend(lines[done:])
             self._wake.set()
@@ -152,27 +152,27 @@ class Journal:
 
     def _append(self, lines: Sequence[bytes]) -> int:
         """Write lines now; tells how many that was possible for without waiting for anything."""
-        if self._lines or self._rendered or self._disk.is_slow(time.monotonic()):
+        now = time.monotonic()
+        if self._lines or self._rendered or self._disk.is_slow(now):
             return 0
-        if not self._busy.acquire(blocking=False):
+        if not self._busy.acquire(False):  # noqa: FBT003 - on the hot path
             return 0
         try:
-            return self._append_held(lines)
+            return self._append_held(lines, now)
         except OSError as error:
             self._fail(error)
             return 0
         finally:
             self._busy.release()
 
-    def _append_held(self, lines: Sequence[bytes]) -> int:
+    def _append_held(self, lines: Sequence[bytes], began_at: float) -> int:
         if self._torn or self._file < 0 or not os.fstat(self._file).st_nlink:
             return 0
         full = self._size >= self._segment_bytes and not self._take_next()
         if full and self._size >= LONGEST * self._segment_bytes:
             return 0  # else the thread is late with the next file: this one grows a little
-        data = b"".join(lines)
+        data = lines[0] if len(lines) == 1 else b"".join(lines)
         counted = waits() if self._disk.wary else -1
-        began_at = time.monotonic()
         written = self._write(self._file, data)
         self._disk.note(began_at, time.monotonic(), waited=counted < 0 or waits() > counted)
         self._size += written

@@ -1,4 +1,4 @@
-"""A decision as a row of the journal; made in the journal's thread, when nobody waits for it."""
+"""A decision as a row of the journal, made right before its answer ends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from tierwise_core.decision_record import DECISION_KIND, JUDGE, SHADOW, FinalSta
 from tierwise_core.likeness import similarity_id
 from tierwise_core.query import canonical, canonical_id
 from tierwise_core.query_features import feature_row
+from tierwise_core.route_table import Endpoint
 from tierwise_core.routing import CascadePlan
+from tierwise_core.spending import Limits
 from tierwise_router.answers import answer_text
 from tierwise_router.decision import NEVER_ASKED, Decision, Step, tier_of
 from tierwise_router.refusals import is_refusal
@@ -27,6 +29,15 @@ FIRST_SERVER_ERROR: Final = 500
 SHARES_KEPT: Final = 5
 ELSEWHERE_NAMED: Final = 50
 ONE: Final = ("",)
+ANSWERED: Final = frozenset({"accepted", "escalated", "relayed"})
+NO_LIMITS: Final = Limits(max_hops=0, max_calls=0, max_cost_usd=None)
+NOBODY: Final = Endpoint("")
+# Asking an enumeration's member for its value takes two calls.
+ACCEPT, ESCALATE, ABSTAIN = (
+    Action.ACCEPT.value,
+    Action.ESCALATE.value,
+    Action.ABSTAIN.value,
+)
 
 
 @swift.dataclass(frozen=True, slots=True)
@@ -42,11 +53,13 @@ class Told:
 
 def row_of(decision: Decision) -> dict[str, Any]:
     """Tell a decision as :class:`tierwise_core.decision_record.DecisionRecord` has it."""
-    steps = decision.steps
-    answered = steps[-1] if steps and not steps[-1].failure else None
-    state = _state(decision)
-    budget, tenant, last = decision.budget, decision.tenant, _last(decision)
-    return {
+    # Written in few pieces, as every request pays for it.
+    steps, plan, text = decision.steps, decision.plan, decision.text
+    state, last = _state(decision), _last(decision)
+    tenant, budget = decision.tenant, decision.budget
+    limits = budget.limits if budget is not None else NO_LIMITS
+    question = canonical(text) if text else ""
+    row = {
         "kind": DECISION_KIND,
         "id": decision.id.decode(),
         "at": decision.ended_at - decision.seconds,
@@ -54,40 +67,40 @@ def row_of(decision: Decision) -> dict[str, Any]:
         "model": decision.model,
         "table": decision.table,
         "tenant": tenant.key if tenant is not None else "",
-        "session": _digest(decision.session),
-        "user": _digest(decision.user),
+        "session": _digest(decision.session) if decision.session else "",
+        "user": _digest(decision.user) if decision.user else "",
         "workload": decision.workload,
         "latency_class": decision.latency_class,
         "stream": decision.stream,
-        **_question(decision.text),
+        "query_id": canonical_id(question) if text else "",
+        "similarity_id": similarity_id(question) if text else "",
         "context_id": context_id(decision.fields) if decision.fields else "",
-        **(_planned(decision.plan, decision.text) if decision.plan is not None else {}),
-        "steps": [_step(step, is_last=at == last) for at, step in enumerate(steps)],
-        **_judged(decision),
-        "state": state,
-        "status": decision.status,
-        "reason": decision.reason,
-        "specialist": (
-            answered.hop.route.key
-            if answered is not None and state in {"accepted", "escalated", "relayed"}
-            else ""
-        ),
-        "calls": budget.calls if budget is not None else 0,
-        "max_calls": budget.limits.max_calls if budget is not None else 0,
-        "max_hops": budget.limits.max_hops if budget is not None else 0,
-        "max_cost_usd": budget.limits.max_cost_usd if budget is not None else None,
-        "cost_usd": decision.cost_usd,
-        "seconds": decision.seconds,
-        "pattern": decision.pattern,
-        "parts": decision.parts or [],
     }
+    if plan is not None:
+        _add_plan(row, plan, text)
+    row["steps"] = [_step(step, is_last=at == last) for at, step in enumerate(steps)]
+    if decision.judges is not None:
+        row["judges"] = [_judge(one) for one in decision.judges]
+    row["state"] = state
+    row["status"] = decision.status
+    row["reason"] = decision.reason
+    row["specialist"] = (
+        steps[-1].hop.route.key if steps and not steps[-1].failure and state in ANSWERED else ""
+    )
+    row["calls"] = budget.calls if budget is not None else 0
+    row["max_calls"] = limits.max_calls
+    row["max_hops"] = limits.max_hops
+    row["max_cost_usd"] = limits.max_cost_usd
+    row["cost_usd"] = decision.cost_usd
+    row["seconds"] = decision.seconds
+    row["pattern"] = decision.pattern
+    row["parts"] = decision.parts or []
+    return row
 
 
-def _judged(decision: Decision) -> dict[str, Any]:
-    """Tell who was asked about answers; most requests have none, and say nothing of it."""
-    if decision.judges is None:
-        return {}
-    return {"judges": [{**_step(one, is_last=True), "verdict": JUDGE} for one in decision.judges]}
+def _judge(step: Step) -> dict[str, Any]:
+    """Tell who was asked about an answer; most requests have none, and say nothing of it."""
+    return {**_step(step, is_last=True), "verdict": JUDGE}
 
 
 def _last(decision: Decision) -> int:
@@ -99,29 +112,20 @@ def _last(decision: Decision) -> int:
     return len(steps) - 1
 
 
-def _question(text: str) -> dict[str, str]:
-    if not text:
-        return {"query_id": "", "similarity_id": ""}
-    question = canonical(text)
-    return {"query_id": canonical_id(question), "similarity_id": similarity_id(question)}
-
-
-def _planned(plan: CascadePlan, text: str) -> dict[str, Any]:
+def _add_plan(row: dict[str, Any], plan: CascadePlan, text: str) -> None:
     question = plan.question
     # Measured here where the prediction had no use for it; somebody may learn from it later.
     reading, features = question.reading, question.features
     elsewhere = question.way.elsewhere
-    return {
-        "features": feature_row(text) if features is None else features.row,
-        "field": reading.field,
-        "field_probability": reading.probability,
-        "in_domain": reading.in_domain,
-        "field_shares": _most(reading.probabilities),
-        "floor_asked": question.floor,
-        "candidates": plan.candidate_rows(),
-        "elsewhere": dict(elsewhere[:ELSEWHERE_NAMED]),
-        "elsewhere_count": len(elsewhere),
-    }
+    row["features"] = feature_row(text) if features is None else features.row
+    row["field"] = reading.field
+    row["field_probability"] = reading.probability
+    row["in_domain"] = reading.in_domain
+    row["field_shares"] = _most(reading.probabilities)
+    row["floor_asked"] = question.floor
+    row["candidates"] = plan.candidate_rows()
+    row["elsewhere"] = dict(elsewhere[:ELSEWHERE_NAMED])
+    row["elsewhere_count"] = len(elsewhere)
 
 
 def _most(shares: Mapping[str, float]) -> dict[str, float]:
@@ -133,12 +137,12 @@ def _most(shares: Mapping[str, float]) -> dict[str, float]:
 
 def _step(step: Step, *, is_last: bool) -> dict[str, Any]:
     hop, usage = step.hop, step.usage
-    route, endpoint = hop.route, step.asked
+    route, endpoint = hop.route, step.asked or NOBODY
     return {
         "specialist": route.key,
-        "tier": (endpoint.tier if endpoint is not None else "") or tier_of(route),
-        "revision": endpoint.revision if endpoint is not None else "",
-        "pod": endpoint.pod if endpoint is not None else "",
+        "tier": endpoint.tier or tier_of(route),
+        "revision": endpoint.revision,
+        "pod": endpoint.pod,
         "own_field": hop.own_field,
         "predicted": hop.predicted_confidence,
         "confidence": step.confidence,
@@ -154,9 +158,9 @@ def _step(step: Step, *, is_last: bool) -> dict[str, Any]:
         "queue_s": step.queue_s,
         "ttft_s": step.ttft_s,
         "verified": step.verified,
-        "answer_id": _answer_id(step),
-        "checks": list(step.checks),
-        "side": endpoint.side if endpoint is not None else "",
+        "answer_id": _answer_id(step) if step.answer is not None else "",
+        "checks": step.checks,
+        "side": endpoint.side,
     }
 
 
@@ -174,8 +178,8 @@ def _verdict(step: Step, *, is_last: bool) -> str:
     if step.confidence is None:
         return "relayed"
     if step.confidence >= step.hop.floor:
-        return Action.ACCEPT.value
-    return Action.ABSTAIN.value if is_last else Action.ESCALATE.value
+        return ACCEPT
+    return ABSTAIN if is_last else ESCALATE
 
 
 def _state(decision: Decision) -> FinalState:
@@ -203,10 +207,12 @@ def _answered(steps: Sequence[Step]) -> FinalState:
     last = steps[-1]
     if last.confidence is None or not last.confidence >= last.hop.floor:  # nor is NaN
         return "relayed"
+    if len(steps) == 1:
+        return "accepted"
     # Of the two sides of a rollout one may have taken over from the other: nobody else was asked.
     alone = all(step.hop.route.key == last.hop.route.key for step in steps)
     return "accepted" if alone else "escalated"
 
 
 def _digest(session: bytes) -> str:
-    return blake2b(session, digest_size=8).hexdigest() if session else ""
+    return blake2b(session, digest_size=8).hexdigest()
