@@ -16,6 +16,7 @@ from tierwise_router.http1.head import BadTargetError, head_bytes, read_target
 from tierwise_router.http1.line import Line, Patience
 from tierwise_router.http1.served import ServedExchange
 from tierwise_router.http1.wire import Answered
+from tierwise_router.same_head import KnownHead, learn_head
 from tierwise_router.upstream.response import Headers
 
 __all__ = ["LONGEST_HEAD_BYTES", "ClientConnection", "Host"]
@@ -24,6 +25,9 @@ LONGEST_HEAD_BYTES: Final = 64 * 1024
 """How long a head may be; what frames a body may be as long, and the body's length on top."""
 
 MOST_HEADERS: Final = 256
+MOST_UNLIKE: Final = 4
+"""After so many heads in a row that differ from the one before, a connection looks no more."""
+
 VERSIONS: Final = ("1.1", "1.0")
 
 
@@ -51,8 +55,9 @@ class ClientConnection(Line):
     """
 
     __slots__ = (
-        "_answered", "_arriving", "_excess_bytes", "_headers", "_held", "_in_head", "_parser",
-        "_queue", "_raw_left", "_refusal", "_running", "_target", "_used", "server", "task",
+        "_answered", "_arriving", "_excess_bytes", "_headers", "_held", "_in_head", "_known",
+        "_parser", "_queue", "_raw_left", "_refusal", "_running", "_target", "_unlike", "_used",
+        "server", "task",
     )  # fmt: skip
 
     def __init__(self, server: Host) -> None:
@@ -72,6 +77,8 @@ class ClientConnection(Line):
         self._excess_bytes = 0
         self._raw_left = 0
         self._refusal: ErrorAnswer | None = None
+        self._known: KnownHead[tuple[str, str, bytes]] | None = None
+        self._unlike = 0
 
     # What asyncio tells us.
 
@@ -97,10 +104,40 @@ class ClientConnection(Line):
         if self._running is not None and self._arriving is None:
             self._held += data
             self.pause_reading()
-            return
-        self._read(data)
+        elif self._running is not None or self._in_head or self._unlike >= MOST_UNLIKE:
+            self._read(data)
+        elif not self._read_known(data):
+            self._read(data)
+            self._learn(data)
 
     # Reading.
+
+    def _read_known(self, data: bytes) -> bool:
+        """Read a request whose head is the one before it, but for the length; False for others."""
+        known = self._known
+        found = known.match(data) if known is not None else None
+        if known is None or found is None:
+            return False
+        headers, body = found
+        method, path, query = known.read
+        self._since = self.loop.time()
+        self._unlike = 0
+        exchange = ServedExchange(self, method, path, query, headers, True, True)  # noqa: FBT003
+        exchange.feed(body)
+        exchange.arrived = True
+        self._run(exchange)
+        return True
+
+    def _learn(self, data: bytes) -> None:
+        """Remember the head of the request that was just read, if it may come again."""
+        self._unlike += 1
+        self._known = None
+        running = self._running
+        if running is None or not running.arrived or self._queue or self._in_head:
+            return
+        if running.keep_alive and running.http11 and not self._parser.should_upgrade():
+            read = running.method, running.path, running.query
+            self._known = learn_head(data, running.waiting_body, running.headers, read)
 
     def _read(self, data: bytes) -> None:
         try:

@@ -23,6 +23,7 @@ __all__ = ["ServedExchange"]
 
 BUFFERED_BYTES = 256 * 1024
 COPIED_BYTES = 64 * 1024
+FRAMING = frozenset({b"content-length", b"connection"})
 UNKNOWN = -1
 
 
@@ -98,6 +99,11 @@ class ServedExchange(Exchange):
         if self._size_bytes > self._limit_bytes:
             self._connection.pause_reading()
         self._wake()
+
+    @property
+    def waiting_body(self) -> bytes:
+        """What has arrived of the body and was not taken yet."""
+        return b"".join(self._body)
 
     def end(self) -> None:
         """Learn that the body is complete."""
@@ -251,9 +257,11 @@ class ServedExchange(Exchange):
         headers = headers + self.extra
         head = head_bytes(status, headers, server.date)
         for name, value in headers:
+            if name not in FRAMING:
+                continue
             if name == b"content-length":
                 body_bytes = self._left_bytes = int(value)
-            elif name == b"connection" and value == b"close":
+            elif value == b"close":
                 self.keep_alive = False
                 head = head.replace(b"connection: close\r\n", b"")
         self._silent = self.method == "HEAD" or bodiless(status)

@@ -10,6 +10,7 @@ import httptools
 
 from tierwise_core.policy_resilience import Timeouts
 from tierwise_router.errors import UpstreamDiedError, UpstreamError, UpstreamTimeoutError
+from tierwise_router.same_head import KnownHead, learn_head
 from tierwise_router.upstream.response import Headers, Response
 
 __all__ = ["READ_AT_ONCE_BYTES", "Connection"]
@@ -22,9 +23,13 @@ LONGEST_FRAMING_BYTES = 256 * 1024
 FRAMING_PER_BYTE = 64
 """How much more of it may come for each byte of body."""
 
+OK = 200
 NOT_MODIFIED = 304
 BODILESS = (204, NOT_MODIFIED)
 COPIED_BYTES = 16 * 1024
+MOST_UNLIKE = 4
+"""After so many answers in a row whose heads differ, a connection looks for equal ones no more."""
+
 READ_AT_ONCE_BYTES = 32 * 1024
 """How much is taken from the network by one read: while it is taken in, everybody else waits."""
 NO_TIMEOUTS = Timeouts()
@@ -44,6 +49,7 @@ class Connection(asyncio.BufferedProtocol):
         "_excess_bytes",
         "_framed",
         "_headers",
+        "_known",
         "_last_data_at",
         "_loop",
         "_on_idle",
@@ -56,6 +62,7 @@ class Connection(asyncio.BufferedProtocol):
         "_timer_at",
         "_times",
         "_transport",
+        "_unlike",
         "answered",
         "idle_since",
         "name",
@@ -84,6 +91,8 @@ class Connection(asyncio.BufferedProtocol):
         self._sent_at = 0.0
         self._last_data_at = 0.0
         self._reading_paused = False
+        self._known: KnownHead[None] | None = None
+        self._unlike = 0
         self.answered = False
         self.idle_since = 0.0
 
@@ -156,10 +165,27 @@ class Connection(asyncio.BufferedProtocol):
 
     def data_received(self, data: bytes | memoryview) -> None:
         """Feed the parser; what comes without a request ends the connection."""
-        if self._response is None:
+        response = self._response
+        if response is None:
             self.close()
             return
-        self.answered = True
+        begins, self.answered = not self.answered, True
+        if begins and self._unlike < MOST_UNLIKE:
+            whole = bytes(data)
+            known = self._known
+            found = known.match(whole) if known is not None else None
+            if found is not None:
+                self._unlike = 0
+                self._end_exchange()
+                response.take_whole(*found)
+                self._become_free()
+                return
+            self._parse(data)
+            self._learn(whole, response)
+        else:
+            self._parse(data)
+
+    def _parse(self, data: bytes | memoryview) -> None:
         self._excess_bytes += len(data)
         self._last_data_at = self._loop.time()
         try:
@@ -170,6 +196,14 @@ class Connection(asyncio.BufferedProtocol):
             self._break(f"sent no valid HTTP ({error})")
         if self._excess_bytes > LONGEST_FRAMING_BYTES:
             self._break(f"sent {LONGEST_FRAMING_BYTES} bytes of headers and no body")
+
+    def _learn(self, data: bytes, response: Response) -> None:
+        """Remember the head of a plain answer that came as a whole: the next one's may be equal."""
+        self._unlike += 1
+        self._known = None
+        kept = response.complete and self._parser.should_keep_alive()
+        if kept and response.status == OK and self._response is None:
+            self._known = learn_head(data, response.waiting_body, response.headers, None)
 
     def eof_received(self) -> bool:
         """Finish an answer that ends with its connection."""
@@ -231,11 +265,18 @@ class Connection(asyncio.BufferedProtocol):
         if response is None or not response.started:
             return
         keep = self._parser.should_keep_alive()
-        transport = self._transport
         self._end_exchange()
         response.finish()
+        if keep:
+            self._become_free()
+        else:
+            self.close()
+
+    def _become_free(self) -> None:
+        """Take the next request, unless the last one was answered before it was sent."""
+        transport = self._transport
         # Who answers before the whole request is sent may take its rest for the next one.
-        if keep and transport is not None and not transport.get_write_buffer_size():
+        if transport is not None and not transport.get_write_buffer_size():
             self.idle_since = self._loop.time()
             self._on_idle(self)
         else:

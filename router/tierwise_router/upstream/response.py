@@ -97,6 +97,10 @@ class Response:
             if self.complete:
                 return b""
             await self.news()
+        return self.take()
+
+    def take(self) -> bytes:
+        """Take what has arrived of the body and was not taken yet; of a whole answer, its rest."""
         data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         self._chunks.clear()
         self._buffered_bytes = 0
@@ -141,6 +145,21 @@ class Response:
             self._paused = True
             self._source.pause()
         self._wake()
+
+    def take_whole(self, headers: Headers, body: bytes) -> None:
+        """Take a whole answer of status 200 from the connection at once."""
+        self.status = 200
+        self.headers = headers
+        self.started = self.complete = True
+        if body:
+            self._chunks.append(body)
+            self._buffered_bytes = len(body)
+        self._wake()
+
+    @property
+    def waiting_body(self) -> bytes:
+        """What has arrived of the body and was not taken yet."""
+        return b"".join(self._chunks)
 
     def finish(self) -> None:
         """Learn that the body is complete."""
