@@ -56,6 +56,7 @@ MOST_EVIDENCE_FOR: Final = 2.0
 MOST_EVIDENCE_AGAINST: Final = -4.0
 PLAIN_ANSWER_TOKENS: Final = 16
 LEAST: Final = 1e-6
+MOST: Final = 1.0 - LEAST
 ROUNDING: Final = 1e-3
 """How far above 0 an engine's rounding may lift a log-probability."""
 
@@ -136,9 +137,11 @@ def lowest_evidence(lowest: float, tokens: int) -> float:
     >>> round(lowest_evidence(0.90, 12), 2), round(lowest_evidence(0.90, 32), 2)
     (-1.69, -0.42)
     """
-    raised = EVIDENCE_PER_LOGIT * (logit(lowest) - logit(NEUTRAL_TOKEN))
-    weight = min(1.0, PLAIN_ANSWER_TOKENS / tokens) ** 2
-    return weight * min(max(raised, MOST_EVIDENCE_AGAINST), MOST_EVIDENCE_FOR)
+    raised = EVIDENCE_PER_LOGIT * (logit(lowest) - NEUTRAL_LOGIT)
+    bounded = min(max(raised, MOST_EVIDENCE_AGAINST), MOST_EVIDENCE_FOR)
+    if tokens <= PLAIN_ANSWER_TOKENS:
+        return bounded
+    return (PLAIN_ANSWER_TOKENS / tokens) ** 2 * bounded
 
 
 def answer_confidence(token_logprobs: Sequence[float], predicted: float) -> float:
@@ -176,8 +179,11 @@ def logit(probability: float) -> float:
     >>> round(logit(0.85), 3), round(logit(1.0), 1)
     (1.735, 13.8)
     """
-    bounded = min(max(probability, LEAST), 1.0 - LEAST)
+    bounded = probability if LEAST <= probability <= MOST else min(max(probability, LEAST), MOST)
     return math.log(bounded / (1.0 - bounded))
+
+
+NEUTRAL_LOGIT: Final = logit(NEUTRAL_TOKEN)
 
 
 def sigmoid(log_odds: float) -> float:

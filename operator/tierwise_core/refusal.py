@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from tierwise_core.provider import Requirements, words
 from tierwise_core.route_table import Route
 
@@ -21,19 +19,17 @@ def refusal(route: Route, needed: Requirements) -> str:
     >>> refusal(route, Requirements.of(regions=["eu"]))
     'its region is not known; eu is needed'
     """
-    return _retired(route, needed.today) or _uncertified(route, needed) or _elsewhere(route, needed)
-
-
-def _retired(route: Route, today: date | None) -> str:
-    terms = route.provider
-    if terms is None or today is None or not terms.retired(today):
-        return ""
-    return f"its provider retired the model on {terms.deprecation_date}"
+    # Most need nothing: each call that finds that out would cost more than all of this.
+    terms, today = route.provider, needed.today
+    if terms is not None and terms.deprecation_date is not None and today is not None:  # noqa: SIM102
+        if terms.retired(today):
+            return f"its provider retired the model on {terms.deprecation_date}"
+    if needed.compliance and (why := _uncertified(route, needed)):
+        return why
+    return _elsewhere(route, needed) if needed.regions else ""
 
 
 def _uncertified(route: Route, needed: Requirements) -> str:
-    if not needed.compliance:
-        return ""
     listed = words(route.compliance)
     if not (missing := needed.compliance - listed):
         return ""
@@ -42,8 +38,6 @@ def _uncertified(route: Route, needed: Requirements) -> str:
 
 
 def _elsewhere(route: Route, needed: Requirements) -> str:
-    if not needed.regions:
-        return ""
     region = route.region.lower()
     if any(region == one or region.startswith(f"{one}-") for one in needed.regions):
         return ""

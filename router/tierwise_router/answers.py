@@ -21,6 +21,8 @@ __all__ = [
 ]
 
 LONGEST_USAGE: Final = 2048
+NUMBERS: Final = (int, float)
+ALL_FLOATS: Final = {float}
 
 
 def read_answer(body: bytes) -> dict[str, Any] | None:
@@ -95,7 +97,9 @@ def output_texts(answer: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _numbers(values: list[Any]) -> list[float]:
-    return [value if isinstance(value, int | float) else math.nan for value in values]
+    if {*map(type, values)} == ALL_FLOATS:
+        return values
+    return [value if isinstance(value, NUMBERS) else math.nan for value in values]
 
 
 def answer_text(answer: Mapping[str, Any]) -> str:

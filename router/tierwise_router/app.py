@@ -95,8 +95,9 @@ class App:
         if scope["type"] == "http":
             await self.answer(Exchange(scope, receive, send, b""))
 
-    async def answer(self, exchange: Exchange) -> None:
-        """Answer one request."""
+    def answer(self, exchange: Exchange) -> Awaitable[None]:
+        """Answer one request, once what this gives is awaited."""
+        # What only hands on is no coroutine of its own: each costs with every wait of a request.
         decision = Decision(self._dispatcher.ids.next())
         given = exchange.header(b"x-request-id")
         exchange.request_id = given if given and REQUEST_ID.fullmatch(given) else decision.id
@@ -104,15 +105,15 @@ class App:
         if self._dispatcher.phase is not Phase.SERVE:
             # Clients that keep connections must find another pod before this one closes.
             exchange.extra.append(CLOSE)
-        await self._route(exchange, decision)
+        endpoint = INFERENCE.get(exchange.path) if exchange.method == "POST" else None
+        if endpoint is not None:
+            return self._infer(exchange, decision, endpoint)
+        return self._route(exchange, decision)
 
     async def _route(self, exchange: Exchange, decision: Decision) -> None:
         path, method = exchange.path, exchange.method
-        if (endpoint := INFERENCE.get(path)) is not None:
-            if method == "POST":
-                await self._infer(exchange, decision, endpoint)
-            else:
-                await _wrong_method(exchange, path, "POST")
+        if path in INFERENCE:
+            await _wrong_method(exchange, path, "POST")
         elif self.desk.knows(path):
             await self._at_desk(self.desk, exchange, decision)
         elif self.decisions.knows(path):

@@ -98,7 +98,9 @@ async def read_whole(lease: Lease, hop: Hop) -> bytes:
     answer it was.
     """
     try:
-        whole = await lease.response.read(ANSWER_LIMIT_BYTES)
+        response = lease.response
+        # What is here as a whole was held back, and is no larger than that.
+        whole = response.take() if response.complete else await response.read(ANSWER_LIMIT_BYTES)
         if whole is None:
             raise UpstreamDiedError(f"model {hop.route.key!r} answered more than 32 MiB")
     except UpstreamError as error:

@@ -99,7 +99,8 @@ class Attempts:
                 raise AdapterAbsentError  # noqa: TRY301 - one place gives everything back
             if not is_last and response.status in GATEWAY_STATUSES:
                 self._pass_over(asked, guard, response, load)
-            await response.settle(asked.hold_bytes)
+            if not response.complete:
+                await response.settle(asked.hold_bytes)
         except BaseException as error:
             if lease is None:
                 load.in_flight -= 1

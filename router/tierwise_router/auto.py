@@ -86,7 +86,7 @@ def without_sleepers(
     Those who would have been asked first are woken all the same.
     """
     awake = [hop for hop in hops if hop.route.endpoints]
-    if len(awake) in {0, len(hops)}:
+    if not awake or len(awake) == len(hops):
         return hops
     kept = tuple(
         hop
@@ -204,11 +204,14 @@ async def _judge(
     attempt: Attempt, spent: Spent, reply: Reply, answer: dict[str, Any]
 ) -> Outcome | None:
     hop, call = attempt.hop, attempt.call
-    logprobs = choice_logprobs(answer)
-    attempt.dispatcher.lengths.note(hop.route.key, max(map(len, logprobs), default=0))
-    # Of several choices the least sure one counts: the client may use any of them.
-    predicted = hop.predicted_confidence
-    confidence = min([answer_confidence(some, predicted) for some in logprobs], default=0.0)
+    logprobs, predicted = choice_logprobs(answer), hop.predicted_confidence
+    if len(logprobs) == 1:
+        longest, confidence = len(logprobs[0]), answer_confidence(logprobs[0], predicted)
+    else:
+        # Of several choices the least sure one counts: the client may use any of them.
+        longest = max(map(len, logprobs), default=0)
+        confidence = min([answer_confidence(some, predicted) for some in logprobs], default=0.0)
+    attempt.dispatcher.lengths.note(hop.route.key, longest)
     step = spent.step(hop, confidence, answer=answer)
     if hop.route.verifiers:
         try:

@@ -101,7 +101,7 @@ def read_call(
         ...
     tierwise_router.errors.RequestError: 'messages' is []; give a list with at least one message
     """
-    boundary = boundary_of(content_type)
+    boundary = boundary_of(content_type) if content_type else b""
     form = read_form(body, boundary) if boundary else None
     fields = read_object(body) if form is None else form.fields
     model = fields.get("model")

@@ -35,7 +35,7 @@ from tierwise_router.overflow import overflow_of
 from tierwise_router.patterns.answer import answer_pattern
 from tierwise_router.patterns.tapping import offer_to_shadows, tap_for_shadows
 from tierwise_router.planning import begin, plan_auto, read_wishes
-from tierwise_router.relay import client_headers, relay_named
+from tierwise_router.relay import relay_named, whole_headers
 from tierwise_router.requirements import check_named
 from tierwise_router.sse import chat_events, completion_events, response_events
 from tierwise_router.streaming import EVENT_STREAM, escalation_comments, flow
@@ -160,7 +160,7 @@ async def _tell(
         await refuse(exchange, decision, outcome)
         return
     exchange.extra += decision.headers()
-    headers = [pair for pair in client_headers(outcome.headers) if pair[0] != b"content-length"]
+    headers = whole_headers(outcome.headers)
     if isinstance(outcome, Rejected):
         await exchange.whole(outcome.status, headers, outcome.body)
     elif call.stream:

@@ -27,7 +27,7 @@ class Deadlines:
 
     def limit(self) -> Deadline:
         """Bound what runs in the returned context."""
-        return Deadline(self)
+        return Deadline(self, self._running)
 
     def begin(self, deadline: Deadline) -> asyncio.Task[object] | None:
         """Count from now on; gives the task that is bound."""
@@ -37,10 +37,6 @@ class Deadlines:
         if self._timer is None:
             self._timer = loop.call_later(self._limit_s, self._look, loop)
         return asyncio.current_task(loop)
-
-    def end(self, deadline: Deadline) -> None:
-        """Count no more."""
-        self._running.pop(deadline, None)
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
@@ -61,10 +57,11 @@ class Deadlines:
 class Deadline:
     """A context whose task is stopped when its time is up; raises UpstreamTimeoutError then."""
 
-    __slots__ = ("_cancelling", "_deadlines", "_struck", "_task")
+    __slots__ = ("_cancelling", "_deadlines", "_running", "_struck", "_task")
 
-    def __init__(self, deadlines: Deadlines) -> None:
+    def __init__(self, deadlines: Deadlines, running: dict[Deadline, float]) -> None:
         self._deadlines = deadlines
+        self._running = running
         self._task: asyncio.Task[object] | None = None
         self._cancelling = 0
         self._struck = False
@@ -75,7 +72,7 @@ class Deadline:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_rest: object) -> None:
-        self._deadlines.end(self)
+        self._running.pop(self, None)
         task, self._task = self._task, None
         if not self._struck or task is None:
             return

@@ -74,8 +74,8 @@ def where(route: Route) -> str:
     >>> where(Route("demo", "sorter", "sorting", "sorter", tier="h100", adapter="customer-a"))
     'sorter:customer-a@h100'
     """
-    name = f"{route.name}:{route.adapter}" if route.adapter else route.name
-    return f"{name}@{tier_of(route)}"
+    tier = route.tier or tier_of(route)
+    return f"{route.name}:{route.adapter}@{tier}" if route.adapter else f"{route.name}@{tier}"
 
 
 def tier_of(route: Route) -> str:
@@ -122,8 +122,9 @@ class Step:
         return asked.side
 
     def __str__(self) -> str:
-        side = f"({self.side})" if self.side else ""
-        place = f"{where(self.hop.route)}{side}"
+        place = where(self.hop.route)
+        if self.hop.route.split is not None and (side := self.side):
+            place = f"{place}({side})"
         if self.failure:
             return f"{place}=failed:{self.failure}"
         if self.confidence is None:
@@ -246,12 +247,13 @@ class Decision:
             return [(b"x-tierwise-decision", self.id)]
         last = self.steps[-1]
         route = last.hop.route
+        path = self.path if len(self.steps) > 1 else str(last)
         headers = [
             (b"x-tierwise-decision", self.id),
             (b"x-tierwise-specialist", route.key.encode()),
             (b"x-tierwise-tier", tier_of(route).encode()),
             (b"x-tierwise-cost-usd", b"%.9f" % self.cost_usd),
-            (b"x-tierwise-path", self.path.encode("ascii", "replace")),
+            (b"x-tierwise-path", path.encode("ascii", "replace")),
         ]
         if route.adapter:
             headers.append((b"x-tierwise-adapter", route.adapter.encode()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from tierwise_router.attempts import Attempts, source_of_failure
 from tierwise_router.balance import Balancer, no_endpoint
 from tierwise_router.errors import UpstreamError
 from tierwise_router.guard import Guard
-from tierwise_router.lease import WHOLE_BYTES, Ask, Lease
+from tierwise_router.lease import WHOLE_BYTES, Ask, CallPurse, Lease
 from tierwise_router.permission import check_permission
 from tierwise_router.pod_scoring import PodScoring
 from tierwise_router.providers import ProviderLimits
@@ -83,7 +83,7 @@ class Dispatch:
             else:
                 guard.learn(self._balancer.siblings(route), policy, self._dispatchers)
 
-    async def ask(self, route: Route, asked: Ask) -> Lease:
+    def ask(self, route: Route, asked: Ask) -> Coroutine[Any, Any, Lease]:
         """Send a request and wait for an answer of which ``hold_bytes`` (or all) have arrived.
 
         Raises NoEndpointError when the Specialist has no pod, its subclasses BreakerOpenError and
@@ -99,7 +99,13 @@ class Dispatch:
         if not route.endpoints:
             raise no_endpoint(route)
         if asked.budget is not None and (purse := asked.budget.purse) is not None:
-            await purse.cover(expected_nano_usd(route.price, asked.body))
+            return self._ask_covered(route, asked, purse)
+        if route.provider is not None:
+            return self._limits.through(route, asked, self._ask)
+        return self._ask(route, asked)
+
+    async def _ask_covered(self, route: Route, asked: Ask, purse: CallPurse) -> Lease:
+        await purse.cover(expected_nano_usd(route.price, asked.body))
         if route.provider is not None:
             return await self._limits.through(route, asked, self._ask)
         return await self._ask(route, asked)

@@ -157,4 +157,5 @@ class Lease:
         self.load.in_flight -= 1
         if self.on_release is not None:
             self.on_release(self)
-        self.response.abort()
+        if not self.response.complete:
+            self.response.abort()

@@ -30,11 +30,12 @@ from tierwise_router.surface import upstream_path
 from tierwise_router.upstream.response import Headers, Response
 from tierwise_router.wake import passes_over
 
-__all__ = ["client_headers", "relay_hop", "relay_named"]
+__all__ = ["client_headers", "relay_hop", "relay_named", "whole_headers"]
 
 FIRST_ERROR_STATUS: Final = 400
 BAD_REQUEST: Final = 400
 
+CONTENT_LENGTH = b"content-length"
 NOT_RELAYED = frozenset(
     {
         b"alt-svc", b"connection", b"date", b"keep-alive", b"proxy-authenticate", b"server",
@@ -54,6 +55,17 @@ def client_headers(headers: Headers) -> Headers:
         pair
         for pair in headers
         if pair[0] not in NOT_RELAYED and not pair[0].startswith(b"x-tierwise-")
+    ]
+
+
+def whole_headers(headers: Headers) -> Headers:
+    """Choose likewise for an answer that is sent as a whole, whose length may be another one."""
+    return [
+        pair
+        for pair in headers
+        if pair[0] not in NOT_RELAYED
+        and pair[0] != CONTENT_LENGTH
+        and not pair[0].startswith(b"x-tierwise-")
     ]
 
 
@@ -182,7 +194,7 @@ async def _relay_whole(  # noqa: PLR0913, PLR0917 - an answer, and whose it is
     took_s: float,
     marks: tuple[bytes, ...],
 ) -> None:
-    body = await response.chunk()
+    body = response.take()
     # Only a provider bills tokens; of our own pods' answers no more is looked at than their usage.
     whole = usage_of(_object(body)) if route.price.output_usd_per_token else None
     usage = usage_in(body) if whole is None else whole
@@ -194,7 +206,7 @@ async def _relay_whole(  # noqa: PLR0913, PLR0917 - an answer, and whose it is
         step, failure=failure, seconds=took_s, cost_usd=cost_usd, usage=usage
     )
     exchange.extra += decision.headers()
-    headers = [pair for pair in client_headers(response.headers) if pair[0] != b"content-length"]
+    headers = whole_headers(response.headers)
     if response.status == BAD_REQUEST:
         body = say_context_length(response.status, body)
     await exchange.whole(response.status, headers, body)

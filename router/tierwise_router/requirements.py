@@ -38,9 +38,10 @@ def requirements_for(
             compliance = value
         elif name == REGION:
             region = value
-    return _read(
-        compliance, region, of_tenant, int(time.time() if now_s is None else now_s) // DAY_S
-    )
+    day = int(time.time() if now_s is None else now_s) // DAY_S
+    if not compliance and not region and of_tenant is NO_REQUIREMENTS:
+        return _none_on(day)
+    return _read(compliance, region, of_tenant, day)
 
 
 def check_named(route: Route, headers: Headers, tenant: TenantRoute | None) -> None:
@@ -62,6 +63,11 @@ def check_named(route: Route, headers: Headers, tenant: TenantRoute | None) -> N
             param="model",
             code="requirements_unmet",
         )
+
+
+@lru_cache(maxsize=4)
+def _none_on(day: int) -> Requirements:
+    return _read(b"", b"", NO_REQUIREMENTS, day)
 
 
 @lru_cache(maxsize=256)

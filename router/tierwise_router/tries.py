@@ -6,8 +6,8 @@ one takes over from what fails there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
-from typing import Final, NamedTuple
+from collections.abc import Coroutine, Mapping, MutableMapping
+from typing import Any, Final, NamedTuple
 from zlib import crc32
 
 from tierwise_core.errors import NoEndpointError
@@ -66,17 +66,19 @@ class Tries:
             key: route.split for key, route in table.routes.items() if route.split is not None
         }
 
-    async def ask(self, route: Route, asked: Ask, guard: Guard) -> Lease:
+    def ask(self, route: Route, asked: Ask, guard: Guard) -> Coroutine[Any, Any, Lease]:
         """Ask until somebody answers; raises what the last attempt does."""
         siblings, rules = guard.siblings, self._policy.retries
         loads, draw = siblings.loads, asked.draw
         if guard.retries.saved < rules.burst:
             guard.retries.deposit(rules.budget_share, rules.burst)
         if siblings.sides is not None or (draw is not None and draw.side):
-            return await self._sided(route, asked, guard, draw or NOBODY)
+            return self._sided(route, asked, guard, draw or NOBODY)
         if len(loads) == 1:  # nobody else to ask, whatever becomes of it
-            return await self._only(route, loads[0], asked, guard)
-        return await self._among(route, asked, guard, loads, min(rules.max_attempts, len(loads)))
+            if route.adapter:
+                return self._only(route, loads[0], asked, guard)
+            return self._attempts.one(route, loads[0], asked, guard, is_last=True)
+        return self._among(route, asked, guard, loads, min(rules.max_attempts, len(loads)))
 
     async def _sided(self, route: Route, asked: Ask, guard: Guard, draw: Draw) -> Lease:
         sides, most = guard.siblings.sides, self._policy.retries.max_attempts
