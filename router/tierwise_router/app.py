@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from itertools import pairwise
 from typing import Any, Final
 
@@ -95,7 +95,7 @@ class App:
         if scope["type"] == "http":
             await self.answer(Exchange(scope, receive, send, b""))
 
-    def answer(self, exchange: Exchange) -> Awaitable[None]:
+    def answer(self, exchange: Exchange) -> Coroutine[Any, Any, None]:
         """Answer one request, once what this gives is awaited."""
         # What only hands on is no coroutine of its own: each costs with every wait of a request.
         decision = Decision(self._dispatcher.ids.next())
