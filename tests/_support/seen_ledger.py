@@ -163,7 +163,7 @@ def served(folder: Path, *fillers: Callable[[Store], None]) -> Iterator[str]:
     server.startup = told  # type: ignore[assignment]
     thread = threading.Thread(target=server.run)
     thread.start()
-    assert ready.wait(20)
+    assert ready.wait(60)
     port = server.servers[0].sockets[0].getsockname()[1]
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True

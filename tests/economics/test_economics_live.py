@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from seen_ledger import TOKEN, day, served
+from seen_ledger import TOKEN, day, fill, served
 from typer.testing import CliRunner
 
 from tierwise_cli.main import app
@@ -33,7 +33,7 @@ def accepted_by_hand(field: str) -> int:
 
 @pytest.fixture(scope="module")
 def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    yield from served(tmp_path_factory.mktemp("ledger"), with_day=True)
+    yield from served(tmp_path_factory.mktemp("ledger"), fill)
 
 
 def run(ledger: str, *words: str) -> Any:
