@@ -18,6 +18,7 @@ from tierwise_ledger.tables.base import METADATA
 from tierwise_ledger.tables.judged import INTERACTIONS
 
 HOUR_S = 3600.0
+LEAST = 1_000
 DAY = (NOON - 12 * HOUR_S, NOON + 12 * HOUR_S)
 
 
@@ -93,6 +94,21 @@ def test_answers_of_one_moment_are_refitted_whether_or_not_anybody_judged_them(
 
     assert (report["answers"], report["judged"]) == (2, 1)
     assert report["proposal"]["present"] == 0.85
+
+
+def test_of_many_who_are_refitted_at_once_each_has_only_its_latest_answers_read(
+    store: Store,
+) -> None:
+    many = [a_decision(number, at=NOON + number / 1e3) for number in range(LEAST + 50)]
+    take(store, [*many, a_decision(9_999, step={"specialist": "demo/other"})])
+
+    with store.read() as connection:
+        together = calibration_reports(connection, *DAY, at_once=20)
+        alone = calibration_reports(connection, *DAY, specialist="demo/sorter")
+
+    found = {one["specialist"]: one["answers"] for one in together}
+    assert found == {"demo/sorter": LEAST, "demo/other": 1}
+    assert [one["answers"] for one in alone] == [LEAST + 50]
 
 
 def test_whoever_was_asked_is_refitted_by_the_schedule_and_whoever_only_failed_is_not(

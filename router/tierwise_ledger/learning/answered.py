@@ -10,15 +10,29 @@ from sqlalchemy import Connection, func, select
 from tierwise_ledger.tables.base import hour_of
 from tierwise_ledger.tables.judged import INTERACTIONS, WINDOW_HOURS
 
-__all__ = ["Answered", "asked_in", "latest_answers"]
+__all__ = ["MOST", "MOST_AT_ONCE", "Answered", "asked_in", "latest_answers", "most_of_each"]
 
 MOST: Final = 20_000
 """So many answers of a Specialist in a field tell how well it is calibrated."""
+
+MOST_AT_ONCE: Final = 100_000
+"""So many answers are read for one answer of the API, so that it comes within a second."""
+
+LEAST: Final = 1_000
 
 JUDGES: Final = frozenset({"feedback", "verifier"})
 
 Answered = tuple[float, float, bool | None, float]
 """When, how sure, whether it was right (None: only the gate said), and its floor."""
+
+
+def most_of_each(everybody: int, at_once: int = MOST_AT_ONCE) -> int:
+    """Tell how many answers of each are read, where one answer of the API is about so many.
+
+    >>> most_of_each(1), most_of_each(24), most_of_each(1_000)
+    (20000, 4166, 1000)
+    """
+    return max(LEAST, min(MOST, at_once // max(everybody, 1)))
 
 
 def asked_in(

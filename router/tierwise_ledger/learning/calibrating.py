@@ -12,7 +12,14 @@ from sqlalchemy import Connection, select
 from tierwise_core.calibration import Refit, refit
 from tierwise_core.curves import reliability
 from tierwise_core.floors import propose_floor
-from tierwise_ledger.learning.answered import Answered, asked_in, latest_answers
+from tierwise_ledger.learning.answered import (
+    MOST,
+    MOST_AT_ONCE,
+    Answered,
+    asked_in,
+    latest_answers,
+    most_of_each,
+)
 from tierwise_ledger.settings import Settings
 from tierwise_ledger.store import Store
 from tierwise_ledger.tables.learned import CALIBRATIONS
@@ -76,20 +83,32 @@ def calibration_reports(  # noqa: PLR0913 - a question
     specialist: str | None = None,
     field: str | None = None,
     budget: float = BUDGET,
+    at_once: int = MOST_AT_ONCE,
 ) -> list[dict[str, Any]]:
-    """Refit now, on what was answered in a time."""
+    """Refit now, on what was answered in a time.
+
+    The more are asked about, the fewer of the latest answers of each are read (``at_once`` of all
+    together): of five 20,000, of 24 some 4,000.
+    """
+    everybody = asked_in(connection, since, until, specialist, field)
+    most = most_of_each(len(everybody), at_once)
     found = (
-        _refitted(connection, *names, (since, until), budget)
-        for names in asked_in(connection, since, until, specialist, field)
+        _refitted(connection, *names, (since, until), budget, most=most) for names in everybody
     )
     return [one for one in found if one is not None]
 
 
-def _refitted(
-    connection: Connection, specialist: str, field: str, when: tuple[float, float], budget: float
+def _refitted(  # noqa: PLR0913 - a question
+    connection: Connection,
+    specialist: str,
+    field: str,
+    when: tuple[float, float],
+    budget: float,
+    *,
+    most: int = MOST,
 ) -> dict[str, Any] | None:
     """Refit one Specialist in one field; None where no answer came."""
-    answers = latest_answers(connection, specialist, field, when)
+    answers = latest_answers(connection, specialist, field, when, most)
     if not answers:
         return None
     of = {"specialist": specialist, "field": field, "since": when[0], "until": when[1]}
