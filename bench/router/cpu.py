@@ -8,6 +8,7 @@ take turns, and the median of the turns' ratios is told. A sampling timer finds 
 examples:
     python bench/router/cpu.py                        # auto and by name, by stage
     python bench/router/cpu.py --connections 16       # with many at the same time
+    python bench/router/cpu.py --streams              # of 16 events that come one by one
     python bench/router/cpu.py --against HEAD~10      # beside an older commit, in turns
 """
 
@@ -26,7 +27,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -38,7 +39,8 @@ sys.path[:0] = [str(TREE / "operator"), str(TREE / "router"), str(Path(__file__)
 import uvloop  # noqa: E402 - the path is set first
 from load import KEY, bodies  # noqa: E402
 from scene import resources  # noqa: E402
-from upstream import ANSWER  # noqa: E402
+from upstream import ANSWER, FIRST, LAST  # noqa: E402
+from upstream import HEAD as STREAM_HEAD  # noqa: E402
 
 from tierwise_router.app import App  # noqa: E402
 from tierwise_router.brain import Brain  # noqa: E402
@@ -52,7 +54,9 @@ from tierwise_router.table import build_table  # noqa: E402
 MODELS = {"by name": "bench/sorter", "auto": "auto"}
 WARM, SAMPLED, SAMPLE_S = 2000, 20_000, 0.001
 HEAD = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n"
-REPLY = (HEAD.format(len(ANSWER)) + ANSWER).encode()
+WHOLE = ((HEAD.format(len(ANSWER)) + ANSWER).encode(),)
+STREAM = (STREAM_HEAD + FIRST, *[FIRST] * 14, LAST)
+END = b"0\r\n\r\n"
 
 # The first stage of which something is on the stack; what a turn of the event loop ends is written
 # wherever it ends, and its answers go out behind it.
@@ -62,7 +66,9 @@ STAGES = (
     ("counts", ("app.py:App._count", "planning.py:end")),
     ("HTTP with the engine", ("/upstream/",)),
     ("body for the engine", ("asking.py:judged_body", "call.py:Call.body_for")),
+    ("read and judge the events", ("judged_stream.py:", "events.py:")),
     ("parse and judge the answer", ("auto.py:_judge", "answers.py:", "auto.py:_charge")),
+    ("pass the events on", ("/exchange.py:Exchange.piece", "relay.py:", "streaming.py:")),
     ("headers and answer", ("completions.py:_tell", "relay.py:_relay_whole", "Turn.end")),
     ("classify", ("/classifier/",)),
     ("plan: predict, filter, score, pick", ("planning.py:plan_auto",)),
@@ -75,14 +81,23 @@ STAGES = (
 
 
 class Engine:
-    """A transport that is no socket, and has an answer to whatever is written."""
+    """A transport that is no socket, and has an answer to whatever is written.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    Its parts come in a turn of the event loop each.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, parts: Sequence[bytes] = WHOLE) -> None:
         self.loop = loop
+        self.parts = parts
         self.protocol: Any = None
 
     def write(self, _data: bytes) -> None:
-        self.loop.call_soon(self.protocol.data_received, REPLY)
+        self.loop.call_soon(self._tell, 0)
+
+    def _tell(self, at: int) -> None:
+        self.protocol.data_received(self.parts[at])
+        if at + 1 < len(self.parts):
+            self.loop.call_soon(self._tell, at + 1)
 
     def is_closing(self) -> bool:
         return False
@@ -101,11 +116,15 @@ class Client(Engine):
         super().__init__(loop)
         self.requests = requests
         self.left = left
+        self.begins = True
         self.done = loop.create_future()
 
     def write(self, data: bytes) -> None:
-        if not data.startswith(b"HTTP/1.1 200"):
+        if self.begins and not data.startswith(b"HTTP/1.1 200"):
             raise SystemExit(data.decode())
+        self.begins = b"chunked" not in data if self.begins else data.endswith(END)
+        if not self.begins:
+            return
         self.left -= 1
         if self.left:
             again = self.requests[self.left % len(self.requests)]
@@ -117,21 +136,22 @@ class Client(Engine):
 class Connecting(asyncio.AbstractEventLoop):
     """The event loop, except that whoever connects gets an :class:`Engine`."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, parts: Sequence[bytes]) -> None:
         self.loop = loop
+        self.parts = parts
         self.time = loop.time  # type: ignore[method-assign]
         self.call_later = loop.call_later  # type: ignore[method-assign]
         self.create_future = loop.create_future  # type: ignore[method-assign]
 
     async def create_connection(self, protocol: Any, *_: Any, **__: Any) -> Any:
-        engine = Engine(self.loop)
+        engine = Engine(self.loop, self.parts)
         engine.protocol = protocol()
         engine.protocol.connection_made(engine)
         return engine, engine.protocol
 
 
-def request_of(body: str) -> bytes:
-    data = body.encode()
+def request_of(body: str, *, streams: bool) -> bytes:
+    data = json.dumps(json.loads(body) | {"stream": True}).encode() if streams else body.encode()
     head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {KEY}\r\n"
     return (
         f"{head}content-type: application/json\r\ncontent-length: {len(data)}\r\n\r\n".encode()
@@ -159,13 +179,15 @@ async def ask(server: Server, requests: list[bytes], count: int, connections: in
     return spent_s / (each * connections) * 1e6
 
 
-def dispatcher_in(folder: Path) -> Dispatcher:
-    """Put a dispatcher together as a replica has it."""
+def dispatcher_in(folder: Path, parts: Sequence[bytes]) -> Dispatcher:
+    """Put a dispatcher together as a replica has it; its engines answer with these parts."""
     table, problems = build_table(read_resources([resources(folder, 1, 2)]))
     if problems:
         raise SystemExit("\n".join(str(problem) for problem in problems))
     dispatcher = Dispatcher.create(Settings(host="127.0.0.1", port=1, dispatchers=1))
-    dispatcher.client._loop = Connecting(asyncio.get_running_loop())  # noqa: SLF001 - no sockets
+    dispatcher.client._loop = Connecting(  # noqa: SLF001 - no sockets
+        asyncio.get_running_loop(), parts
+    )
     dispatcher.journal = Journal(folder / "journal", dispatcher.ids.process, 1 << 26)
     start: Any = dispatcher.journal.start
     try:
@@ -176,13 +198,15 @@ def dispatcher_in(folder: Path) -> Dispatcher:
     return dispatcher
 
 
-async def measured(rounds: int, count: int, connections: int, *, stages: bool) -> dict[str, Any]:
+async def measured(
+    rounds: int, count: int, connections: int, *, stages: bool, streams: bool
+) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
-        dispatcher = dispatcher_in(Path(name))
+        dispatcher = dispatcher_in(Path(name), STREAM if streams else WHOLE)
         server = Server(App(dispatcher).answer, patience_s=60)
         found: dict[str, Any] = {}
         for title, model in MODELS.items():
-            requests = [request_of(body) for body in bodies(model, large=False)]
+            requests = [request_of(body, streams=streams) for body in bodies(model, large=False)]
             await ask(server, requests, WARM)
             gc.collect()
             gc.freeze()
@@ -231,12 +255,12 @@ def unpacked(revision: str) -> Iterator[Path]:
         yield Path(name)
 
 
-def in_turns(revision: str, turns: int, connections: int) -> None:
+def in_turns(revision: str, turns: int, options: Sequence[str]) -> None:
     """Compare this tree with a commit; each turn runs both, one after the other."""
     ratios: dict[str, list[float]] = {title: [] for title in MODELS}
     with unpacked(revision) as tree:
         for _ in range(turns):
-            old, new = run_in(tree, connections), run_in(ROOT, connections)
+            old, new = run_in(tree, options), run_in(ROOT, options)
             for title, seen in ratios.items():
                 seen.append(new[title]["us"] / old[title]["us"])
                 print(
@@ -246,11 +270,10 @@ def in_turns(revision: str, turns: int, connections: int) -> None:
         print(f"{title}: {statistics.median(seen):.2f} of the processor time at {revision}")
 
 
-def run_in(tree: Path, connections: int) -> dict[str, Any]:
+def run_in(tree: Path, options: Sequence[str]) -> dict[str, Any]:
     env = {**os.environ, "BENCH_TREE": str(tree)}
     command = [sys.executable, __file__, "--json", "--rounds", "5"]
-    command += ["--connections", str(connections)]
-    told = subprocess.run(command, env=env, check=True, stdout=subprocess.PIPE).stdout
+    told = subprocess.run([*command, *options], env=env, check=True, stdout=subprocess.PIPE).stdout
     found: dict[str, Any] = json.loads(told.splitlines()[-1])
     return found
 
@@ -263,14 +286,19 @@ def main() -> None:
     )  # fmt: skip
     parser.add_argument("--against", metavar="COMMIT", help="compare with this commit")
     parser.add_argument("--connections", type=int, default=1, help="at the same time (1)")
+    parser.add_argument("--streams", action="store_true", help="streams in place of whole answers")
     parser.add_argument("--turns", type=int, default=5, help="of a comparison (5)")
     parser.add_argument("--rounds", type=int, default=9, help="the least of so many counts (9)")
     parser.add_argument("--json", action="store_true", help="figures as JSON, without stages")
     options = parser.parse_args()
     if options.against:
-        in_turns(options.against, options.turns, options.connections)
+        of_each = ["--connections", str(options.connections)]
+        in_turns(options.against, options.turns, of_each + ["--streams"] * options.streams)
         return
-    found = uvloop.run(measured(options.rounds, 1500, options.connections, stages=not options.json))
+    asked = measured(
+        options.rounds, 1500, options.connections, stages=not options.json, streams=options.streams
+    )
+    found = uvloop.run(asked)
     if options.json:
         print(json.dumps(found))
         return
