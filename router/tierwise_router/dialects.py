@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from tierwise_router.answers import output_texts
 from tierwise_router.call import CHAT, COMPLETIONS, RESPONSES
+from tierwise_router.token_event import Token, read_token
 
 __all__ = ["BREAKING_MARKS", "DIALECTS", "Dialect", "Piece"]
 
@@ -56,6 +57,9 @@ class Dialect(Protocol):
 
     def choices(self, fields: Mapping[str, Any]) -> int:
         """Count the choices that will be answered."""
+
+    def token(self, data: bytes) -> Token | None:
+        """Read an event that is one token and nothing else, unparsed; None for all others."""
 
     def pieces(self, event: Mapping[str, Any]) -> Iterator[Piece]:
         """Read an event of a stream; raises what malformed ones do (KeyError, TypeError, ...)."""
@@ -148,6 +152,10 @@ class Chat(_Choices):
         """``n``."""
         return _whole(fields.get("n")) or 1
 
+    def token(self, data: bytes) -> Token | None:
+        """Read it as vLLM writes it."""
+        return read_token(data)
+
     def _spoke(self, choice: Mapping[str, Any]) -> bool:
         delta = choice.get("delta") or {}
         return any(value for name, value in delta.items() if name != "role")
@@ -178,6 +186,9 @@ class Completions(_Choices):
         many = isinstance(prompt, list) and prompt and not isinstance(prompt[0], int)
         return (_whole(fields.get("n")) or 1) * (len(prompt) if many else 1)  # type: ignore[arg-type]
 
+    def token(self, data: bytes) -> None:
+        """Have all of them parsed."""
+
     def _spoke(self, choice: Mapping[str, Any]) -> bool:
         return bool(choice.get("text"))
 
@@ -206,6 +217,9 @@ class Responses:
     def choices(self, fields: Mapping[str, Any]) -> int:  # noqa: ARG002 - there is always one
         """One."""
         return 1
+
+    def token(self, data: bytes) -> None:
+        """Have all of them parsed."""
 
     def pieces(self, event: Mapping[str, Any]) -> Iterator[Piece]:
         """Read the events that carry text, and the last one.

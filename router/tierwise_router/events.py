@@ -46,19 +46,30 @@ class EventReader:
 
         Raises UpstreamDiedError when an event grows beyond 8 MiB.
         """
-        rest = self._rest
-        seen = max(0, len(rest) - 1)
-        rest += self._with_lf(data)
+        rest, data = self._rest, self._with_lf(data)
         events: list[Event] = []
+        if not rest:
+            # Most events arrive whole.
+            *blocks, tail = data.split(b"\n\n")
+            for block in blocks:
+                _read(block, events)
+            rest += tail
+        else:
+            self._feed_rest(data, events)
+        if len(rest) > EVENT_LIMIT_BYTES:
+            raise UpstreamDiedError(f"an event of the stream is larger than {EVENT_LIMIT_BYTES} B")
+        return events
+
+    def _feed_rest(self, data: bytes, events: list[Event]) -> None:
+        rest = self._rest
+        seen = len(rest) - 1
+        rest += data
         start = 0
         while (end := rest.find(b"\n\n", max(start, seen))) >= 0:
             _read(bytes(rest[start:end]), events)
             start = end + 2
         if start:
             del rest[:start]
-        if len(rest) > EVENT_LIMIT_BYTES:
-            raise UpstreamDiedError(f"an event of the stream is larger than {EVENT_LIMIT_BYTES} B")
-        return events
 
     def _with_lf(self, data: bytes) -> bytes:
         """Turn every end of a line into LF; a CR at a cut may be one half of a CRLF."""

@@ -49,6 +49,11 @@ class _Choice:
     silent: int = 0
     ended: bool = False
 
+    def take_token(self, logprob: float) -> None:
+        likely = token_probability(logprob)
+        self.lowest = min(self.lowest, likely)
+        self.tokens += 1
+
     def take(self, piece: Piece) -> None:
         for value in piece.logprobs:
             likely = token_probability(value if type(value) in NUMBERS else NO_NUMBER)
@@ -148,6 +153,17 @@ class JudgedStream:
         self.complete = True
 
     def _take(self, event: Event) -> None:
+        token = None if event.name else self.dialect.token(event.data)
+        if token is None:
+            self._take_parsed(event)
+            return
+        choice = self._choices.get(token.choice)
+        if choice is None:
+            choice = self._choices[token.choice] = _Choice()
+        choice.take_token(token.logprob)
+        self._keep(event.data if self.wishes.logprobs else token.shown)
+
+    def _take_parsed(self, event: Event) -> None:
         try:
             fields = orjson.loads(event.data)
             self.failure = self.dialect.failure(fields)
@@ -172,7 +188,9 @@ class JudgedStream:
         shown = self._shown(event, fields)
         if shown is None:
             return
-        name = b"event: %s\n" % event.name if event.name else b""
+        self._keep(shown, b"event: %s\n" % event.name if event.name else b"")
+
+    def _keep(self, shown: bytes, name: bytes = b"") -> None:
         whole = b"%sdata: %s\n\n" % (name, shown)
         self._held.append(whole)
         self._held_bytes += len(whole)
@@ -197,9 +215,12 @@ class JudgedStream:
     def _verdict(self) -> tuple[Early, str]:
         if self.complete or len(self._choices) < self.wishes.choices:
             return Early.WAIT, "not every choice has begun"
-        found = [self._verdict_of(one) for one in self._seen()]
-        if all(one.ended for one in self._seen()) and found[0][0] is not Early.ACCEPT:
+        seen = self._seen()
+        found = [self._verdict_of(one) for one in seen]
+        if seen[0].ended and found[0][0] is not Early.ACCEPT and all(one.ended for one in seen):
             return Early.WAIT, "the usage is still to come"
+        if len(found) == 1:
+            return found[0]
         for wanted in (Early.REJECT, Early.WAIT):
             for action, reason in found:
                 if action is wanted:
