@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from typing import Protocol, Self
 
 from tierwise_router.exchange import Exchange
+from tierwise_router.http1.acceptor import Acceptor
 from tierwise_router.http1.server import Server
 
 __all__ = ["Listener", "claim_port", "shared_socket"]
 
-BACKLOG = 2048
 CLIENT_PATIENCE_S = 30.0
 
 
@@ -68,15 +67,14 @@ class Listener:
     ...     listener = await Listener.open(app, claim_port("127.0.0.1", 0), drain_s=1)
     ...     await listener.drain()
     ...     return listener.port > 0
+    >>> import asyncio
     >>> asyncio.run(port())
     True
     """
 
-    def __init__(
-        self, server: Server, accepting: asyncio.Server, port: int, drain_s: float
-    ) -> None:
+    def __init__(self, server: Server, acceptor: Acceptor, port: int, drain_s: float) -> None:
         self._server = server
-        self._accepting = accepting
+        self._acceptor = acceptor
         self._drain_s = drain_s
         self.port = port
 
@@ -94,13 +92,13 @@ class Listener:
         gets to finish a request's head, and between two pieces of its body.
         """
         server = Server(app.answer, patience_s)
-        accepting = await server.loop.create_server(server.connect, sock=shared, backlog=BACKLOG)
-        return cls(server, accepting, shared.getsockname()[1], drain_s)
+        port = shared.getsockname()[1]
+        return cls(server, Acceptor(shared, server.connect), port, drain_s)
 
     @property
     def alive(self) -> bool:
         """Tell whether it still accepts connections."""
-        return self._accepting.is_serving()
+        return self._acceptor.open
 
     @property
     def connections(self) -> int:
@@ -109,5 +107,5 @@ class Listener:
 
     async def drain(self) -> None:
         """Accept nothing more, let what runs finish, and return when all of it has."""
-        self._accepting.close()
+        await self._acceptor.close()
         await self._server.drain(self._drain_s)
