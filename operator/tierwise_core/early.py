@@ -19,9 +19,9 @@ Else the stream is held back and the next token awaited. An answer that ends is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+from tierwise_core import swift
 from tierwise_core.confidence import (
     MOST_EVIDENCE_AGAINST,
     MOST_EVIDENCE_FOR,
@@ -43,7 +43,7 @@ class Early(StrEnum):
     REJECT = "reject"
 
 
-@dataclass(frozen=True, slots=True)
+@swift.dataclass(frozen=True, slots=True)
 class Outlook:
     """The confidence in a stream now, and the best and the worst that may become of it."""
 
@@ -105,11 +105,11 @@ def worst_after(predicted: float, tokens: int) -> float:
 def early_verdict(
     seen: Outlook, floor: float, tokens: int, policy: StreamingPolicy
 ) -> tuple[Early, str]:
-    """Decide about a stream that has not ended, with the comparison that decided in words.
+    """Decide about a stream that has not ended, with what decided in words.
 
     >>> policy = StreamingPolicy()
     >>> early_verdict(outlook(0.91, 0.9996, 3), 0.85, 3, policy)
-    (<Early.WAIT: 'wait'>, '0.9868 after 3 of 8 tokens')
+    (<Early.WAIT: 'wait'>, 'too few tokens')
     >>> early_verdict(outlook(0.91, 0.9996, 8), 0.85, 8, policy)
     (<Early.ACCEPT: 'accept'>, '0.9868 after 8 tokens')
     >>> early_verdict(outlook(0.91, 0.59, 5, longest=11), 0.85, 5, policy)
@@ -122,7 +122,7 @@ def early_verdict(
     if seen.worst >= floor:
         return Early.ACCEPT, f"at least {seen.worst:.2f} >= floor {floor:.2f}"
     if tokens < policy.early_tokens:
-        return Early.WAIT, f"{seen.now:.4f} after {tokens} of {policy.early_tokens} tokens"
+        return Early.WAIT, "too few tokens"
     if 1.0 - seen.now <= (1.0 - floor) * policy.doubt_share:
         return Early.ACCEPT, f"{seen.now:.4f} after {tokens} tokens"
-    return Early.WAIT, f"{seen.now:.4f} leaves too much doubt after {tokens} tokens"
+    return Early.WAIT, "too much doubt"
