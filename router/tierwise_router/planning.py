@@ -21,7 +21,7 @@ from tierwise_router.dispatcher import Dispatcher
 from tierwise_router.errors import RequestError
 from tierwise_router.journal_turn import Turn
 from tierwise_router.purses.purse import Purse
-from tierwise_router.refusals import is_refusal
+from tierwise_router.record import was_refused
 from tierwise_router.requirements import requirements_for
 from tierwise_router.upstream.response import Headers
 
@@ -40,6 +40,7 @@ DOLLARS: Final = "a number of dollars, 0 or more"
 PROBABILITY: Final = "a number from 0 to 1"
 SHOWN: Final = 40
 CLIENT_GONE: Final = 499
+FIRST_ERROR_STATUS: Final = 400
 TOO_DEAR: Final = "cost"
 DIGITS: Final = 9
 
@@ -201,7 +202,7 @@ def end(
 ) -> Turn | None:
     """Note how a request ended; gives the turn of the journal that its decision is written in.
 
-    What never came as far as a plan or a Specialist is recorded where it was refused.
+    Of a flood of refusals only some are recorded; what never came as far as one is not at all.
     """
     steps = decision.steps
     if decision.purse is not None:
@@ -211,12 +212,14 @@ def end(
     if decision.session and steps and not steps[-1].failure:
         dispatcher.homes.note(decision.session, steps[-1].hop.route.key)
     now = time.time()
-    decided = steps or decision.plan is not None or decision.pattern
-    if dispatcher.journal is None or not (
-        decided or (is_refusal(status) and dispatcher.refusals.wanted(now))
-    ):
-        return None
     decision.endpoint, decision.status = endpoint, status
+    if dispatcher.journal is None:
+        return None
+    if status >= FIRST_ERROR_STATUS and was_refused(decision):
+        if not dispatcher.refusals.wanted(now):
+            return None
+    elif not (steps or decision.plan is not None or decision.pattern):
+        return None
     decision.seconds, decision.ended_at = seconds, now
     turn = dispatcher.journal.turn
     write_down(turn, dispatcher.contents, decision)

@@ -20,7 +20,7 @@ from tierwise_router.answers import answer_text
 from tierwise_router.decision import NEVER_ASKED, Decision, Step, tier_of
 from tierwise_router.refusals import is_refusal
 
-__all__ = ["Told", "row_of"]
+__all__ = ["Told", "row_of", "was_refused"]
 
 FIRST_ERROR_STATUS: Final = 400
 UNPROCESSABLE: Final = 422
@@ -188,11 +188,16 @@ def _state(decision: Decision) -> FinalState:
         return decision.outcome
     if status == UNPROCESSABLE:
         return "human_review" if decision.reason == "human_review" else "abstained"
-    if is_refusal(status) and _nobody_was_asked(decision):
+    if was_refused(decision):
         return "refused"
     if not steps or steps[-1].failure or not status or status >= FIRST_ERROR_STATUS:
         return "failed"
     return _answered(steps)
+
+
+def was_refused(decision: Decision) -> bool:
+    """Tell whether a request was turned away before anybody was asked."""
+    return is_refusal(decision.status) and _nobody_was_asked(decision)
 
 
 def _nobody_was_asked(decision: Decision) -> bool:

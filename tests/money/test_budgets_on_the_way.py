@@ -24,6 +24,7 @@ from tierwise_router.journal import Journal
 from tierwise_router.journal_files import Marks, tail
 from tierwise_router.ledger_client import LedgerClient
 from tierwise_router.purses import Books, LeaseDesk
+from tierwise_router.refusals import Refusals
 from tierwise_router.shipping import LedgerAddress
 
 Engine = Callable[[Script], Awaitable[FakeEngine]]
@@ -31,6 +32,7 @@ Run = Callable[..., Awaitable[Running]]
 # The engine counts three tokens in each answer: three cents.
 CENT_A_TOKEN = Price(0.0, 0.0, 0.01)
 EXPECTED_TOKENS = 4
+SURE = -0.0001
 DAY = nano_usd(0.10)
 
 
@@ -97,6 +99,25 @@ async def test_a_budget_ends_and_says_so_before_a_call_is_made(
     await asyncio.to_thread(journal.flush)
     states = [row["state"] for row in tail(tmp_path, Marks()) if row["kind"] == "decision"]
     assert states == ["relayed"] * 3 + ["refused"] * 2, "the provider failed nobody"
+
+
+@pytest.mark.parametrize("model", ["gpt", "auto"])
+async def test_a_flood_beyond_a_budget_is_not_written_down_request_by_request(
+    engine: Engine, run: Run, ledger: Served, tmp_path: Path, model: str
+) -> None:
+    provider = await engine(answers("hi", SURE))
+    router = await run(gpt(provider.url), tenants=[team(day=DAY)])
+    with_books(router, ledger)
+    dispatcher = router.dispatcher
+    dispatcher.refusals = Refusals(most_per_second=0)
+    journal = dispatcher.journal = Journal(tmp_path, dispatcher.ids.process, 1 << 26)
+
+    told = [await ask(router, model) for _ in range(5)]
+
+    assert [one.status_code for one in told] == [200, 200, 200, 429, 429]
+    await asyncio.to_thread(journal.flush)
+    rows = [row for row in tail(tmp_path, Marks()) if row["kind"] == "decision"]
+    assert [row["status"] for row in rows] == [200] * 3
 
 
 async def test_dispatchers_that_answer_side_by_side_spend_the_budget_once(
