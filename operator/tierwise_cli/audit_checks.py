@@ -89,7 +89,8 @@ def verify_database(
     except TierwiseError as error:
         raise CliError(
             str(error),
-            fix="--database names one that a ledger has written: sqlite:////PATH/ledger.db",
+            fix="--database names one that a ledger has written: sqlite:////PATH/ledger.db; beside "
+            "a copy of a running ledger's file its -wal has to lie as well",
         ) from error
 
 
