@@ -45,9 +45,13 @@ function sampled(tier, colour) {
       sitting(node.holders, colour, (one) => `${count(one.gpus)} GPU${one.gpus === 1 ? "" : "s"}${one.pod ? ` · ${one.pod}` : ""}`))));
 }
 
-const seen = (tier, colour) => h("section", { class: "card" },
-  h("h2", {}, tier.name, h("small", {}, `${tier.pods.length} pod${tier.pods.length === 1 ? "" : "s"}`)),
-  sitting(tier.pods, colour, (one) => `${one.pod} · ${count(one.calls)} calls`));
+/** Providers' models run in no pod of ours: nobody told a name. */
+const seen = (tier, colour) => {
+  const what = tier.pods.some((one) => one.pod) ? "pod" : "model";
+  return h("section", { class: "card" },
+    h("h2", {}, tier.name, h("small", {}, `${tier.pods.length} ${what}${tier.pods.length === 1 ? "" : "s"}`)),
+    sitting(tier.pods, colour, (one) => `${one.pod ? `${one.pod} · ` : ""}${count(one.calls)} calls`));
+};
 
 export async function fleet({ ask }) {
   const said = await ask("fleet");
@@ -65,12 +69,12 @@ export async function fleet({ ask }) {
     node.holders.map((one) => ({ ...one, node: node.name })))).map((one) => ({ ...one, tier: tier.name })));
   return [title,
     h("p", { class: "lead" }, fromCalls
-      ? `Pods that answered lately, by tier; the last call was at ${moment(said.at)}. Nodes and GPUs appear once the ledger samples the cluster.`
+      ? `Who answered lately, by tier; the last call was at ${moment(said.at)}. Nodes and GPUs appear once the ledger samples the cluster.`
       : `Who held which GPUs at ${moment(said.at)}. Grey is free.`),
     h("div", { class: "tiers" }, said.tiers.map((tier) => (fromCalls ? seen : sampled)(tier, colour))),
     figures("Who sits where", [
       { name: "Tier", of: (row) => row.tier },
-      { name: fromCalls ? "Pod" : "Node", of: (row) => (fromCalls ? row.pod : row.node) },
+      { name: fromCalls ? "Pod" : "Node", of: (row) => (fromCalls ? row.pod || "not ours" : row.node) },
       { name: "Specialist", of: (row) => row.specialist },
       { name: "Revision", of: (row) => row.revision },
       { name: fromCalls ? "Calls" : "GPUs", n: true, of: (row) => count(fromCalls ? row.calls : row.gpus) },
