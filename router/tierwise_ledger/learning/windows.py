@@ -100,7 +100,7 @@ def windows(connection: Connection, asked: Asked) -> Series:
         of = [table.c[name] for name in Of._fields]
         added = [func.sum(table.c[name]).label(name) for name in (*SUMS, "cost_nano_usd")]
         query = _chosen(table, asked, begin, end, *of).add_columns(*added)
-        for row in connection.execute(query).mappings():
+        for row in connection.execute(query).mappings().all():
             whose = found.setdefault(row["of_window"], {})
             name = Of(*(row[one] for one in Of._fields))
             summed = Summed(Window.from_row(row), int(row["cost_nano_usd"] or 0))
@@ -114,7 +114,7 @@ def latencies(connection: Connection, asked: Asked) -> dict[int, dict[Of, Histog
     for table, begin, end in _tables(asked, WINDOW_LATENCY, LATENCY_HOURS):
         by = (*(table.c[name] for name in Of._fields), table.c.measure, table.c.bin)
         query = _chosen(table, asked, begin, end, *by).add_columns(func.sum(table.c["count"]))
-        for window, *of, measure, number, count in connection.execute(query):
+        for window, *of, measure, number, count in connection.execute(query).all():
             counts = found.setdefault(window, {}).setdefault(Of(*of), {}).setdefault(measure, {})
             counts[number] = counts.get(number, 0) + int(count)
     return found
