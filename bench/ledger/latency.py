@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -17,7 +17,9 @@ from rich.console import Console
 ROOT = Path(__file__).parents[2]
 SUPPORT = ROOT / "tests" / "_support"
 CLIENTS = 4
-TURNS = 6
+PAIRS = 12
+RANKS = (2, 9)
+"""Of twelve pairs the median lies between the third least and the third largest: 96 % sure."""
 REST_S = 0.05
 LEDGER = "http://127.0.0.1:18094"
 BODY = {"model": "auto", "messages": [{"role": "user", "content": "sort dbca"}]}
@@ -42,28 +44,41 @@ def latency(out: Console, folder: Path, seconds: float) -> None:
     ):  # fmt: skip
         try:
             assert router.stdout is not None  # noqa: S101 - it was asked for
-            _measure(out, router.stdout.readline().strip(), journal, seconds / TURNS)
+            _measure(out, router.stdout.readline().strip(), journal, seconds / 8)
         finally:
             router.kill()
             ledger.terminate()
 
 
 def _measure(out: Console, url: str, journal: Path, turn_s: float) -> None:
-    took: dict[bool, list[float]] = {True: [], False: []}
+    turns: dict[bool, list[list[float]]] = {True: [], False: []}
     asyncio.run(_ask(url, turn_s))
     with out.status("asking ..."):
-        for turn in range(TURNS):
-            shipped = turn % 2 == 1
-            with _shipping(journal) if shipped else nullcontext():
-                took[shipped] += asyncio.run(_ask(url, turn_s))
-    for shipped, times in took.items():
-        times.sort()
-        p50, p99 = (1000 * times[int(len(times) * share)] for share in (0.5, 0.99))
+        for pair in range(PAIRS):
+            for shipped in (pair % 2 == 1, pair % 2 == 0):
+                with _shipping(journal) if shipped else nullcontext():
+                    turns[shipped].append(sorted(asyncio.run(_ask(url, turn_s))))
+    for shipped, some in turns.items():
+        times = sorted(one for turn in some for one in turn)
         word = "shipping" if shipped else "not shipping"
         out.print(
-            f"  router, {word}: p50 {p50:.2f} ms, p99 {p99:.2f} ms ({len(times):,} answers, "
-            f"{CLIENTS} clients)"
+            f"  router, {word}: p50 {_ms(times, 0.5):.3f} ms, p99 {_ms(times, 0.99):.3f} ms "
+            f"({len(times):,} answers, {CLIENTS} clients)"
         )
+    for share in (0.5, 0.99):
+        more = sorted(
+            _ms(with_it, share) - _ms(without, share)
+            for with_it, without in zip(turns[True], turns[False], strict=True)
+        )
+        middle = (more[PAIRS // 2 - 1] + more[PAIRS // 2]) / 2
+        out.print(
+            f"  p{100 * share:.0f} with shipping less that without, {PAIRS} pairs of turns: "
+            f"{middle:+.3f} ms (96 %: {more[RANKS[0]]:+.3f} to {more[RANKS[1]]:+.3f})"
+        )
+
+
+def _ms(times: Sequence[float], share: float) -> float:
+    return 1000 * times[int(len(times) * share)]
 
 
 @contextmanager
