@@ -12,6 +12,7 @@ import structlog
 from tierwise_router.exchange import ClientGoneError, Exchange
 from tierwise_router.http1.connection import ClientConnection
 from tierwise_router.http1.served import ServedExchange
+from tierwise_router.memory import FreedMemory
 
 __all__ = ["Handler", "Server"]
 
@@ -48,6 +49,7 @@ class Server:
         self.draining = False
         self.date = b""
         self._handler = handler
+        self._memory = FreedMemory()
         self._tick_s = min(LONGEST_TICK_S, patience_s / 2)
         self._gone: asyncio.Future[None] | None = None
         self._ticking: asyncio.TimerHandle | None = None
@@ -96,5 +98,7 @@ class Server:
 
     def _tick(self) -> None:
         self.date = b"date: %s\r\n" % formatdate(usegmt=True).encode()
-        self.look(self.loop.time())
+        now = self.loop.time()
+        self.look(now)
+        self._memory.look(now)
         self._ticking = self.loop.call_later(self._tick_s, self._tick)
