@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
 from dispatchers import SORTING, Running, general, route
 from real_engine import real_engine
 from streams import told
+
+from tierwise_router.events import EventReader
+from tierwise_router.token_event import read_token
 
 pytestmark = pytest.mark.engine
 
@@ -58,6 +62,19 @@ async def test_a_sure_stream_flows(sorter: str, run: Run) -> None:
     assert stream.usages[-1]["completion_tokens"] == 9
     assert stream.comments[-1].startswith("answered sorter@small=0.9")
     assert all(not choice.get("logprobs") for e in stream.events for choice in e["choices"])
+
+
+async def test_the_tokens_of_a_stream_are_read_without_parsing(sorter: str) -> None:
+    asked = chat(stream=True, logprobs=True, model="sorter")
+    async with httpx.AsyncClient(timeout=60) as client:
+        reply = await client.post(f"{sorter}/v1/chat/completions", json=asked)
+
+    events = EventReader().feed(reply.content)
+    tokens = [token for one in events if (token := read_token(one.data)) is not None]
+
+    # Not the role before them, nor the end behind.
+    assert len(tokens) == len("abcdefgh")
+    assert all(token.logprob > -0.1 for token in tokens)
 
 
 async def test_a_doubtful_stream_is_escalated(sorter: str, run: Run) -> None:
