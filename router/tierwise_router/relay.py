@@ -202,9 +202,7 @@ async def _relay_whole(  # noqa: PLR0913, PLR0917 - an answer, and whose it is
     decision.cost_usd += cost_usd
     step = decision.steps[-1]
     failure = ENGINE_ERROR if any(mark in body for mark in marks) else step.failure
-    decision.steps[-1] = replace(
-        step, failure=failure, seconds=took_s, cost_usd=cost_usd, usage=usage
-    )
+    decision.steps[-1] = step.ended(step.confidence, failure, took_s, cost_usd, usage)
     exchange.extra += decision.headers()
     headers = whole_headers(response.headers)
     if response.status == BAD_REQUEST:
@@ -238,9 +236,8 @@ async def _relay_arriving(  # noqa: PLR0913, PLR0917 - an answer, whose it is, a
         usage = meter.usage if meter is not None else None
         cost_usd = call_cost_usd(price, whole_s, usage)
         decision.cost_usd = before_usd + cost_usd
-        decision.steps[-1] = replace(
-            step, failure=step.failure or broken, seconds=whole_s, cost_usd=cost_usd, usage=usage
-        )
+        failure = step.failure or broken
+        decision.steps[-1] = step.ended(step.confidence, failure, whole_s, cost_usd, usage)
     await exchange.piece(b"", more=False)
 
 

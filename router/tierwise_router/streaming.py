@@ -110,11 +110,9 @@ async def flow(exchange: Exchange, flowing: Flowing) -> None:
     finally:
         decision.cost_usd = spent_before_usd
         spent = _charge(attempt, stream)
-        decision.steps[-1] = replace(
-            decision.steps[-1],
-            seconds=spent.seconds,
-            cost_usd=spent.cost_usd,
-            usage=spent.usage,
+        step = decision.steps[-1]
+        decision.steps[-1] = step.ended(
+            step.confidence, step.failure, spent.seconds, spent.cost_usd, spent.usage
         )
         _note_end(attempt, stream, outcome)
         if outcome == "died":
