@@ -9,10 +9,10 @@ NAME ?= tierwise
 CACHE := $(or $(TIERWISE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tierwise)
 UV := $(CACHE)/uv/bin/uv
 BIN := .venv/bin
-PYTHON := $(BIN)/python
+PY := $(BIN)/python
 # Unit tests run beside each other, a worker for each core up to four.
 WORKERS ?= --numprocesses auto --maxprocesses 4 --dist worksteal
-LOCALCLUSTER := PYTHONPATH=hack $(PYTHON) -m localcluster
+LOCALCLUSTER := PYTHONPATH=hack $(PY) -m localcluster
 
 .PHONY: help
 help: ## Print this list
@@ -25,7 +25,7 @@ help: ## Print this list
 ## The main job
 .PHONY: up
 up: setup ## A cluster, operator, router and five real models, ready to answer
-	@PYTHONPATH=hack $(PYTHON) -m quickstart up --name $(NAME) $(foreach file,$(VALUES),--values $(file))
+	@PYTHONPATH=hack $(PY) -m quickstart up --name $(NAME) $(foreach file,$(VALUES),--values $(file))
 
 .PHONY: down
 down: setup ## Remove the local cluster and everything it left on this machine
@@ -82,15 +82,15 @@ tools: setup ## Build the cluster's binaries once (cached by version)
 
 .PHONY: browser
 browser: setup ## Chromium for the tests of the ledger's page: the system's, or apt's
-	@PYTHONPATH=hack $(PYTHON) -m browser
+	@PYTHONPATH=hack $(PY) -m browser
 
 .PHONY: postgres
 postgres: setup ## PostgreSQL for the tests: the system's, or unpacked into the cache
-	@PYTHONPATH=hack $(PYTHON) -m pgserver
+	@PYTHONPATH=hack $(PY) -m pgserver
 
 .PHONY: clients
 clients: setup ## The environment of the client tests: openai, litellm, langchain, Node.js (cached)
-	@PYTHONPATH=hack $(PYTHON) -m clientenv
+	@PYTHONPATH=hack $(PY) -m clientenv
 
 .PHONY: images
 images: setup ## Build the operator's and the router's images, without Docker
@@ -98,15 +98,15 @@ images: setup ## Build the operator's and the router's images, without Docker
 
 .PHONY: generate
 generate: setup ## Write crds/, the chart's copy, docs/reference/, metrics, alerts and dashboards from the code
-	@$(PYTHON) -m tierwise_api.generate .
-	@$(PYTHON) -m tierwise_router.openapi .
-	@PYTHONPATH=hack $(PYTHON) -m observability
+	@$(PY) -m tierwise_api.generate .
+	@$(PY) -m tierwise_router.openapi .
+	@PYTHONPATH=hack $(PY) -m observability
 
 .PHONY: verify
 verify: setup ## Fail when a generated file or a lock is not up to date
-	@$(PYTHON) -m tierwise_api.generate --check .
-	@$(PYTHON) -m tierwise_router.openapi --check .
-	@PYTHONPATH=hack $(PYTHON) -m observability --check
+	@$(PY) -m tierwise_api.generate --check .
+	@$(PY) -m tierwise_router.openapi --check .
+	@PYTHONPATH=hack $(PY) -m observability --check
 	@hack/lock.sh --check
 
 .PHONY: format
@@ -120,31 +120,31 @@ lock: setup ## Resolve the dependencies again into requirements/
 
 .PHONY: models
 models: setup ## Train the small example models again (minutes each)
-	@PYTHONPATH=hack $(PYTHON) -m quickstart models
+	@PYTHONPATH=hack $(PY) -m quickstart models
 
 .PHONY: bench-router
 bench-router: setup ## The router beside vllm-router and LiteLLM, 10 minutes (QUICK=yes: 3; RECORD=yes: into docs/)
-	@$(PYTHON) bench/router/run.py $(if $(QUICK),--quick) $(if $(RECORD),--record)
+	@$(PY) bench/router/run.py $(if $(QUICK),--quick) $(if $(RECORD),--record)
 
 .PHONY: bench-rollouts
 bench-rollouts: setup ## Wrong verdicts, time and regret of thousands of rollouts, beside fixed steps (RECORD=yes)
-	@$(PYTHON) bench/rollouts/run.py $(if $(RECORD),--record)
+	@$(PY) bench/rollouts/run.py $(if $(RECORD),--record)
 
 .PHONY: bench-router-cpu
 bench-router-cpu: setup ## Where a request's processor time goes; AGAINST=COMMIT compares, also on a busy machine
-	@$(PYTHON) bench/router/cpu.py $(if $(AGAINST),--against $(AGAINST))
+	@$(PY) bench/router/cpu.py $(if $(AGAINST),--against $(AGAINST))
 
 .PHONY: bench-router-instructions
 bench-router-instructions: setup ## The instructions of a request, the same on any machine (valgrind); AGAINST=COMMIT compares
-	@$(PYTHON) bench/router/instructions.py $(if $(AGAINST),--against $(AGAINST))
+	@$(PY) bench/router/instructions.py $(if $(AGAINST),--against $(AGAINST))
 
 .PHONY: bench-ledger
 bench-ledger: setup postgres ## The ledger with ten million outcomes (ROWS=1000000: less; KEEP=folder: go on later; RECORD=yes)
-	@PYTHONPATH=hack $(PYTHON) bench/ledger/run.py $(if $(ROWS),--rows $(ROWS)) $(if $(KEEP),--keep $(KEEP)) $(if $(RECORD),--record)
+	@PYTHONPATH=hack $(PY) bench/ledger/run.py $(if $(ROWS),--rows $(ROWS)) $(if $(KEEP),--keep $(KEEP)) $(if $(RECORD),--record)
 
 .PHONY: bench-placement
 bench-placement: setup ## Placement beside CP-SAT and first-fit (RECORD=yes: into docs/placement.md)
-	@$(PYTHON) bench/placement/run.py $(if $(RECORD),--record)
+	@$(PY) bench/placement/run.py $(if $(RECORD),--record)
 
 .PHONY: clean
 clean: ## Remove .venv and build output (the cache stays: rm -r $(CACHE))

@@ -11,15 +11,14 @@ venv=.venv
 say() { printf -- '-> %s\n' "$*"; }
 die() { printf 'tierwise: %s\n' "$*" >&2; exit 1; }
 
-python=${PYTHON:-}
-if [ -z "$python" ]; then
-  for candidate in python3.11 python3.12 python3.13 python3; do
-    if command -v "$candidate" >/dev/null &&
-      "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null; then
-      python=$(command -v "$candidate") && break
-    fi
-  done
-fi
+python=
+for candidate in ${PYTHON:-$venv/bin/python python3.11 python3.12 python3.13 python3}; do
+  if command -v "$candidate" >/dev/null &&
+    "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null; then
+    python=$(command -v "$candidate") && break
+  fi
+done
+[ -n "$python" ] || [ -z "${PYTHON:-}" ] || die "PYTHON=$PYTHON is no Python 3.11, 3.12 or 3.13. Fix: PYTHON=/path/to/python3.11, or leave it out"
 [ -n "$python" ] || die "no Python 3.11, 3.12 or 3.13 on PATH. Fix: apt-get install python3 python3-venv, or set PYTHON=/path/to/python3.11"
 
 if [ "$("$uv" --version 2>/dev/null | cut -d' ' -f2)" != "$UV_VERSION" ]; then
@@ -35,12 +34,13 @@ if [ "$("$uv" --version 2>/dev/null | cut -d' ' -f2)" != "$UV_VERSION" ]; then
   "$cache/uv/bin/pip" install --quiet --disable-pip-version-check "uv==$UV_VERSION"
 fi
 
-key=$({ "$python" -VV; readlink -f "$python"; cat requirements/dev.txt pyproject.toml; } | sha256sum | cut -c1-16)
+about() { "$1" -c 'import sys; print(sys.version, sys.base_prefix)' 2>/dev/null || true; }
+key=$({ about "$python"; cat requirements/dev.txt pyproject.toml; } | sha256sum | cut -c1-16)
 if [ "$(cat "$venv/.tierwise-key" 2>/dev/null)" = "$key" ]; then exit 0; fi
 
 began=$SECONDS
 say "$venv from requirements/dev.txt"
-[ -x "$venv/bin/python" ] || "$uv" venv --quiet --python "$python" "$venv"
+[ "$(about "$venv/bin/python")" = "$(about "$python")" ] || "$uv" venv --quiet --clear --python "$python" "$venv"
 "$uv" pip sync --python "$venv/bin/python" --require-hashes requirements/dev.txt
 "$uv" pip install --quiet --python "$venv/bin/python" --no-deps --editable .
 echo "$key" >"$venv/.tierwise-key"
