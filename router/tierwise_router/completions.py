@@ -34,7 +34,7 @@ from tierwise_router.extent import about_prompt_tokens, output_tokens
 from tierwise_router.overflow import overflow_of
 from tierwise_router.patterns.answer import answer_pattern
 from tierwise_router.patterns.tapping import offer_to_shadows, tap_for_shadows
-from tierwise_router.planning import begin, plan_auto, read_wishes
+from tierwise_router.planning import TOO_DEAR, begin, plan_auto, read_wishes
 from tierwise_router.relay import relay_named, whole_headers
 from tierwise_router.requirements import check_named
 from tierwise_router.sse import chat_events, completion_events, response_events
@@ -181,14 +181,29 @@ async def _tell_as_stream(
     await exchange.piece(b"", more=False)
 
 
+def _too_dear(decision: Decision) -> str:
+    """Name who was left out for the price: with more to spend one of them might have answered."""
+    plan, purse = decision.plan, decision.purse
+    dear = [skip for skip in plan.skipped if skip.code == TOO_DEAR] if plan is not None else []
+    if not dear:
+        return ""
+    budget = purse is not None and purse.ceiling_usd is not None
+    whose = "that is what is left of the tenant's budget, or" if budget else "that is"
+    return (
+        f". {dear[0].route_name} was not asked: {dear[0].reason} "
+        f"({whose} what the request may spend at most)"
+    )
+
+
 async def refuse(exchange: Exchange, decision: Decision, refused: Refused) -> None:
     """Say that nobody was sure enough, and who was asked; a guess is worse than no answer."""
     human = refused.hop.route.on_uncertain == "HumanReview"
     kind = "human_review" if human else "abstained"
     then = "a person should answer this" if human else "ask differently, or lower the floor"
+    said = f"no Specialist is sure enough of its answer ({decision.path}); {then}"
     answer = ErrorAnswer(
         422,
-        f"no Specialist is sure enough of its answer ({decision.path}); {then}",
+        said + _too_dear(decision),
         type=kind,
         code=kind,
     )

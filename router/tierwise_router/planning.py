@@ -25,7 +25,7 @@ from tierwise_router.record import was_refused
 from tierwise_router.requirements import requirements_for
 from tierwise_router.upstream.response import Headers
 
-__all__ = ["Wishes", "begin", "end", "plan_auto", "read_wishes"]
+__all__ = ["TOO_DEAR", "Wishes", "begin", "end", "plan_auto", "read_wishes"]
 
 PREFIX: Final = b"x-tierwise-"
 MAX_COST: Final = b"x-tierwise-max-cost-usd"

@@ -220,6 +220,27 @@ async def test_somebody_cheaper_answers_before_a_request_is_refused(
     assert told == ["demo/dear"] * 3 + ["demo/cheap"] * 3
 
 
+@pytest.mark.parametrize("limit", ["budget", "header", ""])
+async def test_who_was_left_out_for_its_price_is_named_where_nobody_was_sure(
+    engine: Engine, run: Run, ledger: Served, limit: str
+) -> None:
+    unsure, dear = [await engine(answers("dbca", logprob=-3.0)) for _ in range(2)]
+    router = await run(
+        general("unsure", unsure.url, confidence_floor=0.8, price=Price(0.0, 0.0, 0.0001)),
+        gpt(dear.url, name="dear", price=Price(0.0, 0.0, 1.0)),
+        tenants=[team(day=DAY if limit == "budget" else nano_usd(100), cheaper=True)],
+    )
+    with_books(router, ledger)
+    headers = {"x-tierwise-max-cost-usd": "0.1"} if limit == "header" else {}
+
+    told = await ask(router, "auto", headers=headers)
+
+    assert told.status_code == 422
+    message = told.json()["error"]["message"]
+    assert ("demo/dear was not asked: expected to cost" in message) == bool(limit)
+    assert len(dear.requests) == (not limit)
+
+
 async def test_an_escalation_that_is_too_dear_is_not_made_and_counts_as_never_asked(
     engine: Engine, run: Run, ledger: Served
 ) -> None:
