@@ -68,7 +68,7 @@ STAGES = (
     ("body for the engine", ("asking.py:judged_body", "call.py:Call.body_for")),
     ("read and judge the events", ("judged_stream.py:", "events.py:")),
     ("parse and judge the answer", ("auto.py:_judge", "answers.py:", "auto.py:_charge")),
-    ("pass the events on", ("/exchange.py:Exchange.piece", "relay.py:", "streaming.py:")),
+    ("pass the events on", (":ServedExchange.piece", ":_relay_pieces", ":_tell_events")),
     ("headers and answer", ("completions.py:_tell", "relay.py:_relay_whole", "Turn.end")),
     ("classify", ("/classifier/",)),
     ("plan: predict, filter, score, pick", ("planning.py:plan_auto",)),
