@@ -20,6 +20,7 @@ help: ## Print this list
 	@awk -F ':.*## ' '/^## /{printf "\n%s\n", substr($$0, 4)} /^[a-z][a-z0-9-]*:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\nVariables: NAME=tierwise (the local cluster), KUBECONFIG (use that cluster instead of a local one),\n'
 	@printf '           VALUES="a.yaml b.yaml" (more values for the chart),\n'
+	@printf '           PYTHON=/path/to/python3.12 (makes .venv anew; else the first of 3.11 to 3.13 on PATH)\n'
 	@printf '           TIERWISE_CACHE (built tools, engine and images; default ~/.cache/tierwise)\n'
 
 ## The main job

@@ -11,8 +11,10 @@ venv=.venv
 say() { printf -- '-> %s\n' "$*"; }
 die() { printf 'tierwise: %s\n' "$*" >&2; exit 1; }
 
+candidates=("$venv/bin/python" python3.11 python3.12 python3.13 python3)
+[ -z "${PYTHON:-}" ] || candidates=("$PYTHON")
 python=
-for candidate in ${PYTHON:-$venv/bin/python python3.11 python3.12 python3.13 python3}; do
+for candidate in "${candidates[@]}"; do
   if command -v "$candidate" >/dev/null &&
     "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null; then
     python=$(command -v "$candidate") && break

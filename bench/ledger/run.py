@@ -79,7 +79,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rows", type=int, default=10_000_000, help="outcomes in the tables")
-    parser.add_argument("--seconds", type=float, default=20.0, help="for taking, and for latency")
+    parser.add_argument(
+        "--seconds", type=float, default=20.0, help="for taking; a turn of latency takes an eighth"
+    )
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--database", nargs="+", choices=DATABASES, default=DATABASES)
     parser.add_argument("--keep", type=Path, help="a folder for the databases, which then stay")

@@ -94,9 +94,6 @@ class Engine:
     def write(self, _data: bytes) -> None:
         self.loop.call_soon(self._tell, 0)
 
-    def writelines(self, parts: Sequence[bytes]) -> None:
-        self.write(b"".join(parts[:1]))
-
     def _tell(self, at: int) -> None:
         self.protocol.data_received(self.parts[at])
         if at + 1 < len(self.parts):

@@ -219,8 +219,6 @@ class JudgedStream:
         found = [self._verdict_of(one) for one in seen]
         if seen[0].ended and found[0][0] is not Early.ACCEPT and all(one.ended for one in seen):
             return Early.WAIT, "the usage is still to come"
-        if len(found) == 1:
-            return found[0]
         for wanted in (Early.REJECT, Early.WAIT):
             for action, reason in found:
                 if action is wanted:

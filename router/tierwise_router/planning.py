@@ -40,7 +40,6 @@ DOLLARS: Final = "a number of dollars, 0 or more"
 PROBABILITY: Final = "a number from 0 to 1"
 SHOWN: Final = 40
 CLIENT_GONE: Final = 499
-FIRST_ERROR_STATUS: Final = 400
 TOO_DEAR: Final = "cost"
 DIGITS: Final = 9
 
@@ -215,7 +214,7 @@ def end(
     decision.endpoint, decision.status = endpoint, status
     if dispatcher.journal is None:
         return None
-    if status >= FIRST_ERROR_STATUS and was_refused(decision):
+    if was_refused(decision):
         if not dispatcher.refusals.wanted(now):
             return None
     elif not (steps or decision.plan is not None or decision.pattern):
