@@ -29,7 +29,9 @@ DAY_S: Final = 86400.0
 SEEN_DAYS: Final = 30
 SINCE: Final = "outcomes_since"
 AT_ONCE: Final = 1000
-"""So many outcomes of a tenant are erased in one transaction, and so many contents or old rows."""
+"""So many contents or old rows go in one transaction."""
+OUTCOMES_AT_ONCE: Final = 250
+"""So many outcomes of a tenant, each with some ten rows of other tables."""
 
 OF_DECISION: Final = (
     INTERACTIONS.c.decision, CLAIMS.c.decision, ROLLOUT_FAILURES.c.decision, CALLS.c.outcome,
@@ -104,7 +106,7 @@ def _erase_contents(connection: Connection, tenant: str, before: float = inf) ->
 
 
 def _erase_some_contents(connection: Connection, which: ColumnElement[bool]) -> int:
-    names = _some(connection, CONTENTS.c.id, which)
+    names = _some(connection, CONTENTS.c.id, which, AT_ONCE)
     return _delete(connection, CONTENTS, CONTENTS.c.id.in_(names))
 
 
@@ -118,14 +120,16 @@ def _erase_outcomes(connection: Connection, theirs: ColumnElement[bool]) -> int:
 
     Windows are sums over all tenants and name none of them: they stay.
     """
-    names = _some(connection, OUTCOMES.c.id, theirs)
+    names = _some(connection, OUTCOMES.c.id, theirs, OUTCOMES_AT_ONCE)
     for of_decision in OF_DECISION:
         _delete(connection, of_decision.table, of_decision.in_(names))
     return _delete(connection, OUTCOMES, OUTCOMES.c.id.in_(names))
 
 
-def _some(connection: Connection, name: Column[str], which: ColumnElement[bool]) -> Sequence[str]:
-    return connection.execute(select(name).where(which).limit(AT_ONCE)).scalars().all()
+def _some(
+    connection: Connection, name: Column[str], which: ColumnElement[bool], most: int
+) -> Sequence[str]:
+    return connection.execute(select(name).where(which).limit(most)).scalars().all()
 
 
 def forget_old(store: Store, settings: Settings, now: float) -> None:

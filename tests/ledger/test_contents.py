@@ -14,13 +14,13 @@ import pytest
 from dispatchers import Running, route
 from instant_engine import instant_engine
 from ledgers import NOON, Served, a_decision, a_word, count
-from sqlalchemy import insert, select
+from sqlalchemy import event, insert, select
 
 from tierwise_core.policy_contents import EVERYBODY, ContentsPolicy
 from tierwise_core.route_table import RouteTable
 from tierwise_core.router_policy import RouterPolicy
 from tierwise_ledger.contents import read, renew_seals
-from tierwise_ledger.erasing import forget_old
+from tierwise_ledger.erasing import erase_tenant, forget_old
 from tierwise_ledger.errors import SealError
 from tierwise_ledger.ingest import ingest
 from tierwise_ledger.sealing import Keyring
@@ -288,6 +288,23 @@ def test_a_tenant_is_erased_whole_and_its_bill_stays(store: Store, keys: Path) -
     assert {row["tenant"]: row["requests"] for row in summed["sums"]} == {
         TENANT: 1, "demo/team-b": 1,
     }  # fmt: skip
+
+
+def test_of_a_tenant_with_many_outcomes_all_go_some_at_a_time(store: Store) -> None:
+    take(store, *(a_decision(number) for number in range(600)), a_decision(601, tenant="demo/b"))
+    sizes: list[int] = []
+
+    def after(_c: object, cursor: Any, statement: str, *_: object) -> None:
+        if statement.split()[:3] == ["DELETE", "FROM", OUTCOMES.name]:
+            sizes.append(cursor.rowcount)
+
+    event.listen(store.engine, "after_cursor_execute", after)
+
+    told = erase_tenant(store, TENANT, NOON + 1000)
+
+    assert told == {"contents": 0, "outcomes": 600}
+    assert count(store, OUTCOMES) == 1
+    assert (sum(sizes), max(sizes)) == (600, 250)
 
 
 def test_an_erasure_that_was_cut_off_is_finished(store: Store, keys: Path) -> None:
