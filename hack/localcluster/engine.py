@@ -2,7 +2,8 @@
 
 vLLM lives in a virtual environment of this machine, made once from hash-locked requirements.
 Its pods run from an empty image and mount that environment, the Python it is based on and
-the system's libraries, read-only. All of it goes through `engine.podTemplate`, the patch
+the system's libraries, read-only; what vLLM finds out about a kind of model it keeps in a folder
+that they share, and does not find out again. All of it goes through `engine.podTemplate`, the patch
 any user has for what is special about a cluster; the operator knows nothing of it.
 """
 
@@ -36,6 +37,7 @@ _ENVIRONMENT = {
     "TORCHDYNAMO_DISABLE": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
 }
+_FINDINGS = "/var/cache/vllm"
 _SYSTEM_FOLDERS = ("/usr", "/lib", "/lib64", "/bin")
 
 
@@ -58,11 +60,23 @@ def ensure() -> Path:
     """
     folder = environment()
     if is_built():
-        return folder
+        return _with_findings(folder)
     what = "the engine's environment: vLLM for processors, about 6 GB"
     with step(what), locked(folder.parent):
         if not is_built():
             _build(_uv(), folder)
+    return _with_findings(folder)
+
+
+def _with_findings(folder: Path) -> Path:
+    """Have a folder in an environment that its engines may write to, whoever they run as.
+
+    vLLM starts a second interpreter to look at a model's class (7 s of processor time), unless
+    an engine of the same version has kept there what it saw.
+    """
+    findings = folder / "findings"
+    findings.mkdir(exist_ok=True)
+    findings.chmod(0o1777)
     return folder
 
 
@@ -104,7 +118,11 @@ def image() -> ScratchImage:
 
 def specification() -> dict[str, Any]:
     """What `Specialist.spec.engine` must be for vLLM to run here; makes the environment."""
-    env = {"PATH": f"{ensure()}/bin:/usr/bin:/bin", **_ENVIRONMENT}
+    env = {
+        "PATH": f"{ensure()}/bin:/usr/bin:/bin",
+        "VLLM_CACHE_ROOT": _FINDINGS,
+        **_ENVIRONMENT,
+    }
     return {
         "image": IMAGE,
         "args": list(ARGUMENTS),
@@ -116,17 +134,22 @@ def specification() -> dict[str, Any]:
 def pod_template() -> dict[str, Any]:
     """The strategic merge patch that brings vLLM into an empty image."""
     mounts = dict(_mounts())
+    findings = {"name": "findings", "mountPath": _FINDINGS}
     container = {
         "name": CONTAINER,
         "imagePullPolicy": "Never",
         "volumeMounts": [
-            {"name": name, "mountPath": str(path), "readOnly": True}
-            for name, path in mounts.items()
+            *(
+                {"name": name, "mountPath": str(path), "readOnly": True}
+                for name, path in mounts.items()
+            ),
+            findings,
         ],
     }
+    folders = {**mounts, findings["name"]: environment() / "findings"}
     volumes = [
         {"name": name, "hostPath": {"path": str(path), "type": "Directory"}}
-        for name, path in mounts.items()
+        for name, path in folders.items()
     ]
     return {"spec": {"containers": [container], "volumes": volumes}}
 

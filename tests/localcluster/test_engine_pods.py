@@ -1,6 +1,7 @@
-"""The engine's pods take vLLM from this machine, read-only, and nothing else of it."""
+"""The engine's pods take vLLM from this machine, read-only, and share what it found out."""
 
 import re
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,29 @@ def patch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     return engine.pod_template()
 
 
-def test_every_mount_is_read_only_and_has_its_volume(patch: dict[str, Any]) -> None:
+def test_every_mount_but_one_is_read_only_and_has_its_volume(patch: dict[str, Any]) -> None:
     (container,) = patch["spec"]["containers"]
-    mounts = container["volumeMounts"]
+    *mounts, findings = container["volumeMounts"]
     volumes = {volume["name"]: volume["hostPath"] for volume in patch["spec"]["volumes"]}
     assert all(mount["readOnly"] for mount in mounts)
-    assert {mount["name"] for mount in mounts} == set(volumes)
+    assert {mount["name"] for mount in (*mounts, findings)} == set(volumes)
     assert all(volumes[mount["name"]]["path"] == mount["mountPath"] for mount in mounts)
+    assert volumes[findings["name"]]["path"] == str(engine.environment() / "findings")
+
+
+def test_an_environment_of_before_gets_its_shared_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TIERWISE_CACHE", str(tmp_path))
+    engine.environment().mkdir(parents=True)
+    (engine.environment() / ".complete").touch()
+
+    env = {one["name"]: one["value"] for one in engine.specification()["env"]}
+
+    findings = engine.environment() / "findings"
+    assert stat.S_IMODE(findings.stat().st_mode) == 0o1777
+    mounts = engine.pod_template()["spec"]["containers"][0]["volumeMounts"]
+    assert {"name": "findings", "mountPath": env["VLLM_CACHE_ROOT"]} in mounts
 
 
 def test_a_missing_folder_is_an_error_and_not_made(patch: dict[str, Any]) -> None:

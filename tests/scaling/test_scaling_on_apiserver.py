@@ -187,6 +187,7 @@ def test_the_manifests_of_the_page_are_accepted(api_server: ApiServer) -> None:
     manifests = [yaml.safe_load(block) for block in blocks(PAGE, "yaml")]
     assert [body["kind"] for body in manifests] == [
         "Specialist",
+        "Specialist",
         "HorizontalPodAutoscaler",
         "ScaledObject",
         "Specialist",
@@ -199,11 +200,13 @@ def test_the_manifests_of_the_page_are_accepted(api_server: ApiServer) -> None:
 
 
 def test_an_hpa_and_keda_aim_at_what_has_a_scale_subresource(api_server: ApiServer) -> None:
-    _, *scalers, _ = [yaml.safe_load(block) for block in blocks(PAGE, "yaml")]
+    manifests = [yaml.safe_load(block) for block in blocks(PAGE, "yaml")]
+    scalers = [body for body in manifests if body["kind"] != SPECIALIST.name]
     served = json.loads(api_server.kubectl("get", "--raw", f"/apis/{SPECIALIST.api_version}"))
     scale = next(r for r in served["resources"] if r["name"] == "specialists/scale")
 
     assert (scale["kind"], scale["group"]) == ("Scale", "autoscaling")
+    assert len(scalers) == 2
     for scaler in scalers:
         assert scaler["spec"]["scaleTargetRef"] == {
             "apiVersion": SPECIALIST.api_version,
