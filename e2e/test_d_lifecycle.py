@@ -1,11 +1,14 @@
 """What a cluster does to us: edits, deletions, kills. Everything heals, nothing is lost."""
 
 import json
+import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
+import httpx
 from cluster import Cluster, answer, eventually
 
 NAMESPACE = "tierwise-system"
@@ -157,6 +160,59 @@ def test_a_router_pod_removed_under_load_loses_no_request(cluster: Cluster) -> N
         cluster.wait_for_router()
 
     assert set(codes) == {200}
+
+
+def test_a_pod_that_is_cut_off_in_the_middle_of_its_answer_is_found_out(cluster: Cluster) -> None:
+    """As with a node that lost its power, nobody closes the connection."""
+    (router, *_) = cluster.routers()
+    body = {
+        "model": "sorter",
+        "messages": [{"role": "user", "content": "sort dbca"}],
+        "stream": True,
+        "max_tokens": 200,
+        "ignore_eos": True,
+    }
+
+    with ExitStack() as stack:
+        stream = httpx.stream("POST", f"{router}/v1/chat/completions", json=body, timeout=120)
+        events = stack.enter_context(stream).iter_lines()
+        assert next(events).startswith("data: ")
+        stack.enter_context(cut_off(cluster, "sorter"))
+        *_, last = filter(None, events)
+
+    assert "has given no sign of life for 30 s" in last
+    assert answer(cluster.once_answered("sort dbca", "sorter")) == "abcd"
+
+
+@contextmanager
+def cut_off(cluster: Cluster, name: str) -> Iterator[None]:
+    """Have nothing that a Specialist's pod sends reach a router; its node still sees it."""
+    (pod,) = cluster.get_all("pods", f"tierwise.dev/specialist={name}")
+    process = next(
+        folder.name
+        for folder in Path("/proc").glob("[0-9]*")
+        if pod["metadata"]["uid"] in text_of(folder / "cgroup")
+    )
+    routers = [str(httpx.URL(url).host) for url in cluster.routers()]
+
+    def route(verb: str) -> None:
+        for address in routers:
+            command = ["nsenter", "-t", process, "-n", "ip", "route", verb, "blackhole", address]
+            subprocess.run(command, check=True)
+
+    route("add")
+    try:
+        yield
+    finally:
+        route("del")
+
+
+def text_of(path: Path) -> str:
+    """What a file of a process says; empty once the process has ended."""
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
 
 
 def twin_of(cluster: Cluster, name: str, twin: str) -> dict[str, Any]:

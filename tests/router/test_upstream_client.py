@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
 import socket
 import ssl
@@ -194,6 +195,16 @@ async def test_what_nobody_asked_for_ends_the_connection() -> None:
 
     assert wire.closed
     assert not connection.usable
+
+
+async def test_a_peer_that_the_kernel_gave_up_is_told_as_such() -> None:
+    connection, _, _ = wired()
+    response = connection.send(b"", b"", Timeouts())
+
+    connection.connection_lost(OSError(errno.ETIMEDOUT, "Connection timed out"))
+
+    with pytest.raises(UpstreamDiedError, match="http://pod has given no sign of life for 30 s"):
+        await response.news()
 
 
 async def test_two_answers_to_one_question_end_the_connection() -> None:

@@ -15,6 +15,8 @@ from typing import Final
 
 import structlog
 
+from tierwise_router.dead_peers import notice_dead_peer
+
 __all__ = ["Acceptor"]
 
 log = structlog.get_logger(__name__)
@@ -94,6 +96,7 @@ class Acceptor:
         try:
             client.setblocking(False)  # noqa: FBT003 - the socket's own interface
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            notice_dead_peer(client, must_read=False)
             await self._loop.connect_accepted_socket(self._connect, client)
         except OSError as error:  # it has gone again
             log.debug("a connection ended before it began", error=str(error))

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from functools import cache
 
 from tierwise_core.policy_resilience import Timeouts
+from tierwise_router.dead_peers import notice_dead_peer
 from tierwise_router.errors import UpstreamDiedError, UpstreamUnreachableError
 from tierwise_router.upstream.connection import READ_AT_ONCE_BYTES, Connection
 from tierwise_router.upstream.response import Headers, Response
@@ -137,7 +138,7 @@ class UpstreamClient:
         tls = (self._tls or tls_context()) if target.tls else None
         try:
             async with _timeout_of_others(connect_s):
-                _, connection = await self._loop.create_connection(
+                transport, connection = await self._loop.create_connection(
                     lambda: Connection(self._loop, target.url, self._keep, self._room),
                     target.host,
                     target.port,
@@ -148,6 +149,7 @@ class UpstreamClient:
             raise UpstreamUnreachableError(f"endpoint {target.url}: {why}") from None
         except OSError as error:
             raise UpstreamUnreachableError(f"endpoint {target.url}: {error}") from error
+        notice_dead_peer(transport.get_extra_info("socket"), must_read=True)
         return connection
 
     def _take_idle(self, url: str) -> Connection | None:

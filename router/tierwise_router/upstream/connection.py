@@ -9,6 +9,7 @@ from typing import cast
 import httptools
 
 from tierwise_core.policy_resilience import Timeouts
+from tierwise_router.dead_peers import GONE_AFTER_S
 from tierwise_router.errors import UpstreamDiedError, UpstreamError, UpstreamTimeoutError
 from tierwise_router.same_head import KnownHead, learn_head
 from tierwise_router.upstream.response import Headers, Response
@@ -219,8 +220,11 @@ class Connection(asyncio.BufferedProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        why = f" ({exc})" if exc else ""
-        self._fail(UpstreamDiedError(f"endpoint {self.name} closed the connection{why}"))
+        if isinstance(exc, TimeoutError):
+            what = f"has given no sign of life for {GONE_AFTER_S} s"
+        else:
+            what = f"closed the connection ({exc})" if exc else "closed the connection"
+        self._fail(UpstreamDiedError(f"endpoint {self.name} {what}"))
 
     # What the parser tells us.
 
