@@ -3,7 +3,7 @@
 kopf lists again when a watch is lost, but says nothing about objects that are no longer there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import structlog
 
@@ -23,9 +23,14 @@ async def load(cluster: Cluster, store: Store, namespaces: Sequence[str] = ()) -
         log.info("listed", kind=kind.name, kept=len(store.shelf(kind)))
 
 
-async def prune(cluster: Cluster, store: Store, namespaces: Sequence[str] = ()) -> None:
+async def prune(
+    cluster: Cluster,
+    store: Store,
+    namespaces: Sequence[str] = (),
+    kinds: Iterable[Kind] = WATCHED,
+) -> None:
     """Forget what is no longer in the cluster."""
-    for kind in WATCHED:
+    for kind in kinds:
         await _prune(cluster, store, kind, scopes(kind, namespaces))
 
 

@@ -20,6 +20,7 @@ from tierwise_operator.load_day import LoadDay
 from tierwise_operator.metrics import Metrics
 from tierwise_operator.passes import Passes
 from tierwise_operator.performance import Performance
+from tierwise_operator.pruning import Pruner
 from tierwise_operator.readings import Read, Readings
 from tierwise_operator.recorder import Recorder
 from tierwise_operator.rolling.means import ALL, Means, means
@@ -53,6 +54,7 @@ class Operator:
         self.metrics = metrics or Metrics()
         self.queue = WorkQueue()
         self.store = Store(self.queue.add, settings.leaving_taints)
+        self.pruner = Pruner(cluster, self.store, settings.namespaces)
         self.readings = Readings(read, lambda: self.queue.add(FLEET), lambda: clock().timestamp())
         recorder = Recorder(cluster, settings.identity, clock)
         executor = Executor(cluster, self.store, recorder, self.metrics)
@@ -107,6 +109,7 @@ class Operator:
                 for number in range(self._settings.workers):
                     group.create_task(self._worker(), name=f"worker {number}")
                 group.create_task(self._resync(), name="resync")
+                group.create_task(self.pruner.run(), name="prune")
                 group.create_task(self.load_watch.run(), name="load")
                 if self.drift_watch is not None:
                     group.create_task(self.drift_watch.run(), name="drift")
@@ -182,7 +185,7 @@ class Operator:
 
     async def resync(self) -> None:
         """Forget what is gone, and ask for a pass over everything that is there."""
-        await census.prune(self._cluster, self.store, self._settings.namespaces)
+        await self.pruner.prune_all()
         await self.extensions.look()
         self.adapters.look()
         self.queue.add(FLEET)

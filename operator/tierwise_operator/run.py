@@ -115,7 +115,9 @@ async def _operate(
     async with asyncio.TaskGroup() as group:
         group.create_task(operator.work(), name="work")
         ours = asyncio.all_tasks()
-        for tasks in await watches.start(operator.store, settings.namespaces):
+        for tasks in await watches.start(
+            operator.store, operator.pruner.listed, settings.namespaces
+        ):
             group.create_task(_watch(tasks, ours), name="watch")
         _listen_for_signals(stop)  # kopf has installed its own
 

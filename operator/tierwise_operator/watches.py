@@ -5,7 +5,7 @@ and compares no objects; see ``docs/decisions/kopf-only-watches.md``.
 """
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import kopf
@@ -16,6 +16,9 @@ from tierwise_operator.login import connection_info
 from tierwise_operator.store import Store, key_of
 
 ERROR_BACKOFFS = (0.5, 1, 2, 3, 5, 8)
+Listed = Callable[[Kind], None]
+"""Told when a kind is listed: once for each of its objects."""
+
 IDLE_SECONDS = 0.5  # a task of kopf's holds the last event of its object this long
 
 
@@ -80,22 +83,26 @@ def settings() -> kopf.OperatorSettings:
     return chosen
 
 
-def registry(store: Store, kinds: Iterable[Kind] = WATCHED) -> kopf.OperatorRegistry:
+def registry(
+    store: Store, listed: Listed, kinds: Iterable[Kind] = WATCHED
+) -> kopf.OperatorRegistry:
     """Return handlers that feed the store."""
     handlers = kopf.OperatorRegistry()
     kopf.on.login(registry=handlers)(connection_info)
     for kind in kinds:
-        _feed(handlers, store, kind)
+        _feed(handlers, store, listed, kind)
     return handlers
 
 
-def _feed(handlers: kopf.OperatorRegistry, store: Store, kind: Kind) -> None:
+def _feed(handlers: kopf.OperatorRegistry, store: Store, listed: Listed, kind: Kind) -> None:
     async def seen(event: Any, **_: Any) -> None:
         body = event["object"]
         if event["type"] == "DELETED":
             store.forget(kind, key_of(body["metadata"]))
         else:
             store.observe(kind, body)
+        if event["type"] is None:
+            listed(kind)
 
     kopf.on.event(
         kind.group, kind.version, kind.plural, id=f"see-{kind.plural}", registry=handlers
@@ -103,26 +110,29 @@ def _feed(handlers: kopf.OperatorRegistry, store: Store, kind: Kind) -> None:
 
 
 async def start(
-    store: Store, namespaces: Sequence[str] = ()
+    store: Store, listed: Listed, namespaces: Sequence[str] = ()
 ) -> list[Collection[asyncio.Task[Any]]]:
     """Start watching and return the tasks of each kopf, for `run`.
+
+    A kind whose watch was lost for too long is listed again. That says what is there, and nothing
+    of what has vanished meanwhile: whoever is told by ``listed`` has to look.
 
     One kopf watches either the whole cluster or some namespaces. To serve some namespaces there
     are two: the fleet is still seen whole, and Roles in those namespaces suffice for the rest.
     """
     if not namespaces:
-        return [await _spawn(store, WATCHED, clusterwide=True)]
+        return [await _spawn(store, listed, WATCHED, clusterwide=True)]
     return [
-        await _spawn(store, FLEET_WIDE, clusterwide=True),
-        await _spawn(store, SERVED, namespaces=list(namespaces)),
+        await _spawn(store, listed, FLEET_WIDE, clusterwide=True),
+        await _spawn(store, listed, SERVED, namespaces=list(namespaces)),
     ]
 
 
 async def _spawn(
-    store: Store, kinds: Iterable[Kind], **where: Any
+    store: Store, listed: Listed, kinds: Iterable[Kind], **where: Any
 ) -> Collection[asyncio.Task[Any]]:
     return await kopf.spawn_tasks(
-        registry=registry(store, kinds), settings=settings(), standalone=True, **where
+        registry=registry(store, listed, kinds), settings=settings(), standalone=True, **where
     )
 
 

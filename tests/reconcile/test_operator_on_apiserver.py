@@ -423,10 +423,16 @@ async def test_an_error_of_the_api_server_carries_its_words(real: Real) -> None:
 
 @pytest.mark.parametrize("everywhere", [True, False], ids=["everywhere", "one namespace"])
 async def test_kopf_feeds_the_store_and_writes_nothing(real: Real, *, everywhere: bool) -> None:
-    """The one test with kopf itself: an object appears, changes and goes."""
+    """The one test with kopf itself: an object appears, changes and goes; one was there before."""
     namespaces = () if everywhere else (real.namespace,)
     ours = asyncio.all_tasks()
-    kopfs = await watches.start(real.operator.store, namespaces)
+    listed: list[str] = []
+    await real.specialist("before")
+    where = "" if everywhere else real.namespace
+    there = len([body async for body in real.cluster.objects(SPECIALIST, where)])
+    kopfs = await watches.start(
+        real.operator.store, lambda kind: listed.append(kind.name), namespaces
+    )
     watching = [asyncio.create_task(watches.run(tasks, ours)) for tasks in kopfs]
     try:
         created = await real.specialist()
@@ -438,6 +444,7 @@ async def test_kopf_feeds_the_store_and_writes_nothing(real: Real, *, everywhere
                 await asyncio.sleep(0.01)
 
         async with asyncio.timeout(60):
+            await until(lambda: shelf.get(f"{real.namespace}/before") is not None)
             await until(lambda: shelf.get(key) is not None)
             await real.specialist(priority=5)
             await until(lambda: (found := shelf.get(key)) is not None and found.priority == 5)
@@ -447,6 +454,7 @@ async def test_kopf_feeds_the_store_and_writes_nothing(real: Real, *, everywhere
             assert body["metadata"]["uid"] == created["metadata"]["uid"]
             real.server.kubectl("delete", "sp", "sorter", "-n", real.namespace)
             await until(lambda: shelf.get(key) is None)
+        assert 1 <= listed.count("Specialist") <= there + 1  # the new one may be in the listing
     finally:
         for task in watching:
             task.cancel()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
+from dispatchers import until
 from fake_cluster import refuse
 from observed import HUGE
 from stage import Stage, node_body, pod_body, specialist_body, tier_body
 
 from tierwise_core.errors import SourceNotFoundError
+from tierwise_operator.cluster import ClusterError
 from tierwise_operator.kinds import NODE, POD, SPECIALIST
+from tierwise_operator.pruning import Pruner
 from tierwise_operator.workqueue import Item
 
 STATUS = "apply Specialist/status ai/sorter"
@@ -275,6 +279,56 @@ async def test_what_vanished_while_no_watch_was_open_is_pruned(stage: Stage) -> 
     await stage.settle()
     assert stage.operator.store.shelf(NODE).get("n2") is None
     assert stage.cluster.find("GPUTier", "h100")["status"]["nodes"] == 0
+
+
+async def test_what_a_new_listing_does_not_name_is_pruned_soon(stage: Stage) -> None:
+    """A watch of nodes was lost: kopf lists them again, and only that kind is looked through."""
+    await serve(stage)
+    await stage.operator.resync()
+    del stage.cluster.objects_by_key["Node", "n2"]
+    stage.cluster.reads.clear()
+    stage.operator.pruner.listed(NODE)
+    stage.cluster.missing.add("Node")
+    with pytest.raises(ClusterError):
+        await stage.operator.pruner.prune_listed()
+    stage.cluster.missing.clear()
+
+    await stage.operator.pruner.prune_listed()
+
+    await stage.settle()
+    assert stage.operator.store.shelf(NODE).get("n2") is None
+    assert stage.cluster.find("GPUTier", "h100")["status"]["nodes"] == 0
+    assert stage.cluster.reads == ["list Node", "list Node"]
+
+
+async def test_a_server_that_cannot_be_asked_for_names_is_asked_again(stage: Stage) -> None:
+    await serve(stage)
+    pruner = Pruner(stage.cluster, stage.operator.store, listing_s=0.0)
+    await pruner.prune_all()
+    del stage.cluster.objects_by_key["Node", "n2"]
+    stage.cluster.missing.add("Node")
+    stage.cluster.reads.clear()
+    looking = asyncio.create_task(pruner.run())
+
+    pruner.listed(NODE)
+
+    await until(lambda: len(stage.cluster.reads) > 1)
+    stage.cluster.missing.clear()
+    await until(lambda: stage.operator.store.shelf(NODE).get("n2") is None)
+    looking.cancel()
+    await asyncio.gather(looking, return_exceptions=True)
+
+
+async def test_the_listings_that_the_watches_begin_with_are_left_to_the_first_resync(
+    stage: Stage,
+) -> None:
+    await serve(stage)
+    stage.cluster.reads.clear()
+    stage.operator.pruner.listed(NODE)
+
+    await stage.operator.pruner.prune_listed()
+
+    assert stage.cluster.reads == []
 
 
 async def test_a_source_is_read_once_for_all_who_use_it(stage: Stage) -> None:
